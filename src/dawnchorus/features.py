@@ -1,0 +1,150 @@
+"""Frames of features of a stretch of sound: MFCC, log-mel or PCEN, as librosa computes them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from dawnchorus.audio import Span, read_cuts
+from dawnchorus.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# For animals outdoors: Lostanlen et al., "Per-channel energy normalization: why and how", IEEE Signal Processing
+# Letters 26(1), 2019. The values are meant for amplitudes of 32-bit integer samples, hence the scale.
+PCEN = {"gain": 0.8, "bias": 10.0, "power": 0.25, "eps": 1e-6}
+PCEN_TIME_CONSTANT_S = 0.06
+PCEN_SCALE = 2.0**31
+DELTA_FRAMES = 9
+
+
+def n_features(params: dict) -> int:
+    """Return the number of values in a frame under a ``features`` block."""
+    return (params["n_mfcc"] if params["kind"] == "mfcc" else params["n_mels"]) * (1 + params["deltas"])
+
+
+def of_recording(
+    path: str | os.PathLike, clips_s: Sequence[Span], sample_rate_hz: int, params: dict
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield ``(index of the clip, features)`` for each clip of a file, in order of their start.
+
+    ``sample_rate_hz`` is the file's own, used when ``params`` asks for no other. Raises :class:`InputError`,
+    naming the file and the time, for a clip that is too short for one FFT frame or not finite.
+    """
+    import numpy as np
+
+    rate_hz = params["sample_rate_hz"] or sample_rate_hz
+    for index, samples in read_cuts(path, clips_s, rate_hz):
+        where = f"{path}: from {clips_s[index][0]:g} to {clips_s[index][1]:g} s"
+        if len(samples) < params["n_fft"]:
+            raise InputError(
+                f"{where}: {len(samples)} samples at {rate_hz} Hz; expected one FFT frame at least, "
+                f"features.n_fft {params['n_fft']}"
+            )
+        if not np.isfinite(samples).all():
+            raise InputError(f"{where}: NaN or infinite samples; expected finite ones")
+        yield index, extract(samples, rate_hz, params)
+
+
+def extract(y: np.ndarray, sample_rate_hz: int, params: dict) -> np.ndarray:
+    """Return the features of a sound: float32 of shape (frames, n_features), frame t around ``t * hop_length``.
+
+    ``y``: mono samples, at least ``n_fft`` of them. ``params``: the block ``features``. Its ``kind`` is
+
+    - ``mfcc``: ``librosa.feature.mfcc``; the decibels it starts from reach to 80 below the clip's maximum;
+    - ``log_mel``: power in decibels, 0 for a power of 1 and never below -100, whatever the rest of the clip is;
+    - ``pcen``: ``librosa.pcen`` of the mel amplitude, with the smoother settled on the clip's first frame.
+
+    ``clip_normalization`` takes away what is steady in the clip: ``median`` subtracts from each feature its
+    median over the frames; ``standard`` gives the clip mean 0 and deviation 1 over all frames and features.
+    ``deltas`` appends so many orders of ``librosa.feature.delta`` (9 frames; the edge frames are repeated).
+    """
+    import librosa
+    import numpy as np
+
+    spectrum = np.abs(librosa.stft(y, n_fft=params["n_fft"], hop_length=params["hop_length"]))
+    basis = _basis(sample_rate_hz, params)
+    if params["kind"] == "mfcc":
+        if params["n_mfcc"] > params["n_mels"]:
+            limit = f"features.n_mels {params['n_mels']}"
+            raise InputError(f"features.n_mfcc: {params['n_mfcc']}: expected at most {limit}")
+        values = librosa.feature.mfcc(
+            S=librosa.power_to_db(_mel(spectrum**2.0, basis)), n_mfcc=params["n_mfcc"]
+        )
+    elif params["kind"] == "log_mel":
+        values = librosa.power_to_db(_mel(spectrum**2.0, basis), top_db=None)
+    elif params["kind"] == "pcen":
+        values = _pcen(_mel(spectrum, basis) * PCEN_SCALE, sample_rate_hz / params["hop_length"])
+    else:
+        raise InputError(f"features.kind: {params['kind']!r}: expected mfcc, log_mel or pcen")
+    values = _without_steady_part(values, params["clip_normalization"])
+    orders = [
+        librosa.feature.delta(values, width=DELTA_FRAMES, order=order, mode="nearest")
+        for order in range(1, params["deltas"] + 1)
+    ]
+    return np.ascontiguousarray(np.concatenate([values, *orders]).T, dtype=np.float32)
+
+
+def empty_bands(sample_rate_hz: int, params: dict) -> int:
+    """Return how many mel bands are narrower than an FFT bin and have none, so that they are always zero."""
+    return int((_basis(sample_rate_hz, params).max(axis=1) == 0).sum())
+
+
+def _basis(sample_rate_hz: int, params: dict) -> np.ndarray:
+    rate_hz = params["mel_sample_rate_hz"] or sample_rate_hz
+    f_min_hz, f_max_hz = params["f_min_hz"], params["f_max_hz"] or rate_hz / 2
+    if f_min_hz >= f_max_hz:
+        limit = "features.f_max_hz" if params["f_max_hz"] else f"half the rate of {rate_hz:g} Hz"
+        raise InputError(f"features.f_min_hz: {f_min_hz:g}: expected less than {limit}, {f_max_hz:g} Hz")
+    return _mel_basis(rate_hz, params["n_fft"], params["n_mels"], f_min_hz, f_max_hz)
+
+
+@lru_cache(maxsize=16)
+def _mel_basis(rate_hz: float, n_fft: int, n_mels: int, f_min_hz: float, f_max_hz: float) -> np.ndarray:
+    """Return ``librosa.filters.mel``, shape (n_mels, 1 + n_fft // 2), made once: it costs more than a clip."""
+    import librosa
+
+    with warnings.catch_warnings():
+        # The article's setting has empty bands by design; the stage says so once, not once a clip.
+        warnings.filterwarnings("ignore", message="Empty filters", category=UserWarning)
+        basis = librosa.filters.mel(sr=rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=f_min_hz, fmax=f_max_hz)
+    basis.flags.writeable = False
+    return basis
+
+
+def _mel(spectrum: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Map (bins, frames) to (bands, frames) by the operation that librosa uses, so that values are the same."""
+    import numpy as np
+
+    return np.einsum("...ft,mf->...mt", spectrum, basis, optimize=True)
+
+
+def _pcen(mel: np.ndarray, frames_per_s: float) -> np.ndarray:
+    """Normalize the energy of each band, (bands, frames), from a smoother that starts at the first frame.
+
+    librosa's own start is a level of 1, whatever the sound is: the first frames of every clip would flare up.
+    """
+    import librosa
+    import numpy as np
+
+    t_frames = PCEN_TIME_CONSTANT_S * frames_per_s
+    b = (np.sqrt(1 + 4 * t_frames**2) - 1) / (2 * t_frames**2)
+    return librosa.pcen(mel, b=b, zi=(1 - b) * mel[:, :1], **PCEN)
+
+
+def _without_steady_part(values: np.ndarray, method: str) -> np.ndarray:
+    """Normalize one clip, (features, frames), by its own statistics."""
+    import numpy as np
+
+    if method == "none":
+        return values
+    if method == "median":
+        return values - np.median(values, axis=1, keepdims=True)
+    if method == "standard":
+        deviation = values.std()
+        return (values - values.mean()) / (deviation if deviation > 0 else 1.0)
+    raise InputError(f"features.clip_normalization: {method!r}: expected none, median or standard")

@@ -1,0 +1,45 @@
+"""Labels for figures, made from names that may hold anything."""
+
+import unicodedata
+from collections.abc import Sequence
+
+_UNPRINTABLE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+
+
+def display_labels(ids: Sequence[str], names: Sequence[str], characters: int) -> list[str]:
+    """Return one printable label a class, at most ``characters`` long, no two alike.
+
+    The name, or the id where there is none. A long one keeps its beginning and its end, since species of one
+    genus begin alike. Labels that would be equal get their id. Control characters and text-direction
+    overrides, which can break an SVG or a layout, become spaces.
+    """
+    clean_ids = [_printable(text) for text in ids]
+    full = [_printable(name) or clean for name, clean in zip(names, clean_ids, strict=True)]
+    short = [_abbreviated(text, characters) for text in full]
+    labels = [
+        text if short.count(text) == 1 else _with_id(name, clean, characters)
+        for text, name, clean in zip(short, full, clean_ids, strict=True)
+    ]
+    numbered = (_with_id(text, str(number), characters) for number, text in enumerate(labels, 1))
+    return [
+        text if labels.count(text) == 1 else with_number
+        for text, with_number in zip(labels, numbered, strict=True)
+    ]
+
+
+def _printable(text: str) -> str:
+    joiners = "\u200c\u200d"
+    kept = (c if c in joiners or unicodedata.category(c) not in _UNPRINTABLE else " " for c in text)
+    return " ".join("".join(kept).split())
+
+
+def _abbreviated(text: str, characters: int) -> str:
+    if len(text) <= characters:
+        return text
+    tail = (characters - 1) // 2
+    return text[: characters - 1 - tail].rstrip() + "…" + text[len(text) - tail :].lstrip()
+
+
+def _with_id(name: str, class_id: str, characters: int) -> str:
+    suffix = f" [{_abbreviated(class_id, max(3, characters // 2))}]"
+    return _abbreviated(name, max(3, characters - len(suffix))) + suffix

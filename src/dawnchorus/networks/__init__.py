@@ -1,0 +1,32 @@
+"""The registry of networks: `model.name` in params.yaml is the name of a file in this folder.
+
+To add a network, write one file here with
+
+    PARAMS = {"units": {"type": "integer", "minimum": 1, "description": "..."}}   # JSON schema of its own keys
+
+    def build(input_shape, n_classes, params): ...                                # -> keras.Model
+
+`input_shape` is (frames, n_features). The network takes normalized features of shape (batch, frames, n_features)
+and gives softmax scores of shape (batch, n_classes). Frames past the end of a clip are all zero (with
+`dataset.normalization: per_feature`), which is how a network can know the padding. Keras is imported inside
+`build`, so that the parameters can be checked without waiting for it.
+"""
+
+import importlib
+import re
+from pathlib import Path
+from types import ModuleType
+
+from dawnchorus.errors import InputError
+
+
+def names() -> list[str]:
+    """Return the names of all networks."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
+
+
+def get(name: str) -> ModuleType:
+    """Return the module of a network; an unknown name raises :class:`InputError`."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", str(name)) or name not in names():
+        raise InputError(f"model.name: {name!r}: expected one of {', '.join(names())}")
+    return importlib.import_module(f"dawnchorus.networks.{name}")

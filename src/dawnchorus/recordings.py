@@ -1,0 +1,187 @@
+"""The audit: which annotations and recordings can be used, and what is wrong with the others."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from dawnchorus.tables import Problem, Row, number
+
+REQUIRED_COLUMNS = ("recording_id", "species_id", "t_min", "t_max")
+ANNOTATION_COLUMNS = (
+    "annotation_id",
+    "recording_id",
+    "species_id",
+    "species_name",
+    "songtype_id",
+    "t_min_s",
+    "t_max_s",
+    "f_min_hz",
+    "f_max_hz",
+)
+RECORDING_COLUMNS = (
+    "recording_id",
+    "path",
+    "sha256",
+    "duration_s",
+    "sample_rate_hz",
+    "channels",
+    "n_samples",
+    "inspected_with",
+)
+_RFCX_COLUMNS = ("recording_id", "species_id", "songtype_id", "t_min", "t_max", "f_min", "f_max")
+
+# Tables give times rounded to some decimals, so the last annotation of a recording may end a little after it.
+END_TOLERANCE_S = 0.01
+PARTITIONS = 3
+AUDIO_SUFFIXES = frozenset(
+    ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .mat .voc .raw".split()
+) - {".raw", ".mat"}
+
+_ID_PART = re.compile(r"\w[\w .,+@=:-]*")
+
+
+def id_problem(recording_id: str) -> str | None:
+    """Return what was expected when a recording id could leave the audio folder or mean something to a shell."""
+    parts = recording_id.split("/")
+    if all(_ID_PART.fullmatch(part) and not part.endswith((".", " ")) for part in parts):
+        return None
+    return (
+        "a recording id of letters, digits and ' .,+@=:_-', with '/' only between the names of subfolders "
+        "(no '..', no absolute path, no shell characters)"
+    )
+
+
+def read_annotations(
+    table: str, rows: Iterable[Row], shortest_s: float
+) -> tuple[list[tuple[Row, dict]], list[Problem]]:
+    """Turn rows of an RFCX table into canonical annotations; each faulty cell becomes a problem.
+
+    Times in seconds, frequencies in Hz (``nan`` where the table has no such column or cell). Returns the good
+    annotations with the row that each came from, and the problems of the others.
+    """
+    good, problems, seen = [], [], {}
+    for row in rows:
+        cells, found = row.cells, []
+
+        def complain(column, expected, row=row, found=found):
+            found.append(Problem(table, row.line, column, row.cells.get(column, ""), expected))
+
+        expected_id = id_problem(cells["recording_id"])
+        if expected_id:
+            complain("recording_id", expected_id)
+        if not cells["species_id"]:
+            complain("species_id", "a species id")
+        values = {}
+        for column in ("t_min", "t_max", "f_min", "f_max"):
+            text = cells.get(column, "")
+            optional = column.startswith("f_")
+            try:
+                values[column] = math.nan if optional and not text else number(text)
+            except ValueError:
+                complain(column, "a finite number" + (" of Hz, or nothing" if optional else " of seconds"))
+                continue
+            if values[column] < 0:
+                complain(column, "a number >= 0")
+        if not found:
+            if values["t_max"] <= values["t_min"]:
+                complain("t_max", f"more than t_min {values['t_min']:g} s")
+            elif values["t_max"] - values["t_min"] < shortest_s:
+                complain("t_max", f"at least data.shortest_annotation_s {shortest_s:g} s after t_min")
+            if values["f_max"] <= values["f_min"]:
+                complain("f_max", f"more than f_min {values['f_min']:g} Hz")
+        identity = (cells["recording_id"], cells["species_id"], cells.get("songtype_id", ""), *values.values())
+        if not found and identity in seen:
+            complain("recording_id", f"each annotation once; line {seen[identity]} says the same")
+        seen.setdefault(identity, row.line)
+        problems.extend(found)
+        if not found:
+            good.append(
+                (
+                    row,
+                    {
+                        "recording_id": cells["recording_id"],
+                        "species_id": cells["species_id"],
+                        "songtype_id": cells.get("songtype_id", ""),
+                        "t_min_s": values["t_min"],
+                        "t_max_s": values["t_max"],
+                        "f_min_hz": values["f_min"],
+                        "f_max_hz": values["f_max"],
+                        **{key: text for key, text in cells.items() if is_extra_column(key)},
+                    },
+                )
+            )
+    return good, problems
+
+
+def is_extra_column(column: str) -> bool:
+    """Say whether a column is the user's own, carried along so that it can be a group."""
+    return bool(column) and column not in {*_RFCX_COLUMNS, *ANNOTATION_COLUMNS, *RECORDING_COLUMNS}
+
+
+def files_by_id(paths: Iterable[str]) -> dict[str, list[str]]:
+    """Group the audio files of a folder (posix paths relative to it) by recording id: the path without suffix."""
+    found = {}
+    for path in sorted(paths):
+        pure = PurePosixPath(path)
+        if pure.suffix.lower() in AUDIO_SUFFIXES:
+            found.setdefault(str(pure.with_suffix("")), []).append(path)
+    return found
+
+
+def match_files(
+    table: str, annotations: Sequence[tuple[Row, dict]], files: Mapping[str, Sequence[str]], audio_dir: str
+) -> tuple[dict[str, str], list[Problem]]:
+    """Find the one file of each recording id; a missing one, or two files for one id, is a problem of its rows."""
+    matched, problems = {}, []
+    for row, annotation in annotations:
+        recording_id = annotation["recording_id"]
+        candidates = files.get(recording_id, ())
+        if len(candidates) == 1:
+            matched[recording_id] = candidates[0]
+            continue
+        found = f"{len(candidates)} files ({', '.join(candidates)})" if candidates else "none"
+        expected = f"one audio file of that name in {audio_dir}, found {found}"
+        problems.append(Problem(table, row.line, "recording_id", recording_id, expected))
+    return matched, problems
+
+
+def end_problems(
+    table: str, annotations: Iterable[tuple[Row, dict]], durations_s: Mapping[str, float]
+) -> list[Problem]:
+    """Return a problem for each annotation that reaches beyond the end of its recording."""
+    return [
+        Problem(table, row.line, "t_max", row.cells["t_max"], f"at most the recording's {duration_s:.4f} s")
+        for row, annotation in annotations
+        if (duration_s := durations_s.get(annotation["recording_id"])) is not None
+        and annotation["t_max_s"] > duration_s + END_TOLERANCE_S
+    ]
+
+
+def rare_class_problems(table: str, annotations: Iterable[tuple[Row, dict]]) -> list[Problem]:
+    """Return a problem for each row of a class that cannot have a row in train, validation and test."""
+    annotations = list(annotations)
+    counts = Counter(annotation["species_id"] for _, annotation in annotations)
+    return [
+        Problem(
+            table,
+            row.line,
+            "species_id",
+            annotation["species_id"],
+            f"a class with at least {PARTITIONS} rows (train, validation, test), found {n}",
+        )
+        for row, annotation in annotations
+        if (n := counts[annotation["species_id"]]) < PARTITIONS
+    ]
+
+
+def without(annotations: Iterable[tuple[Row, dict]], problems: Iterable[Problem]) -> list[tuple[Row, dict]]:
+    """Return the annotations whose line has no problem."""
+    lines = {problem.line for problem in problems}
+    return [(row, annotation) for row, annotation in annotations if row.line not in lines]
+
+
+def class_order(species_ids: Iterable[str]) -> list[str]:
+    """Return the distinct species ids in class order: whole numbers by value, then the others by spelling."""
+    return sorted(set(species_ids), key=lambda text: (not text.isdecimal(), int(text) if text.isdecimal() else 0, text))

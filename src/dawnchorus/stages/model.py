@@ -1,0 +1,70 @@
+"""Make models/: the trained network with its class list, and the history of its training."""
+
+import argparse
+import json
+import platform
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from dawnchorus import device, model_file, networks
+from dawnchorus.errors import InputError, run
+from dawnchorus.seeds import derived_seed, rng
+from dawnchorus.tables import read_rows, write_rows
+
+PACKAGES = ("keras", "librosa", "numpy", "soundfile", "tensorflow")
+
+
+def say(text: str) -> None:
+    print(f"model: {text}", flush=True)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", type=Path, required=True, help="folder of x.npy and its tables")
+    parser.add_argument("--params", type=json.loads, required=True, help="seed, model and train, as JSON")
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args(argv)
+    params = args.params
+
+    network = networks.get(params["model"]["name"])
+    _, table, _ = read_rows(args.dataset / "rows.csv", ("class_index", "partition"))
+    _, classes, _ = read_rows(args.dataset / "classes.csv", ("class_index", "species_id", "species_name"))
+    statistics = json.loads((args.dataset / "statistics.json").read_text(encoding="utf-8"))
+    x = np.load(args.dataset / "x.npy", mmap_mode="r", allow_pickle=False)
+    y = np.array([int(row.cells["class_index"]) for row in table])
+    partition = np.array([row.cells["partition"] for row in table])
+    train, validation = np.flatnonzero(partition == "train"), np.flatnonzero(partition == "validation")
+    if len(train) == 0:
+        raise InputError(f"{args.dataset / 'rows.csv'}: no row of partition train; expected rows to train on")
+
+    used = device.prepare(derived_seed(params["seed"], "model"), args.threads)
+    from dawnchorus import training
+
+    say(used)
+    model = network.build(x.shape[1:], len(classes), params["model"])
+    say(f"{params['model']['name']}, {model.count_params():,} weights; {len(train)} clips of {x.shape[1]} frames")
+    started = time.monotonic()
+    history = training.fit(model, x, y, train, validation, params["train"], rng(params["seed"], "batches"), say)
+    card = {
+        **params,
+        "classes": [row.cells for row in classes],
+        "dataset": statistics,
+        "input_shape": list(x.shape[1:]),
+        "device": used,
+        "epochs_trained": len(history),
+        "training_time_s": round(time.monotonic() - started, 1),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+    write_rows(args.output / "history.csv", training.HISTORY_COLUMNS, history)
+    write_rows(args.output / "classes.csv", ("class_index", "species_id", "species_name"), card["classes"])
+    model_file.save(model, card, args.output / "model.keras")
+    say(f"{len(history)} epochs in {card['training_time_s']} s")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,76 @@
+import hashlib
+
+import pytest
+
+from dawnchorus.files import sha256_of, write_whole
+from dawnchorus.hashes import HashCache, digest_of
+from dawnchorus.seeds import derived_seed, rng
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    with pytest.raises(RuntimeError), write_whole(path) as file:
+        file.write("half")
+        raise RuntimeError
+    assert list(path.parent.iterdir()) == []
+    with write_whole(path) as file:
+        file.write("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+
+
+def test_an_error_leaves_the_old_file_as_it_was(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), write_whole(path) as file:
+        file.write("new")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path):
+    (tmp_path / "plain").write_text("")
+    with write_whole(tmp_path / "whole"):
+        pass
+    assert (tmp_path / "whole").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_sha256_is_that_of_hashlib(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc" * 100_000)
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+def test_hash_cache_reads_a_file_once_and_again_when_it_changes(tmp_path, monkeypatch):
+    file, store = tmp_path / "a", tmp_path / "hashes.json"
+    file.write_text("one")
+    cache = HashCache(store)
+    first = cache.sha256(file)
+    cache.save()
+    import dawnchorus.hashes as module
+
+    monkeypatch.setattr(module, "sha256_of", lambda path: pytest.fail("read again"))
+    assert HashCache(store).sha256(file) == first
+    monkeypatch.undo()
+    replacement = tmp_path / "b"
+    replacement.write_text("two")
+    replacement.replace(file)
+    assert HashCache(store).sha256(file) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_a_damaged_hash_cache_costs_time_only(tmp_path):
+    (tmp_path / "hashes.json").write_text("{half")
+    (tmp_path / "a").write_text("x")
+    assert HashCache(tmp_path / "hashes.json").sha256(tmp_path / "a") == hashlib.sha256(b"x").hexdigest()
+
+
+def test_digest_is_of_a_set_of_named_contents():
+    assert digest_of([("a", "1"), ("b", "2")]) == digest_of([("b", "2"), ("a", "1")])
+    assert digest_of([("a", "1"), ("b", "2")]) != digest_of([("a", "2"), ("b", "1")])
+
+
+def test_streams_of_one_seed_are_repeatable_and_independent():
+    assert rng(1, "split").integers(1 << 40) == rng(1, "split").integers(1 << 40)
+    draws = {rng(seed, purpose).integers(1 << 40) for seed in (0, 1, 2) for purpose in ("split", "batches")}
+    assert len(draws) == 6
+    assert 0 <= derived_seed(2**32 - 1, "model") < 2**31

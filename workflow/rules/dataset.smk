@@ -1,0 +1,37 @@
+# dataset: aggregate and normalize
+#
+# needs  the shards, annotations.csv, split.csv, the block `dataset`
+# makes  data/dataset/x.npy (rows, frames, features), rows.csv, classes.csv, statistics.json
+
+
+rule dataset:
+    """Put all clips into one padded, normalized array, its statistics fitted on the training rows."""
+    input:
+        shards=expand("data/features/shard-{shard}.zip", shard=SHARDS),
+        annotations="data/recordings/annotations.csv",
+        split="data/split/split.csv",
+        code=[
+            "src/dawnchorus/stages/dataset.py",
+            "src/dawnchorus/dataset.py",
+            "src/dawnchorus/recordings.py",
+            "src/dawnchorus/shards.py",
+            "src/dawnchorus/errors.py",
+            "src/dawnchorus/files.py",
+            "src/dawnchorus/tables.py",
+        ],
+    output:
+        x="data/dataset/x.npy",
+        rows="data/dataset/rows.csv",
+        classes="data/dataset/classes.csv",
+        statistics="data/dataset/statistics.json",
+    params:
+        dataset=block("dataset"),
+    log:
+        "logs/dataset.log",
+    benchmark:
+        "benchmarks/dataset.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m dawnchorus.stages.dataset --shards {input.shards:q} --annotations {input.annotations:q}"
+        " --split {input.split:q} --params {params.dataset:q} --output data/dataset 2>&1 | tee {log}"

@@ -1,0 +1,38 @@
+# features: the per-recording extraction, one job a shard
+#
+# needs  recordings.csv and annotations.csv, the audio, the block `features`
+# makes  data/features/shard-N.zip: the frames of every clip of the recordings whose id hashes to N
+#
+# A job keeps what it made before of every recording whose content, clips, parameters and code are the same:
+# `update` hands it its own old shard.
+
+
+rule features:
+    """Cut the annotated seconds out of each recording of a shard, and turn them into frames."""
+    input:
+        recordings="data/recordings/recordings.csv",
+        annotations="data/recordings/annotations.csv",
+        code=[
+            "src/dawnchorus/stages/features.py",
+            "src/dawnchorus/features.py",
+            "src/dawnchorus/clips.py",
+            "src/dawnchorus/shards.py",
+            "src/dawnchorus/audio.py",
+            "src/dawnchorus/errors.py",
+            "src/dawnchorus/files.py",
+        ],
+    output:
+        update("data/features/shard-{shard}.zip"),
+    params:
+        features=block("features"),
+        audio_dir=config["data"]["audio_dir"],
+    log:
+        "logs/features-{shard}.log",
+    benchmark:
+        "benchmarks/features-{shard}.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m dawnchorus.stages.features --recordings {input.recordings:q}"
+        " --annotations {input.annotations:q} --audio-dir {params.audio_dir:q} --shard {wildcards.shard}"
+        " --shards 8 --params {params.features:q} --output {output:q} 2>&1 | tee {log}"

@@ -1,0 +1,43 @@
+# model: train on a GPU resource
+#
+# needs  the data set, the blocks `model` and `train`, the root seed
+# makes  models/model.keras (with all that it was trained with inside), history.csv, classes.csv
+
+
+rule model:
+    """Train the network that model.name names; on a GPU if TensorFlow finds one, else on the CPU."""
+    input:
+        x="data/dataset/x.npy",
+        rows="data/dataset/rows.csv",
+        classes="data/dataset/classes.csv",
+        statistics="data/dataset/statistics.json",
+        code=[
+            "src/dawnchorus/stages/model.py",
+            "src/dawnchorus/training.py",
+            f"src/dawnchorus/networks/{config['model']['name']}.py",
+            "src/dawnchorus/networks/__init__.py",
+            "src/dawnchorus/device.py",
+            "src/dawnchorus/model_file.py",
+            "src/dawnchorus/errors.py",
+            "src/dawnchorus/files.py",
+            "src/dawnchorus/seeds.py",
+            "src/dawnchorus/tables.py",
+        ],
+    output:
+        model="models/model.keras",
+        history="models/history.csv",
+        classes="models/classes.csv",
+    params:
+        model=block("seed", "model", "train"),
+    log:
+        "logs/model.log",
+    benchmark:
+        "benchmarks/model.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 8
+    resources:
+        gpu=1,
+    shell:
+        "python -m dawnchorus.stages.model --dataset data/dataset --params {params.model:q}"
+        " --threads {threads} --output models 2>&1 | tee {log}"

@@ -1,0 +1,39 @@
+# recordings: the audit; what can be used of the table and the audio, and what is wrong with the rest
+#
+# needs  data.annotations (RFCX columns), data.audio_dir, and the two side tables if they are given
+# makes  recordings.csv (a row a file: path, sha256, duration, rate, channels),
+#        annotations.csv (clean and canonical), audit.csv (a row a problem)
+
+
+rule recordings:
+    """Check every row and decode every recording; stop at problems, or leave the bad rows out."""
+    input:
+        tables=sorted(
+            {config["data"][table] for table in ["annotations", "recordings_table", "species_table"]}
+        ),
+        code=[
+            "src/dawnchorus/stages/recordings.py",
+            "src/dawnchorus/recordings.py",
+            "src/dawnchorus/audio.py",
+            "src/dawnchorus/errors.py",
+            "src/dawnchorus/files.py",
+            "src/dawnchorus/hashes.py",
+            "src/dawnchorus/tables.py",
+        ],
+    output:
+        recordings=update("data/recordings/recordings.csv"),
+        annotations="data/recordings/annotations.csv",
+        audit="data/recordings/audit.csv",
+    params:
+        data=block("data"),
+        audio=AUDIO_FINGERPRINT,
+    log:
+        "logs/recordings.log",
+    benchmark:
+        "benchmarks/recordings.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 8
+    shell:
+        "python -m dawnchorus.stages.recordings --params {params.data:q} --threads {threads}"
+        " --hash-cache .snakemake/sha256.json --output data/recordings 2>&1 | tee {log}"

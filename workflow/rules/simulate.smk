@@ -1,0 +1,37 @@
+# simulate: a small data set in the layout of RFCX, so that a fresh clone runs
+#
+# needs  the block `simulate` of params.yaml and the root seed; only when data.source is simulated
+# makes  data/simulated/train/<recording_id>.flac, train_tp.csv, species.csv
+#        and recordings.csv, which names the content of every recording
+
+
+rule simulate:
+    """Make recordings of invented species over rain, wind and insects."""
+    input:
+        code=[
+            "src/dawnchorus/stages/simulate.py",
+            "src/dawnchorus/simulate.py",
+            "src/dawnchorus/calls.py",
+            "src/dawnchorus/backgrounds.py",
+            "src/dawnchorus/errors.py",
+            "src/dawnchorus/files.py",
+            "src/dawnchorus/seeds.py",
+            "src/dawnchorus/tables.py",
+        ],
+    output:
+        annotations="data/simulated/train_tp.csv",
+        recordings="data/simulated/recordings.csv",
+        species="data/simulated/species.csv",
+        audio=directory("data/simulated/train"),
+    params:
+        simulate=block("seed", "simulate"),
+    log:
+        "logs/simulate.log",
+    benchmark:
+        "benchmarks/simulate.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 8
+    shell:
+        "python -m dawnchorus.stages.simulate --params {params.simulate:q} --threads {threads}"
+        " --output data/simulated 2>&1 | tee {log}"

@@ -1,0 +1,32 @@
+# split: which annotation is train, validation, test
+#
+# needs  annotations.csv with the column that split.group names, the block `split`, the root seed
+# makes  data/split/split.csv
+
+
+rule split:
+    """Assign whole groups of annotations to partitions, each class spread as evenly as the groups allow."""
+    input:
+        annotations="data/recordings/annotations.csv",
+        code=[
+            "src/dawnchorus/stages/split.py",
+            "src/dawnchorus/split.py",
+            "src/dawnchorus/recordings.py",
+            "src/dawnchorus/errors.py",
+            "src/dawnchorus/files.py",
+            "src/dawnchorus/seeds.py",
+            "src/dawnchorus/tables.py",
+        ],
+    output:
+        "data/split/split.csv",
+    params:
+        split=block("seed", "split"),
+    log:
+        "logs/split.log",
+    benchmark:
+        "benchmarks/split.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m dawnchorus.stages.split --annotations {input.annotations:q} --params {params.split:q}"
+        " --output {output:q} 2>&1 | tee {log}"
