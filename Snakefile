@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -9,9 +10,11 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
+STARTED_S = time.time()
+
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from dawnchorus import errors, hashes, params
+from dawnchorus import errors, hashes, params, records
 from dawnchorus.stages import recordings
 
 
@@ -22,6 +25,8 @@ try:
     params.check_config(
         config, "params.yaml", Path(workflow.basedir) / "workflow/schemas/params.schema.yaml"
     )
+    if workflow.is_main_process and records.claim(workflow.executor_plugin is not None and not workflow.dryrun):
+        records.settle()
 except errors.InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -37,7 +42,7 @@ AUDIO_FINGERPRINT = (
     else recordings.fingerprint(
         config["data"]["annotations"],
         config["data"]["audio_dir"],
-        hashes.HashCache(".snakemake/sha256.json"),
+        hashes.HashCache(records.HASHES),
     )
 )
 
@@ -70,3 +75,15 @@ rule all:
         rules.evaluation.output,
         rules.figures.output,
         rules.simulate.output if config["data"]["source"] == "simulated" else [],
+
+
+onsuccess:
+    records.settle()
+    left_out = recordings.left_out(config["data"]["annotations"], *rules.recordings.output[1:])
+    if left_out:
+        print(left_out, file=sys.stderr)
+
+
+onerror:
+    records.settle()
+    print(*errors.reported_since(Path("logs"), STARTED_S), sep="\n", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Metrics against numbers computed by hand and by scikit-learn called plainly; the stage with a tiny network."""
+"""Metrics against numbers computed by hand and by plain scikit-learn; the stage with a tiny network."""
 
 import csv
 import json
@@ -232,7 +232,7 @@ def test_stage_writes_what_the_network_says(tmp_path, capsys, monkeypatch):
     from dawnchorus.stages import evaluation as stage
 
     # TensorFlow takes a number of threads only before its first operation, which another test may have run.
-    monkeypatch.setattr(stage.device, "prepare", lambda seed, threads: "")
+    monkeypatch.setattr(stage.model_file.device, "prepare", lambda seed, threads: "")
     arguments, model, x, rows = a_project(tmp_path)
     stage.main(arguments)
     reports = tmp_path / "reports"
@@ -273,7 +273,7 @@ def test_stage_writes_what_the_network_says(tmp_path, capsys, monkeypatch):
     with pytest.raises(InputError, match="trained for other classes"):
         stage.main(arguments)
     write_csv(tmp_path / "dataset/rows.csv", rows.iloc[:-1])
-    with pytest.raises(InputError, match="23 rows in x.npy, 22 in rows.csv"):
+    with pytest.raises(InputError, match=r"23 rows in x.npy, 22 in rows.csv"):
         stage.main(arguments)
 
 

@@ -1,4 +1,4 @@
-"""Sound files: what is in one, whether all of it can be decoded, and a stretch of it at a given sample rate."""
+"""Sound files: what is in one, whether all of it can be decoded, and a stretch of it at a given rate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from dawnchorus.errors import InputError
 
@@ -24,16 +24,18 @@ SEEKABLE_SUBTYPES = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # all others ar
 UNKNOWN_BYTES = 0x7FFF_0000  # recorders that stream write sizes from here upwards: "not known yet"
 UNKNOWN_SAMPLES = 2**40
 MP3_FRAME_SAMPLES = 1_152  # without a Xing header an MP3's length is an estimate, good to a frame or so
+MP3_TAG_BYTES = 16_384  # of text that may follow the sound
 OGG_PAGE_BYTES = 65_307  # the longest page
 
 
 def inspect(path: str | os.PathLike) -> tuple[dict, str | None]:
     """Decode a whole file, block by block, and return what it holds and what is wrong with it.
 
-    Returns ``(info, problem)``. ``info`` has ``duration_s``, ``sample_rate_hz``, ``channels`` and ``n_samples``
-    (a channel, as decoded), or is empty when the file cannot be opened. ``problem`` is None or one line that
-    says what was found: missing, unreadable, empty, truncated, non-finite or silent. Raises nothing, whatever
-    the file. Threads can call it in parallel: libsndfile decodes without the interpreter's lock.
+    Returns ``(info, problem)``. ``info`` has ``duration_s``, ``sample_rate_hz``, ``channels`` and
+    ``n_samples`` (a channel, as decoded), or is empty when the file cannot be opened. ``problem`` is None or
+    one line that says what was found: missing, unreadable, empty, truncated, non-finite or silent. Raises
+    nothing, whatever the file. Threads can call it in parallel: libsndfile decodes without the
+    interpreter's lock.
     """
     try:
         if not os.path.exists(path):
@@ -52,7 +54,7 @@ def _inspect(path: str | os.PathLike) -> tuple[dict, str | None]:
     import soundfile
 
     n_samples, first_bad, silent, failure = 0, None, True, None
-    with soundfile.SoundFile(path) as file:
+    with open(path, "rb") as raw, _opened(raw, path) as file:
         rate_hz, declared, channels = file.samplerate, file.frames, file.channels
         may_be_bad = file.subtype in ("FLOAT", "DOUBLE")
         block = np.empty((max(1, BLOCK_SAMPLES // channels), channels), np.float32)
@@ -69,8 +71,10 @@ def _inspect(path: str | os.PathLike) -> tuple[dict, str | None]:
             silent = silent and not part.any()
             n_samples += len(part)
         missing_bytes = _missing_bytes(file)
-        tolerance = 2 * MP3_FRAME_SAMPLES if file.format == "MP3" else 0
-        ended = file.format != "OGG" or _ogg_ends(path)
+        kind, by_suffix = file.format, file.name == path
+        n_bytes, position = os.path.getsize(path), os.lseek(raw.fileno(), 0, os.SEEK_CUR)
+    tolerance = 2 * MP3_FRAME_SAMPLES if kind == "MP3" else 0
+    unread = n_bytes - position if kind == "MP3" and not by_suffix else 0
     info = {
         "duration_s": n_samples / rate_hz,
         "sample_rate_hz": rate_hz,
@@ -78,7 +82,9 @@ def _inspect(path: str | os.PathLike) -> tuple[dict, str | None]:
         "n_samples": n_samples,
     }
     problem = None
-    if declared >= UNKNOWN_SAMPLES:
+    if kind == "RAW":
+        problem = "unreadable: no header that says what sound it is"
+    elif declared >= UNKNOWN_SAMPLES:
         problem = "unreadable: the header does not say how many samples there are"
     elif failure:
         problem = f"truncated or damaged: decoding fails after {n_samples} of {declared} samples ({failure})"
@@ -86,7 +92,9 @@ def _inspect(path: str | os.PathLike) -> tuple[dict, str | None]:
         problem = f"truncated: {missing_bytes} bytes of the sound that the header announces are missing"
     elif n_samples + tolerance < declared:
         problem = f"truncated or damaged: {n_samples} of {declared} samples can be decoded"
-    elif not ended:
+    elif unread > n_bytes / 20 + MP3_TAG_BYTES:
+        problem = f"unreadable: an MP3 without its length; {unread} of {n_bytes} bytes would be left out"
+    elif kind == "OGG" and not _ogg_ends(path):
         problem = "truncated: the last Ogg page is cut or not marked as the end of the stream"
     elif n_samples == 0:
         problem = "empty: the file has no samples"
@@ -97,13 +105,23 @@ def _inspect(path: str | os.PathLike) -> tuple[dict, str | None]:
     return info, problem
 
 
+def _opened(raw: IO[bytes], path: str | os.PathLike) -> soundfile.SoundFile:
+    """Open a file by its descriptor, whose position tells what was read, else by its path and suffix."""
+    import soundfile
+
+    try:
+        return soundfile.SoundFile(raw.fileno(), closefd=False)
+    except soundfile.LibsndfileError:
+        return soundfile.SoundFile(path)
+
+
 def _reason(error: Exception) -> str:
     text = getattr(error, "error_string", None) or str(error)
     return " ".join(text.split()).rstrip(".") or type(error).__name__
 
 
 def _missing_bytes(file: soundfile.SoundFile) -> int:
-    """Return how many bytes of sound the header announces beyond the file's end; libsndfile only logs them."""
+    """Return how many bytes of sound the header announces beyond the file's end: libsndfile only logs it."""
     pattern = r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)"
     found = re.search(pattern, file.extra_info, re.MULTILINE)
     if not found:
@@ -141,14 +159,14 @@ def read_cuts(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield ``(index of the span, samples)`` for each span of seconds, in order of their start.
 
-    The samples (mono float32, the mean of the channels) are, but for float rounding,
-    ``librosa.load(path, sr=sample_rate_hz)[0][round(t_min_s * rate):round(t_max_s * rate)]``; with None the rate
-    is the file's own. Only what is needed is decoded where a format can be sought to the sample (PCM and the
-    like, FLAC); other files (Vorbis, Opus, MP3, ...) are decoded once, from the start to the last span.
+    The samples (mono float32, the mean of the channels) are, but for float rounding, those of
+    ``librosa.load(path, sr=sample_rate_hz)[0][round(t_min_s * rate):round(t_max_s * rate)]``; with None the
+    rate is the file's own. Only what is needed is decoded where a format can be sought to the sample (PCM and
+    the like, FLAC); other files (Vorbis, Opus, MP3, ...) are decoded once, from the start to the last span.
 
-    A resampler by p/q meets its input in the same phase every q samples, so a segment that starts at a multiple
-    of q gives what the whole gives there. Where soxr only approximates the ratio (above EXACT_PHASES phases),
-    the segment starts with the file. Raises :class:`InputError` for a file that cannot be decoded.
+    A resampler by p/q meets its input in the same phase every q samples, so a segment that starts at a
+    multiple of q gives what the whole gives there. Where soxr only approximates the ratio (above EXACT_PHASES
+    phases), the segment starts with the file. Raises :class:`InputError` for a file that cannot be decoded.
     """
     import numpy as np
     import soundfile
@@ -173,7 +191,7 @@ def read_cuts(
 
 
 def _segment(span_s: Span, native_hz: int, target_hz: int, n_samples: int) -> tuple[int, int]:
-    """Return the native samples [first, stop) that determine a span; ``first`` is in the resampler's phase."""
+    """Return the samples [first, stop) that determine a span; ``first`` keeps the resampler's phase."""
     start, stop = (max(0, round(t_s * target_hz)) for t_s in span_s)
     divisor = math.gcd(native_hz, target_hz)
     period = native_hz // divisor

@@ -83,13 +83,14 @@ def _noise(
     samples: int, sample_rate_hz: int, rng: np.random.Generator, gain: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
     """Return Gaussian noise, float32 (samples,) of unit RMS, with the spectrum ``gain(frequency_hz)``."""
-    weights = gain(np.fft.rfftfreq(samples, 1 / sample_rate_hz))
+    weights = gain(np.fft.rfftfreq(samples, 1 / sample_rate_hz)).astype(np.float32)
     weights[0] = 0.0
     sounding = np.flatnonzero(weights > 1e-4 * weights.max())
-    spectrum = np.zeros((len(weights), 2), np.float32)
-    draws = rng.standard_normal((len(sounding), 2), np.float32)
-    spectrum[sounding] = weights[sounding, None].astype(np.float32) * draws
-    sound = np.fft.irfft(spectrum.view(np.complex64)[:, 0], samples)
+    band = slice(sounding[0], sounding[-1] + 1)
+    spectrum = np.zeros(len(weights), np.complex64)
+    draws = rng.standard_normal((band.stop - band.start, 2), np.float32)
+    spectrum[band] = weights[band] * draws.view(np.complex64)[:, 0]
+    sound = np.fft.irfft(spectrum, samples)
     return sound / np.sqrt(np.mean(sound**2))
 
 
@@ -99,7 +100,7 @@ def _slow_level(
     """Return an amplitude that wanders around 1: a new level in dB every ``every_s``, straight between."""
     knots = int(np.ceil(samples / sample_rate_hz / every_s)) + 2
     places = np.arange(knots) * every_s * sample_rate_hz
-    return 10 ** (np.interp(np.arange(samples), places, rng.normal(0, sd_db, knots)) / 20)
+    return np.interp(np.arange(samples), places, 10 ** (rng.normal(0, sd_db, knots) / 20))
 
 
 def hush(place: Site, samples: int, sample_rate_hz: int, rng: np.random.Generator) -> np.ndarray:
@@ -137,11 +138,11 @@ def rain(place: Site, samples: int, sample_rate_hz: int, rng: np.random.Generato
 
 def insects(place: Site, samples: int, sample_rate_hz: int, rng: np.random.Generator) -> np.ndarray:
     """Return one or two of the site's insect choirs, all faster and higher on a warm day."""
-    time_s = np.arange(samples) / sample_rate_hz
-    total = np.zeros(samples)
+    time_s = np.arange(samples, dtype=np.float32) / np.float32(sample_rate_hz)
+    total = np.zeros(samples, np.float32)
+    warmth = rng.uniform(0.93, 1.07)
     chosen = rng.choice(len(place.insects), rng.integers(1, 3), replace=False)
     for insect in (place.insects[index] for index in chosen):
-        warmth = rng.uniform(0.93, 1.07)
         carrier_hz = min(insect.carrier_hz * warmth, 0.4 * sample_rate_hz)
         band = _noise(
             samples,

@@ -25,8 +25,8 @@ def spans(annotations: Sequence[Span], duration_s: float, params: dict) -> list[
 def centred(span: Span, duration_s: float, length_s: float) -> Span:
     """Return ``length_s`` around the middle of a span, shifted (never padded) to lie in [0, ``duration_s``].
 
-    A recording shorter than ``length_s`` is returned whole. Of two lengths around one span, the longer contains
-    the shorter, so ``centred(annotation, duration_s, window_s)`` lies in the clip that has a margin for jitter.
+    A recording shorter than ``length_s`` is returned whole. Of two lengths around one span the longer holds
+    the shorter: ``centred(annotation, duration_s, window_s)`` lies in the clip that has a margin for jitter.
     """
     if duration_s <= length_s:
         return 0.0, duration_s
@@ -35,7 +35,7 @@ def centred(span: Span, duration_s: float, length_s: float) -> Span:
 
 
 def free_stretches(annotations: Iterable[Span], duration_s: float, gap_s: float) -> list[Span]:
-    """Return, in order, what lies in [0, ``duration_s``] and at least ``gap_s`` away from every annotation."""
+    """Return, in order, what of [0, ``duration_s``] is at least ``gap_s`` away from every annotation."""
     free, end_s = [], 0.0
     for t_min_s, t_max_s in sorted(annotations):
         if t_min_s - gap_s > end_s:

@@ -1,6 +1,29 @@
 """Which device Keras computes on, said once, and computing that can be repeated."""
 
 import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet_start() -> Iterator[None]:
+    """Hold back what TensorFlow's C++ code writes while it starts; all of it is shown if the start fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            written.seek(0)
+            os.write(kept, written.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def prepare(seed: int, threads: int) -> str:
@@ -9,19 +32,29 @@ def prepare(seed: int, threads: int) -> str:
     On the CPU two runs with one seed and one number of threads give the same numbers.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras
+    with quiet_start():
+        import keras
 
-    keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow
-
-        tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
-        tensorflow.config.threading.set_inter_op_parallelism_threads(1)
-        tensorflow.config.experimental.enable_op_determinism()
-        gpus = tensorflow.config.list_physical_devices("GPU")
-        names = [tensorflow.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
-    else:
-        names = [device for device in keras.distribution.list_devices() if not device.startswith("cpu")]
+        keras.utils.set_random_seed(seed)
+        names = _tensorflow_gpus(threads) if keras.backend.backend() == "tensorflow" else _accelerators()
     if names:
         return f"GPU: {', '.join(names)}"
     return f"CPU, {threads} thread{'s' * (threads > 1)} (no GPU found)"
+
+
+def _tensorflow_gpus(threads: int) -> list[str]:
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.experimental.enable_op_determinism()
+    gpus = tf.config.list_physical_devices("GPU")
+    # The first operation starts the device, and with it the last of TensorFlow's messages.
+    tf.add(1, 1)
+    return [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+
+
+def _accelerators() -> list[str]:
+    import keras
+
+    return [device for device in keras.distribution.list_devices() if not device.startswith("cpu")]

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 
 class InputError(Exception):
@@ -17,3 +18,14 @@ def run(main: Callable[[], None]) -> int:
             print(f"error: {line}", file=sys.stderr)
         return 1
     return 0
+
+
+def reported_since(logs: Path, time_s: float) -> list[str]:
+    """Return the error lines of all logs written since a time: what a long run's output has long scrolled past."""
+    recent = (path for path in sorted(logs.glob("*.log")) if path.stat().st_mtime >= time_s)
+    return [
+        line
+        for path in recent
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if line.startswith("error: ")
+    ]

@@ -14,8 +14,8 @@ from dawnchorus.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-# For animals outdoors: Lostanlen et al., "Per-channel energy normalization: why and how", IEEE Signal Processing
-# Letters 26(1), 2019. The values are meant for amplitudes of 32-bit integer samples, hence the scale.
+# For animals outdoors: Lostanlen et al., "Per-channel energy normalization: why and how", IEEE Signal
+# Processing Letters 26(1), 2019. Meant for amplitudes of 32-bit integer samples, hence the scale.
 PCEN = {"gain": 0.8, "bias": 10.0, "power": 0.25, "eps": 1e-6}
 PCEN_TIME_CONSTANT_S = 0.06
 PCEN_SCALE = 2.0**31
@@ -51,13 +51,13 @@ def of_recording(
 
 
 def extract(y: np.ndarray, sample_rate_hz: int, params: dict) -> np.ndarray:
-    """Return the features of a sound: float32 of shape (frames, n_features), frame t around ``t * hop_length``.
+    """Return the features of a sound: float32, (frames, n_features), frame t centred at ``t * hop_length``.
 
     ``y``: mono samples, at least ``n_fft`` of them. ``params``: the block ``features``. Its ``kind`` is
 
     - ``mfcc``: ``librosa.feature.mfcc``; the decibels it starts from reach to 80 below the clip's maximum;
-    - ``log_mel``: power in decibels, 0 for a power of 1 and never below -100, whatever the rest of the clip is;
-    - ``pcen``: ``librosa.pcen`` of the mel amplitude, with the smoother settled on the clip's first frame.
+    - ``log_mel``: power in decibels, 0 for a power of 1, never below -100, whatever the rest of the clip is;
+    - ``pcen``: ``librosa.pcen`` of the mel amplitude, with the smoother settled at the clip's start.
 
     ``clip_normalization`` takes away what is steady in the clip: ``median`` subtracts from each feature its
     median over the frames; ``standard`` gives the clip mean 0 and deviation 1 over all frames and features.
@@ -72,9 +72,8 @@ def extract(y: np.ndarray, sample_rate_hz: int, params: dict) -> np.ndarray:
         if params["n_mfcc"] > params["n_mels"]:
             limit = f"features.n_mels {params['n_mels']}"
             raise InputError(f"features.n_mfcc: {params['n_mfcc']}: expected at most {limit}")
-        values = librosa.feature.mfcc(
-            S=librosa.power_to_db(_mel(spectrum**2.0, basis)), n_mfcc=params["n_mfcc"]
-        )
+        log_mel = librosa.power_to_db(_mel(spectrum**2.0, basis))
+        values = librosa.feature.mfcc(S=log_mel, n_mfcc=params["n_mfcc"])
     elif params["kind"] == "log_mel":
         values = librosa.power_to_db(_mel(spectrum**2.0, basis), top_db=None)
     elif params["kind"] == "pcen":
@@ -105,7 +104,7 @@ def _basis(sample_rate_hz: int, params: dict) -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def _mel_basis(rate_hz: float, n_fft: int, n_mels: int, f_min_hz: float, f_max_hz: float) -> np.ndarray:
-    """Return ``librosa.filters.mel``, shape (n_mels, 1 + n_fft // 2), made once: it costs more than a clip."""
+    """Return ``librosa.filters.mel``, (n_mels, 1 + n_fft // 2), made once: it costs as much as a clip."""
     import librosa
 
     with warnings.catch_warnings():
@@ -117,23 +116,25 @@ def _mel_basis(rate_hz: float, n_fft: int, n_mels: int, f_min_hz: float, f_max_h
 
 
 def _mel(spectrum: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Map (bins, frames) to (bands, frames) by the operation that librosa uses, so that values are the same."""
+    """Map (bins, frames) to (bands, frames) by the operation that librosa uses, so that values agree."""
     import numpy as np
 
     return np.einsum("...ft,mf->...mt", spectrum, basis, optimize=True)
 
 
 def _pcen(mel: np.ndarray, frames_per_s: float) -> np.ndarray:
-    """Normalize the energy of each band, (bands, frames), from a smoother that starts at the first frame.
+    """Normalize the energy of each band, (bands, frames), with a smoother that starts at the level it finds.
 
-    librosa's own start is a level of 1, whatever the sound is: the first frames of every clip would flare up.
+    That is the mean of the first 3 time constants. librosa's own start is a level of 1, whatever the sound is:
+    the first frames of every clip would flare up.
     """
     import librosa
     import numpy as np
 
     t_frames = PCEN_TIME_CONSTANT_S * frames_per_s
     b = (np.sqrt(1 + 4 * t_frames**2) - 1) / (2 * t_frames**2)
-    return librosa.pcen(mel, b=b, zi=(1 - b) * mel[:, :1], **PCEN)
+    level = mel[:, : int(np.ceil(3 * t_frames))].mean(axis=1, keepdims=True)
+    return librosa.pcen(mel, b=b, zi=(1 - b) * level, **PCEN)
 
 
 def _without_steady_part(values: np.ndarray, method: str) -> np.ndarray:

@@ -170,7 +170,7 @@ def classes(counts: pd.DataFrame, labels: Sequence[str]) -> Figure:
         ax.set_yticks(range(len(chosen)), [labels[i] for i in chosen])
         ax.set(xlim=(0, most * 1.02), ylim=(len(chosen) - 0.5, -0.5), xlabel="clips")
         ax.tick_params(axis="y", length=0)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=(1, 2, 5, 10)))
         ax.grid(axis="x")
     from_left, to_top = np.array([0.15, 1]) / figure.get_size_inches()
     title = f"Clips per class: {n} classes, {totals.sum()} clips"
@@ -249,4 +249,6 @@ def examples(clips: Sequence[Example], kind: str, quantity: str) -> Figure:
                 right.axvline(time_s, color=COLOURS["validation"], linewidth=1.2)
     for ax in grid[-1]:
         ax.set_xlabel("time in the clip (s)")
+    if any(clip.annotation_s for clip in clips):
+        grid[-1][0].set_xlabel("time in the clip (s); shaded: the annotation")
     return figure

@@ -1,20 +1,35 @@
-"""The model artifact: a Keras archive that also holds, inside, everything it was trained with."""
+"""The model artifact: one archive of the weights and, inside it, everything they were trained with.
 
+Of a Keras network it is a plain .keras file with a member more. Of a classifier on pooled statistics it holds
+arrays instead. Nothing in it is a pickle.
+"""
+
+import io
 import json
 import zipfile
 from pathlib import Path
 
+import numpy as np
+
+from dawnchorus import device, networks, pooled
 from dawnchorus.errors import InputError
 from dawnchorus.files import path_for_whole
 
 FORMAT = 1
 _MEMBER = "dawnchorus.json"
+_ARRAYS = "arrays.npz"
 
 
 def save(model, card: dict, path: str | Path) -> None:
-    """Write a Keras model with its card: classes, parameters, statistics, versions. Whole or not at all."""
+    """Write a model with its card: classes, parameters, statistics, versions. Whole or not at all."""
     with path_for_whole(path) as temporary:
-        model.save(temporary)
+        if isinstance(model, pooled.Classifier):
+            arrays = io.BytesIO()
+            np.savez(arrays, **model.arrays)
+            with zipfile.ZipFile(temporary, "w") as archive:
+                archive.writestr(_ARRAYS, arrays.getvalue())
+        else:
+            model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(_MEMBER, json.dumps({"format": FORMAT, **card}, indent=1, sort_keys=True))
 
@@ -38,13 +53,19 @@ def read_card(path: str | Path) -> dict:
     return card
 
 
-def load(path: str | Path):
-    """Return the Keras model and its card. Keras's safe mode: no code from the file is run.
+def load(path: str | Path, threads: int):
+    """Return the model and its card; ``model.predict_on_batch(x)`` gives the scores. Keras starts only if needed.
+
+    Keras's safe mode and no pickle: no code from the file is run.
 
     Raises:
         InputError: not a model of dawnchorus, or its class list does not fit its output.
     """
     card = read_card(path)
+    with zipfile.ZipFile(path) as archive:
+        if _ARRAYS in archive.namelist():
+            return _load_pooled(archive, card, path), card
+    device.prepare(0, threads)
     import keras
 
     try:
@@ -57,3 +78,13 @@ def load(path: str | Path):
             f"{path}: {model.output_shape[-1]} outputs, but a list of {len(card['classes'])} classes; expected as many"
         )
     return model, card
+
+
+def _load_pooled(archive: zipfile.ZipFile, card: dict, path: str | Path) -> pooled.Classifier:
+    try:
+        with np.load(io.BytesIO(archive.read(_ARRAYS)), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        network = networks.get(card["model"]["name"])
+        return pooled.Classifier(network, arrays, len(card["classes"]), card["model"])
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a usable model: {error}") from None

@@ -1,9 +1,9 @@
 """The container of extracted features: one file a shard, one array a recording, read one at a time.
 
-A shard is a zip of uncompressed members. The clips of a recording are concatenated in one float32 array of shape
-(total frames, n_features), the member ``<ordinal>.npy``. ``index.json`` maps each recording id to the signature
-of what made it, its member, and its clips as [t_min_s, t_max_s, first_frame, n_frames], in the order of the
-recording's rows in annotations.csv. The same content gives the same bytes.
+A shard is a zip of uncompressed members. The clips of a recording are concatenated in one float32 array of
+shape (total frames, n_features), the member ``<ordinal>.npy``. ``index.json`` maps each recording id to the
+signature of what made it, its member, and its clips as [t_min_s, t_max_s, first_frame, n_frames], in the
+order of the recording's rows in annotations.csv. The same content gives the same bytes.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Shard:
 
 
 class Writer:
-    """A shard that is being written, from :func:`write_shard`. Recordings come in sorted order of their ids."""
+    """A shard being written, from :func:`write_shard`; recordings come in sorted order of their ids."""
 
     def __init__(self, file: zipfile.ZipFile):
         self._file = file
@@ -166,7 +166,7 @@ class Writer:
     def finish(self) -> None:
         """Write the index."""
         index = {"format": FORMAT, "recordings": self._recordings}
-        self._write(INDEX, json.dumps(index, indent=0, ensure_ascii=False).encode())
+        self._write(INDEX, json.dumps(index, ensure_ascii=False).encode())
 
     def _write(self, name: str, content: bytes) -> None:
         info = zipfile.ZipInfo(name)  # dated 1980, so that the bytes depend on the content alone

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 class Batches(keras.utils.PyDataset):
@@ -47,7 +47,7 @@ class Report(keras.callbacks.Callback):
         row = {key: float(value) for key, value in logs.items()}
         row["learning_rate"] = float(self.model.optimizer.learning_rate)
         self.rows.append({"epoch": epoch + 1, **row})
-        values = ", ".join(f"{key} {row[key]:.4f}" for key in HISTORY_COLUMNS[1:5] if key in row)
+        values = ", ".join(f"{key} {row[key]:.4f}" for key in METRICS if key in row)
         self.say(f"epoch {epoch + 1}/{self.epochs}: {values}")
 
 
@@ -61,7 +61,7 @@ def fit(
     rng: np.random.Generator,
     say: Callable[[str], None] = print,
 ) -> list[dict]:
-    """Train a model in place and return its history, one row an epoch (see ``HISTORY_COLUMNS``).
+    """Train a model in place and return its history, one row an epoch.
 
     With ``early_stopping_patience`` the weights of the epoch with the lowest validation loss are restored;
     with null, or without validation rows, those of the last epoch stay.

@@ -15,8 +15,14 @@ rule evaluation:
         code=[
             "src/dawnchorus/stages/evaluation.py",
             "src/dawnchorus/evaluation.py",
+            "src/dawnchorus/model_file.py",
+            "src/dawnchorus/pooled.py",
+            "src/dawnchorus/device.py",
+            "src/dawnchorus/networks/__init__.py",
+            f"src/dawnchorus/networks/{config['model']['name']}.py",
             "src/dawnchorus/errors.py",
             "src/dawnchorus/files.py",
+            "src/dawnchorus/tables.py",
         ],
     output:
         metrics="reports/metrics.json",

@@ -20,6 +20,7 @@ rule features:
             "src/dawnchorus/audio.py",
             "src/dawnchorus/errors.py",
             "src/dawnchorus/files.py",
+            "src/dawnchorus/tables.py",
         ],
     output:
         update("data/features/shard-{shard}.zip"),

@@ -17,11 +17,14 @@ rule figures:
         code=[
             "src/dawnchorus/stages/figures.py",
             "src/dawnchorus/figures.py",
+            "src/dawnchorus/figure_style.py",
             "src/dawnchorus/labels.py",
+            "src/dawnchorus/clips.py",
             "src/dawnchorus/features.py",
             "src/dawnchorus/audio.py",
             "src/dawnchorus/errors.py",
             "src/dawnchorus/files.py",
+            "src/dawnchorus/tables.py",
         ],
     output:
         expand(

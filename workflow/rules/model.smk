@@ -17,6 +17,7 @@ rule model:
             f"src/dawnchorus/networks/{config['model']['name']}.py",
             "src/dawnchorus/networks/__init__.py",
             "src/dawnchorus/device.py",
+            "src/dawnchorus/pooled.py",
             "src/dawnchorus/model_file.py",
             "src/dawnchorus/errors.py",
             "src/dawnchorus/files.py",

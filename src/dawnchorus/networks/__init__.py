@@ -10,6 +10,11 @@ To add a network, write one file here with
 and gives softmax scores of shape (batch, n_classes). Frames past the end of a clip are all zero (with
 `dataset.normalization: per_feature`), which is how a network can know the padding. Keras is imported inside
 `build`, so that the parameters can be checked without waiting for it.
+
+A classifier on pooled statistics (see dawnchorus.pooled) has, instead of `build`,
+
+    def fit(vectors, y, n_classes, params, train, rng): ...   # yields a dict of arrays after each epoch
+    def logits(arrays, vectors, params): ...                  # -> (rows, n_classes)
 """
 
 import importlib

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dawnchorus import device, evaluation, model_file
+from dawnchorus import evaluation, model_file
 from dawnchorus.errors import InputError, run
 from dawnchorus.files import write_whole
 from dawnchorus.tables import read_rows
@@ -54,9 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     x = np.load(args.dataset / "x.npy", mmap_mode="r", allow_pickle=False)
     if len(x) != len(rows) or len(rows) == 0:
         raise InputError(f"{args.dataset}: {len(x)} rows in x.npy, {len(rows)} in rows.csv; expected as many")
-    # No seed is needed: nothing is drawn here.
-    device.prepare(0, args.threads)
-    model, card = model_file.load(args.model)
+    model, card = model_file.load(args.model, args.threads)
     if [of["species_id"] for of in card["classes"]] != classes["species_id"].to_list():
         raise InputError(
             f"{args.model}: trained for other classes than {args.dataset / 'classes.csv'}; train again"
@@ -68,7 +66,9 @@ def main(argv: list[str] | None = None) -> None:
     annotations = read_table(args.annotations, ANNOTATION_COLUMNS)
     result = evaluation.metrics(true_index, scores, partition)
     of_test = (true_index[partition == "test"], scores[partition == "test"], classes)
-    write_table(evaluation.predictions(rows, annotations, classes, scores), args.output / "predictions.csv")
+    predicted = evaluation.predictions(rows, annotations, classes, scores)
+    write_table(predicted[partition == "test"], args.output / "predictions.csv")
+    write_table(predicted[partition != "test"], args.output / "predictions_seen.csv")
     write_table(evaluation.per_class(*of_test), args.output / "per_class.csv")
     write_table(evaluation.confusion(*of_test), args.output / "confusion.csv")
     with write_whole(args.output / "metrics.json") as file:

@@ -32,6 +32,11 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame([row.cells for row in rows], columns=header)
 
 
+def read_history(path: Path) -> pd.DataFrame:
+    """Return the training history as numbers; an empty cell, for what was not measured, is NaN."""
+    return read_table(path, HISTORY_COLUMNS).replace("", "nan").astype(float)
+
+
 def read_confusion(path: Path, ids: list[str]) -> np.ndarray:
     """Return the counts (classes, classes) of a long confusion table, in the order of ``ids``."""
     table = read_table(path, CONFUSION_COLUMNS)
@@ -60,7 +65,7 @@ def read_examples(
         rate_hz = block["sample_rate_hz"] or int(file_rate_hz)
         annotation = (row.t_min_s, row.t_max_s)
         [clip] = clips.spans([annotation], float(duration_s), block)
-        y = audio.read_cut(audio_dir / path, *clip, rate_hz)
+        y = audio.read_cut(audio_dir / path, clip, rate_hz)
         within = tuple(time_s - clip[0] for time_s in annotation)
         [recording] = display_labels(["?"], [row.recording_id], LABEL_CHARACTERS)
         examples.append(
@@ -100,7 +105,7 @@ def main(argv: list[str] | None = None) -> None:
     classes = read_table(args.classes, CLASS_COLUMNS)
     ids = classes["species_id"].to_list()
     labels = display_labels(ids, classes["species_name"].to_list(), LABEL_CHARACTERS)
-    history = read_table(args.history, HISTORY_COLUMNS).apply(pd.to_numeric)
+    history = read_history(args.history)
     rows = read_table(args.rows, ROW_COLUMNS)[list(ROW_COLUMNS)].merge(
         read_table(args.annotations, ANNOTATION_COLUMNS)[list(ANNOTATION_COLUMNS)],
         on="annotation_id",

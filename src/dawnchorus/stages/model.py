@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dawnchorus import device, model_file, networks
+from dawnchorus import device, model_file, networks, pooled
 from dawnchorus.errors import InputError, run
 from dawnchorus.seeds import derived_seed, rng
 from dawnchorus.tables import read_rows, write_rows
 
+HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 PACKAGES = ("keras", "librosa", "numpy", "soundfile", "tensorflow")
 
 
@@ -42,14 +43,19 @@ def main(argv: list[str] | None = None) -> None:
     if len(train) == 0:
         raise InputError(f"{args.dataset / 'rows.csv'}: no row of partition train; expected rows to train on")
 
-    used = device.prepare(derived_seed(params["seed"], "model"), args.threads)
-    from dawnchorus import training
-
-    say(used)
-    model = network.build(x.shape[1:], len(classes), params["model"])
-    say(f"{params['model']['name']}, {model.count_params():,} weights; {len(train)} clips of {x.shape[1]} frames")
+    say(f"{params['model']['name']} on {len(train)} clips of {x.shape[1]} frames of {x.shape[2]} features")
+    batches = rng(params["seed"], "batches")
     started = time.monotonic()
-    history = training.fit(model, x, y, train, validation, params["train"], rng(params["seed"], "batches"), say)
+    if hasattr(network, "build"):
+        used = device.prepare(derived_seed(params["seed"], "model"), args.threads)
+        from dawnchorus import training
+
+        say(used)
+        model = network.build(x.shape[1:], len(classes), params["model"])
+        history = training.fit(model, x, y, train, validation, params["train"], batches, say)
+    else:
+        used = "CPU (no network: pooled statistics)"
+        model, history = pooled.fit(network, x, y, train, validation, len(classes), params, batches, say)
     card = {
         **params,
         "classes": [row.cells for row in classes],
@@ -60,10 +66,10 @@ def main(argv: list[str] | None = None) -> None:
         "training_time_s": round(time.monotonic() - started, 1),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
-    write_rows(args.output / "history.csv", training.HISTORY_COLUMNS, history)
+    write_rows(args.output / "history.csv", HISTORY_COLUMNS, history)
     write_rows(args.output / "classes.csv", ("class_index", "species_id", "species_name"), card["classes"])
     model_file.save(model, card, args.output / "model.keras")
-    say(f"{len(history)} epochs in {card['training_time_s']} s")
+    say(f"{model.count_params():,} fitted numbers, {len(history)} epochs in {card['training_time_s']} s")
 
 
 if __name__ == "__main__":

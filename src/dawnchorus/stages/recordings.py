@@ -106,9 +106,11 @@ def read_old(path: Path) -> dict[str, dict]:
 
 
 def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> tuple:
-    """Return the good annotations, the facts of their recordings, the names of species, and every problem."""
+    """Return the good annotations, the facts of their recordings, the side tables by id, every problem, and the
+    number of rows that there were."""
     source, audio_dir = data["annotations"], data["audio_dir"]
     _, rows, problems = read_rows(source, recordings.REQUIRED_COLUMNS)
+    n_rows = len(rows) + len(problems)
     annotations, found = recordings.read_annotations(source, rows, data["shortest_annotation_s"])
     problems += found
     files = recordings.files_by_id(audio_paths(audio_dir))
@@ -129,7 +131,7 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> t
     found = recordings.rare_class_problems(source, annotations)
     problems += found
     annotations = recordings.without(annotations, found)
-    return annotations, facts, sites, names, problems, len(rows)
+    return annotations, facts, sites, names, problems, n_rows
 
 
 def write_all(output: Path, annotations: list, facts: dict, sites: dict, names: dict, problems: list) -> None:
@@ -146,6 +148,18 @@ def write_all(output: Path, annotations: list, facts: dict, sites: dict, names: 
     write_rows(output / "annotations.csv", (*recordings.ANNOTATION_COLUMNS, *extra, *side), clean)
     write_rows(output / "recordings.csv", (*recordings.RECORDING_COLUMNS, *side), listed)
     write_rows(output / "audit.csv", AUDIT_COLUMNS, (vars(problem) for problem in problems))
+
+
+def left_out(source: str, kept: str, audit: str) -> str | None:
+    """Return a line that says how many annotations the audit left out, None when there are none."""
+    if not Path(audit).exists():
+        return None
+    _, rows, cut = read_rows(source, ("recording_id",))
+    n_source, n_kept = len(rows) + len(cut), len(read_rows(kept, ("recording_id",))[1])
+    n_problems = len(read_rows(audit, AUDIT_COLUMNS)[1])
+    if n_problems == 0:
+        return None
+    return f"quarantine: {n_source - n_kept} of {n_source} annotations left out; {n_problems} problems in {audit}"
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,0 +1,31 @@
+"""Softmax regression on pooled statistics: no hidden layer, trained by Adam like a network, without Keras."""
+
+import numpy as np
+
+PARAMS = {
+    "l2": {"type": "number", "minimum": 0, "maximum": 1000, "description": "weight of the squared coefficients"},
+}
+
+
+def fit(vectors, y, n_classes, params, train, rng):
+    """Yield the fitted arrays after each pass over ``vectors`` (rows, n), ``y`` the class index of each row."""
+    from sklearn.neural_network import MLPClassifier
+
+    classifier = MLPClassifier(
+        hidden_layer_sizes=(),
+        alpha=params["l2"],
+        batch_size=min(train["batch_size"], len(y)),
+        learning_rate_init=train["learning_rate"],
+        shuffle=train["shuffle"],
+        random_state=int(rng.integers(2**31)),
+    )
+    for _ in range(train["epochs"]):
+        classifier.partial_fit(vectors, y, classes=np.arange(n_classes))
+        yield {"weights": classifier.coefs_[0].copy(), "bias": classifier.intercepts_[0].copy()}
+
+
+def logits(arrays, vectors, params):
+    """Return the logits (rows, n_classes) of standardized pooled vectors."""
+    found = vectors @ arrays["weights"] + arrays["bias"]
+    # With two classes scikit-learn keeps the one logit of the second.
+    return np.hstack([np.zeros_like(found), found]) if found.shape[1] == 1 else found

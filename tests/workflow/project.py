@@ -1,0 +1,176 @@
+"""A copy of the project on a few seconds of sound that the test makes, driven as a user drives it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CODE = ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", "environment.yml", "README.md", "workflow", "src", "presets")
+SAMPLE_RATE_HZ = 8000
+PITCHES_HZ = {"0": 600.0, "1": 1200.0, "2": 2400.0}
+
+# Small and quick: softmax regression needs no Keras, which takes longer to start than all the rest.
+PARAMS = {
+    "seed": 7,
+    "data": {
+        "source": "table",
+        "annotations": "raw/annotations.csv",
+        "audio_dir": "raw/audio",
+        "recordings_table": "raw/annotations.csv",
+        "species_table": "raw/annotations.csv",
+    },
+    "features": {"kind": "log_mel", "sample_rate_hz": None, "n_fft": 256, "hop_length": 128, "n_mels": 16},
+    "features_reset": {"f_min_hz": 0.0, "f_max_hz": None, "clip": "annotation"},
+    "model": {"name": "logistic_regression", "l2": 0.001},
+    "train": {"epochs": 5, "early_stopping_patience": None},
+    "figures": {"example_species": 1},
+}
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which `snakemake`, `dvc` and `python` are those of this test run, and quiet."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    quiet = {"DVC_NO_ANALYTICS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": "1"}
+    identity = {f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    return {**os.environ, **quiet, **identity, "PATH": path}
+
+
+def tone(pitch_hz: float, duration_s: float, seed: int) -> np.ndarray:
+    """Return a gliding tone in noise, float32, at SAMPLE_RATE_HZ."""
+    rng = np.random.default_rng(seed)
+    time_s = np.arange(int(duration_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    glide = pitch_hz * (1 + rng.uniform(-0.1, 0.1) * time_s)
+    sound = 0.2 * np.sin(2 * np.pi * np.cumsum(glide) / SAMPLE_RATE_HZ)
+    return (sound + 0.02 * rng.standard_normal(len(time_s))).astype(np.float32)
+
+
+class Project:
+    """A working folder with the project's code, a small table, a few recordings, Git and DVC."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, n_recordings: int = 9, dvc: bool = True) -> "Project":
+        path.mkdir(parents=True)
+        for name in CODE:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            elif source.exists():
+                shutil.copy(source, path / name)
+        project = cls(path)
+        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        for block, values in PARAMS.items():
+            if block == "model":
+                params["model"] = dict(values)
+            elif isinstance(values, dict):
+                params[block.removesuffix("_reset")].update(values)
+            else:
+                params[block] = values
+        project.write_params(params)
+        (path / "raw" / "audio").mkdir(parents=True)
+        rows = []
+        for number in range(n_recordings):
+            rows += project.add_recording(f"rec{number}", number)
+        project.write_annotations(rows)
+        if dvc:
+            project.run("git", "init", "-q", "-b", "main")
+            shutil.copytree(ROOT / ".dvc", path / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
+            project.run("git", "add", "-A")
+            project.run("git", "commit", "-qm", "start")
+        return project
+
+    def add_recording(self, recording_id: str, seed: int) -> list[list[str]]:
+        """Write a recording of 3 s with one call of each species, and return its annotation rows."""
+        order = list(np.random.default_rng(seed).permutation(list(PITCHES_HZ)))
+        sound = np.concatenate([tone(PITCHES_HZ[species], 1.0, 10 * seed + n) for n, species in enumerate(order)])
+        path = self.path / "raw" / "audio" / f"{recording_id}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, sound, SAMPLE_RATE_HZ)
+        return [
+            [recording_id, species, "1", f"{n + 0.1:.1f}", "500", f"{n + 0.8:.1f}", "3000"]
+            for n, species in enumerate(order)
+        ]
+
+    def annotations(self) -> list[list[str]]:
+        return [line.split(",") for line in (self.path / "raw/annotations.csv").read_text().splitlines()[1:]]
+
+    def write_annotations(self, rows: list[list[str]]) -> None:
+        # The species name stands in the same table, and so does the group.
+        header = "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max"
+        text = "\n".join([header, *(",".join(row) for row in rows)]) + "\n"
+        (self.path / "raw/annotations.csv").write_text(text)
+
+    def params(self) -> dict:
+        return yaml.safe_load((self.path / "params.yaml").read_text())
+
+    def write_params(self, params: dict) -> None:
+        (self.path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def set(self, key: str, value) -> None:
+        """Change one value of params.yaml, named as DVC names it."""
+        params = self.params()
+        block, _, name = key.rpartition(".")
+        (params[block] if block else params)[name] = value
+        self.write_params(params)
+
+    def run(self, *command: str, check: bool = True, **options) -> subprocess.CompletedProcess:
+        """Run a command in the project's folder; its output comes back as text, errors included."""
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env=environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            **options,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout[-6000:]}")
+        return done
+
+    def snakemake(self, *arguments: str) -> Counter:
+        """Run `snakemake --cores 2` and return how often each rule ran."""
+        return rules_of(self.run("snakemake", "--cores", "2", *arguments).stdout)
+
+    def planned(self) -> Counter:
+        """Return what `snakemake -n` would run."""
+        return rules_of(self.run("snakemake", "-n").stdout)
+
+    def dvc_repro(self, *arguments: str) -> Counter:
+        """Run `dvc repro` and return how often each Snakemake rule ran under it."""
+        return rules_of(self.run("dvc", "repro", *arguments).stdout)
+
+    def repro_with(self, tool: str) -> Counter:
+        return self.snakemake() if tool == "snakemake" else self.dvc_repro()
+
+    def dvc_is_clean(self) -> bool:
+        return "up to date" in self.run("dvc", "status").stdout
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-qm", message)
+        self.run("git", "tag", message)
+
+    def trained_with(self) -> dict:
+        """Return what the model says that it was trained with."""
+        with zipfile.ZipFile(self.path / "models/model.keras") as archive:
+            return json.loads(archive.read("dawnchorus.json"))
+
+
+def rules_of(output: str) -> Counter:
+    """Count the rules in Snakemake's output; the target `all` makes nothing and is left out."""
+    names = re.findall(r"^(?:local)?rule (\w+):", output, flags=re.MULTILINE)
+    return Counter(name for name in names if name != "all")

@@ -1,0 +1,144 @@
+"""dvc.yaml against the Snakefile: the same products, records, inputs and parameters, or this fails."""
+
+import ast
+import base64
+import re
+from pathlib import Path
+
+import dag
+import pytest
+import yaml
+from project import ROOT, Project
+
+STAGES = {
+    stage: (folder, block)
+    for folder in ("", "workflow/simulate")
+    for stage, block in yaml.safe_load((ROOT / folder / "dvc.yaml").read_text())["stages"].items()
+}
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory):
+    project = Project.create(tmp_path_factory.mktemp("contract") / "project", n_recordings=1, dvc=False)
+    return project, dag.rules(project.path)
+
+
+def entries(block: dict, *kinds: str) -> dict[str, dict]:
+    found = {}
+    for kind in kinds:
+        for item in block.get(kind, []):
+            name, options = next(iter(item.items())) if isinstance(item, dict) else (item, {})
+            found[name] = options
+    return found
+
+
+def products(rule) -> list[str]:
+    shards = range(8) if any("{shard}" in str(path) for path in rule.output) else [None]
+    return [str(path).replace("{shard}", str(shard)) for path in rule.output for shard in shards]
+
+
+def record_of(product: str) -> str:
+    name = base64.urlsafe_b64encode(product.encode()).decode()
+    assert len(name) < 255, "longer names are cut into folders"
+    return f".snakemake/metadata/{name}"
+
+
+def resolved(text: str, params: dict) -> str:
+    """Fill in `${block.key}` as DVC does."""
+    return re.sub(r"\$\{(\w+)\.(\w+)\}", lambda match: str(params[match[1]][match[2]]), text)
+
+
+def test_every_rule_that_makes_something_is_a_stage_of_its_name(rules):
+    assert set(STAGES) == set(rules[1]) - {"all"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_outputs_and_their_records(rules, stage):
+    folder, block = STAGES[stage]
+    wanted = products(rules[1][stage])
+    outs = entries(block, "outs", "metrics")
+    assert set(outs) == {*wanted, *map(record_of, wanted)}
+    assert all(options == {"persist": True} for options in outs.values()), "DVC deletes what is not persist first"
+    assert block.get("wdir", ".") == ("../.." if folder else ".")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_command_runs_this_rule_alone_on_all_its_products(rules, stage):
+    command = STAGES[stage][1]["cmd"].split()
+    before, targets = command[: command.index("--")], command[command.index("--") + 1 :]
+    assert before == ["snakemake", "--cores", "all", "--allowed-rules", stage]
+    assert targets == products(rules[1][stage])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_inputs_are_dependencies(rules, stage):
+    project, by_name = rules
+    deps = {resolved(dep, project.params()) for dep in STAGES[stage][1]["deps"]}
+    inputs = {str(path) for path in by_name[stage].input}
+    audio = {project.params()["data"]["audio_dir"]} & deps
+    assert deps - audio == inputs
+    # A rule that opens recordings names their folder, or a hash of their content, in its parameters.
+    opens_audio = {"audio", "audio_dir"} & set(by_name[stage].params.keys())
+    assert bool(audio) == bool(opens_audio)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_parameters(rules, stage):
+    """The blocks that a rule passes to its stage are the params of the DVC stage."""
+    import json
+
+    params = by_rule = rules[1][stage].params
+    names = set()
+    for name, value in params.items():
+        if name == "audio_dir":
+            names.add("data.audio_dir")
+        elif name != "audio":
+            names |= set(json.loads(value))
+    assert set(STAGES[stage][1]["params"]) == names, by_rule
+
+
+def closure(module: Path, source: Path) -> set[Path]:
+    """Return the modules of the package that a module imports, directly or not, itself included."""
+    found, waiting = set(), [module]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dawnchorus"):
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names if alias.name.startswith("dawnchorus")]
+            for name in names:
+                base = source.joinpath(*name.split("."))
+                waiting += [p for p in (base.with_suffix(".py"), base / "__init__.py") if p.exists()]
+    # These two hold no code.
+    empty = {source / "dawnchorus/__init__.py", source / "dawnchorus/stages/__init__.py"}
+    return found - empty
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_code_of_a_rule_is_what_its_stage_imports(rules, stage):
+    project, by_name = rules
+    source = project.path / "src"
+    wanted = closure(source / f"dawnchorus/stages/{stage}.py", source)
+    # The network is imported by name.
+    network = project.params()["model"]["name"]
+    if source / "dawnchorus/networks/__init__.py" in wanted:
+        wanted |= closure(source / f"dawnchorus/networks/{network}.py", source)
+    listed = {project.path / str(path) for path in by_name[stage].input.code}
+    assert listed == wanted
+
+
+def test_rule_all_asks_for_every_product(rules):
+    _, by_name = rules
+    made = {product for name, rule in by_name.items() if name not in ("all", "simulate") for product in products(rule)}
+    assert {str(path) for path in by_name["all"].input} == made
+
+
+def test_only_the_empty_packages_are_left_out_of_the_code():
+    for name in ("__init__.py", "stages/__init__.py"):
+        tree = ast.parse((ROOT / "src/dawnchorus" / name).read_text())
+        assert all(isinstance(node, ast.Expr) for node in tree.body)

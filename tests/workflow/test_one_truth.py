@@ -1,0 +1,380 @@
+"""DVC and Snakemake on one workspace, in any order: neither redoes nor blesses what it should not.
+
+The rules that ran are counted in Snakemake's own output, and what the model was trained with is read from inside the
+model. The numbers of the tests are those of the table in README.md.
+"""
+
+import hashlib
+import os
+import re
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from project import Project, environment, rules_of
+
+pytestmark = pytest.mark.workflow
+
+TOOLS = pytest.mark.parametrize("tool", ["snakemake", "dvc"])
+FROM_MODEL = Counter(model=1, evaluation=1, figures=1)
+EVERYTHING = Counter(recordings=1, features=8, split=1, dataset=1) + FROM_MODEL
+
+
+def computed(output: str) -> tuple[int, int, int]:
+    """Sum what the shards said: recordings computed, kept, dropped."""
+    found = re.findall(r"(\d+) computed, (\d+) kept, (\d+) dropped", output)
+    return tuple(sum(int(row[column]) for row in found) for column in range(3))
+
+
+def assert_settled(project: Project) -> None:
+    """Both tools have nothing to do."""
+    assert project.planned() == Counter()
+    assert project.dvc_is_clean()
+
+
+def assert_cache_is_intact(project: Project) -> None:
+    files = [path for path in (project.path / ".dvc/cache/files/md5").rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        name = (path.parent.name + path.name).removesuffix(".dir")
+        assert hashlib.md5(path.read_bytes()).hexdigest() == name, path
+
+
+def store(project: Project, tool: str) -> None:
+    """After a direct snakemake run, `dvc repro` stores what was made and runs nothing."""
+    assert project.dvc_repro() == Counter(), f"after {tool}"
+    assert_settled(project)
+
+
+# 1
+def test_snakemake_then_dvc_repro_runs_nothing(finished, project):
+    assert rules_of((finished / "snakemake.txt").read_text()) == EVERYTHING
+    assert rules_of((finished / "dvc.txt").read_text()) == Counter()
+    assert_settled(project)
+
+
+# 2
+def test_dvc_repro_then_snakemake_has_nothing_to_do(tmp_path):
+    project = Project.create(tmp_path / "project")
+    assert project.dvc_repro() == EVERYTHING
+    assert_settled(project)
+
+
+# 3 stands in test_reruns.py; here one key of each stage, for real.
+@TOOLS
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("data.shortest_annotation_s", 0.06, EVERYTHING),
+        ("features.n_mels", 12, Counter(features=8, dataset=1) + FROM_MODEL),
+        ("split.test_fraction", 0.3, Counter(split=1, dataset=1) + FROM_MODEL),
+        ("dataset.normalization", "none", Counter(dataset=1) + FROM_MODEL),
+        ("model.l2", 0.5, FROM_MODEL),
+        ("train.epochs", 6, FROM_MODEL),
+        ("evaluation.batch_size", 3, Counter(evaluation=1, figures=1)),
+        ("figures.example_species", 2, Counter(figures=1)),
+    ],
+)
+def test_a_changed_key_runs_its_rules_for_real(project, tool, key, value, expected):
+    project.set(key, value)
+    ran = project.repro_with(tool)
+    if tool == "dvc":
+        # DVC stops where an output comes out the same; Snakemake finishes what depends on a rule that ran.
+        first = next(iter(ran))
+        assert first == next(iter(expected))
+        assert ran <= expected
+    else:
+        assert ran == expected
+    block, name = key.split(".")
+    if block in ("model", "train"):
+        assert project.trained_with()[block][name] == value
+    store(project, tool)
+
+
+# 4
+@TOOLS
+def test_the_model_of_the_last_run_is_not_blessed_under_other_parameters(two_commits, tool):
+    project = two_commits
+    project.run("git", "checkout", "-q", "A")
+    project.run("dvc", "checkout")
+    assert_settled(project)
+    assert project.trained_with()["train"]["epochs"] == 5
+    project.set("train.epochs", 7)
+    assert project.repro_with(tool)["model"] == (1 if tool == "snakemake" else 0)
+    assert project.trained_with()["train"]["epochs"] == 7
+    project.set("train.epochs", 8)
+    assert project.repro_with(tool) == FROM_MODEL
+    assert project.trained_with()["train"]["epochs"] == 8
+    store(project, tool)
+
+
+# 5
+@TOOLS
+def test_a_forced_checkout_over_an_unsaved_run(project, tool):
+    project.set("train.epochs", 7)
+    assert project.snakemake() == FROM_MODEL
+    project.run("git", "checkout", "-q", ".")
+    project.run("dvc", "checkout", "--force")
+    assert_settled(project)
+    assert project.trained_with()["train"]["epochs"] == 5
+    project.set("train.epochs", 7)
+    assert project.repro_with(tool) == FROM_MODEL
+    assert project.trained_with()["train"]["epochs"] == 7
+    store(project, tool)
+
+
+# 6
+@TOOLS
+def test_a_fresh_clone_after_dvc_pull_has_nothing_to_do(project, tmp_path, tool):
+    project.run("dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
+    project.run("dvc", "push")
+    project.commit("remote")
+    project.run("git", "clone", "-q", str(project.path), str(tmp_path / "clone"))
+    clone = Project(tmp_path / "clone")
+    clone.run("dvc", "pull")
+    assert_settled(clone)
+    clone.set("train.epochs", 7)
+    assert clone.repro_with(tool) == FROM_MODEL
+    assert clone.trained_with()["train"]["epochs"] == 7
+    store(clone, tool)
+
+
+# 7
+def metrics_of(project: Project, revision: str) -> str:
+    return project.run("dvc", "metrics", "show", "--json", revision).stdout
+
+
+def experiment_model(project: Project, name: str, tmp_path: Path) -> dict:
+    project.run("dvc", "get", ".", "models/model.keras", "--rev", name, "-o", str(tmp_path / f"{name}.keras"), "--force")
+    other = Project(tmp_path / f"of-{name}")
+    (other.path / "models").mkdir(parents=True, exist_ok=True)
+    (tmp_path / f"{name}.keras").replace(other.path / "models/model.keras")
+    return other.trained_with()
+
+
+def test_experiments_here_train_what_they_say(project):
+    ran = rules_of(project.run("dvc", "exp", "run", "-n", "here", "-S", "train.epochs=6").stdout)
+    assert ran == FROM_MODEL
+    assert project.trained_with()["train"]["epochs"] == 6
+    assert_settled(project)
+
+
+def test_temporary_and_queued_experiments_leave_the_workspace_alone(project, tmp_path):
+    before = {p: p.read_bytes() for p in (project.path / "models").iterdir() if p.is_file()}
+    ran = rules_of(project.run("dvc", "exp", "run", "--temp", "-n", "temp", "-S", "train.epochs=6").stdout)
+    assert ran == FROM_MODEL
+    for name, epochs in (("one", 8), ("two", 9)):
+        project.run("dvc", "exp", "run", "--queue", "-n", name, "-S", f"train.epochs={epochs}")
+    project.run("dvc", "exp", "run", "--run-all", "-j", "2")
+    for name, epochs in (("temp", 6), ("one", 8), ("two", 9)):
+        assert experiment_model(project, name, tmp_path)["train"]["epochs"] == epochs
+    for name in ("one", "two"):
+        assert rules_of(project.run("dvc", "queue", "logs", name).stdout) == FROM_MODEL
+    assert {p: p.read_bytes() for p in (project.path / "models").iterdir() if p.is_file()} == before
+    assert_settled(project)
+
+
+# 8
+def change(project: Project, what: str) -> tuple[int, int, int]:
+    """Change one recording or annotation, and return how many recordings are then computed, kept, dropped."""
+    rows = project.annotations()
+    if what == "added":
+        project.write_annotations(rows + project.add_recording("extra", 77))
+        return 1, 9, 0
+    if what == "removed":
+        (project.path / "raw/audio/rec4.wav").unlink()
+        project.write_annotations([row for row in rows if row[0] != "rec4"])
+        return 0, 8, 1
+    if what == "content":
+        path = project.path / "raw/audio/rec4.wav"
+        size, times = path.stat().st_size, path.stat()
+        other = Project(project.path).add_recording("rec4", 4_000)
+        assert (path.stat().st_size, len(other)) == (size, 3)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        return 1, 8, 0
+    rows[5][5] = f"{float(rows[5][5]) - 0.1:.1f}"
+    project.write_annotations(rows)
+    return 1, 8, 0
+
+
+@TOOLS
+@pytest.mark.parametrize("what", ["added", "removed", "content", "annotation"])
+def test_one_recording_changed_is_one_recording_computed(project, tool, what):
+    expected = change(project, what)
+    command = ("snakemake", "--cores", "2") if tool == "snakemake" else ("dvc", "repro")
+    assert computed(project.run(*command).stdout) == expected
+    text = (project.path / "data/recordings/recordings.csv").read_text()
+    assert ("rec4" in text) == (what != "removed")
+    predicted = "".join((project.path / "reports").joinpath(f).read_text() for f in ("predictions.csv", "predictions_seen.csv"))
+    assert ("rec4" in predicted) == (what != "removed")
+    assert ("extra" in predicted) == (what == "added")
+    store(project, tool)
+
+
+# 9
+@TOOLS
+def test_a_changed_line_of_a_module_runs_the_rules_that_use_it(project, tool):
+    with (project.path / "src/dawnchorus/split.py").open("a") as module:
+        module.write("# a line more\n")
+    ran = project.repro_with(tool)
+    assert ran == (Counter(split=1, dataset=1) + FROM_MODEL if tool == "snakemake" else Counter(split=1))
+    store(project, tool)
+
+
+def test_a_changed_readme_runs_nothing(project):
+    with (project.path / "README.md").open("a") as readme:
+        readme.write("<!-- a comment -->\n")
+    assert_settled(project)
+
+
+# 10
+@TOOLS
+@pytest.mark.parametrize(
+    ("product", "expected"),
+    [
+        ("data/features/shard-3.zip", Counter(features=1, dataset=1) + FROM_MODEL),
+        ("models/model.keras", FROM_MODEL),
+        ("reports/metrics.json", Counter(evaluation=1, figures=1)),
+        ("reports/figures/classes.svg", Counter(figures=1)),
+    ],
+)
+def test_a_deleted_product_comes_back(project, tool, product, expected):
+    (project.path / product).unlink()
+    ran = project.repro_with(tool)
+    if tool == "snakemake":
+        assert ran == expected
+    else:
+        assert ran <= expected
+    assert (project.path / product).exists()
+    store(project, tool)
+
+
+# 11
+def killed_at(project: Project, tool: str, marker: str) -> None:
+    """Start a run in a process group of its own and kill the whole group when its output shows the marker."""
+    command = ["snakemake", "--cores", "1"] if tool == "snakemake" else ["dvc", "repro"]
+    with subprocess.Popen(
+        command,
+        cwd=project.path,
+        env={**environment(), "PYTHONUNBUFFERED": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as process:
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            if marker in line:
+                os.killpg(process.pid, signal.SIGKILL)
+                break
+        else:
+            raise AssertionError(f"never saw {marker!r} in:\n{''.join(seen)}")
+
+
+@TOOLS
+@pytest.mark.parametrize("killed", ["snakemake", "dvc"])
+def test_killed_in_extraction(project, tool, killed):
+    project.set("features.n_mels", 12)
+    killed_at(project, killed, "1 computed")
+    ran = project.repro_with(tool)
+    assert 0 < ran["features"] <= 8
+    store(project, tool)
+    assert project.planned() == Counter()
+
+
+@TOOLS
+def test_finished_shards_are_kept_after_a_kill(project, tool):
+    project.set("features.n_mels", 12)
+    killed_at(project, tool, "Finished jobid")
+    output = project.run(*(("snakemake", "--cores", "1") if tool == "snakemake" else ("dvc", "repro"))).stdout
+    n_computed, n_kept, _ = computed(output)
+    assert rules_of(output)["features"] < 8
+    assert n_computed + n_kept < 9
+    store(project, tool)
+
+
+@TOOLS
+def test_killed_in_training(project, tool):
+    project.set("train.epochs", 2000)
+    killed_at(project, tool, "epoch 3:")
+    project.set("train.epochs", 7)
+    assert project.repro_with(tool) == FROM_MODEL
+    assert project.trained_with()["train"]["epochs"] == 7
+    assert not [path for path in project.path.rglob(".model*.keras") if path.is_file() and ".dvc" not in path.parts]
+    store(project, tool)
+
+
+# 12
+@TOOLS
+def test_the_second_of_two_runs_says_so_and_stops(project, tool):
+    project.set("train.epochs", 300)
+    command = ["snakemake", "--cores", "1"] if tool == "snakemake" else ["dvc", "repro"]
+    options = {"cwd": project.path, "env": {**environment(), "PYTHONUNBUFFERED": "1"}, "text": True}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, **options
+    ) as first:
+        for line in first.stdout:
+            if "epoch 2:" in line:
+                break
+        # The first is stopped in its middle, however long the second takes to look around.
+        os.killpg(first.pid, signal.SIGSTOP)
+        try:
+            second = project.run(*command, check=False)
+        finally:
+            os.killpg(first.pid, signal.SIGCONT)
+        rest = first.stdout.read()
+        first.wait()
+    assert second.returncode != 0
+    says = "another snakemake works in this folder" if tool == "snakemake" else "lock"
+    assert says in second.stdout
+    assert "Traceback" not in second.stdout
+    assert first.returncode == 0, rest
+    assert project.trained_with()["train"]["epochs"] == 300
+    store(project, tool)
+
+
+# 13
+@TOOLS
+@pytest.mark.parametrize("product", ["reports/metrics.json", "models/model.keras", "data/features/shard-2.zip"])
+def test_a_product_restored_alone_is_not_blessed(project, tool, product):
+    project.set("features.n_mels", 12)
+    project.set("train.epochs", 7)
+    project.dvc_repro()
+    project.commit("B")
+    wanted = (project.path / product).read_bytes()
+    project.run("git", "checkout", "-q", "A", "--", "dvc.lock")
+    project.run("dvc", "checkout", product)
+    project.run("git", "checkout", "-q", "B", "--", "dvc.lock")
+    assert (project.path / product).read_bytes() != wanted
+    project.repro_with(tool)
+    project.dvc_repro()
+    assert_settled(project)
+    assert project.trained_with()["train"]["epochs"] == 7
+    if not product.endswith(".keras"):
+        assert (project.path / product).read_bytes() == wanted
+    assert project.run("git", "diff", "--stat", "B", "--", "params.yaml").stdout == ""
+
+
+# 14
+@TOOLS
+@pytest.mark.parametrize("link", ["hardlink", "symlink"])
+def test_links_into_the_cache_are_never_written_through(two_commits, tool, link):
+    project = two_commits
+    project.run("dvc", "config", "--local", "cache.type", link)
+    project.run("dvc", "checkout", "--relink")
+    record = next((project.path / ".snakemake/metadata").glob("*="))
+    assert record.is_symlink() or record.stat().st_nlink > 1
+    project.set("train.epochs", 6)
+    assert project.repro_with(tool) == FROM_MODEL
+    assert project.trained_with()["train"]["epochs"] == 6
+    store(project, tool)
+    assert_cache_is_intact(project)
+    project.run("git", "checkout", "-q", ".")
+    project.run("git", "checkout", "-q", "A")
+    project.run("dvc", "checkout")
+    assert project.trained_with()["train"]["epochs"] == 5
+    assert_settled(project)
+    assert_cache_is_intact(project)
