@@ -185,6 +185,11 @@ def write_csv(path, table):
     table.to_csv(path, index=False)
 
 
+def table_of(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def a_project(folder, n_rows=23):
     """Write a made-up data set, its annotations and an untrained network; return the stage's arguments."""
     import keras
@@ -241,10 +246,12 @@ def test_stage_writes_what_the_network_says(tmp_path, capsys, monkeypatch):
         "metrics.json",
         "per_class.csv",
         "predictions.csv",
+        "predictions_seen.csv",
     ]
     expected = np.asarray(model(x))
-    with open(reports / "predictions.csv", encoding="utf-8", newline="") as file:
-        written = list(csv.DictReader(file))
+    written = [*table_of(reports / "predictions_seen.csv"), *table_of(reports / "predictions.csv")]
+    assert [row["partition"] for row in written] == rows["partition"].tolist()
+    assert {row["partition"] for row in table_of(reports / "predictions.csv")} == {"test"}
     assert [row["recording_id"] for row in written] == rows["recording_id"].tolist()
     assert [row["annotation_id"] for row in written] == rows["annotation_id"].astype(str).tolist()
     read = np.array([[row[f"score_{i}"] for i in CLASSES["species_id"]] for row in written]).astype(

@@ -185,7 +185,8 @@ def read_cuts(
                 offset = segments[index][0] * target_hz // native_hz
                 resampled = _resample(samples, native_hz, target_hz)
                 cut = resampled[max(0, start - offset) : max(0, stop - offset)]
-                yield index, np.pad(cut, (0, max(0, stop - start - len(cut))))
+                missing = stop - start - len(cut)
+                yield index, np.pad(cut, (0, missing)) if missing > 0 else cut
     except (soundfile.LibsndfileError, OSError) as error:
         raise InputError(f"{path}: the sound cannot be read: {_reason(error)}") from error
 

@@ -125,7 +125,7 @@ def _mel(spectrum: np.ndarray, basis: np.ndarray) -> np.ndarray:
 def _pcen(mel: np.ndarray, frames_per_s: float) -> np.ndarray:
     """Normalize the energy of each band, (bands, frames), with a smoother that starts at the level it finds.
 
-    That is the mean of the first 3 time constants. librosa's own start is a level of 1, whatever the sound is:
+    That is the mean of the first 3 time constants. librosa's own start is a level of 1, whatever the sound:
     the first frames of every clip would flare up.
     """
     import librosa

@@ -1,4 +1,7 @@
-"""Make reports/: metrics.json, predictions.csv, per_class.csv and confusion.csv, what the model is worth."""
+"""Make reports/: metrics.json, predictions, per-class table and confusion matrix, what the model is worth.
+
+predictions.csv, per_class.csv and confusion.csv are of the test clips; predictions_seen.csv holds the others.
+"""
 
 import argparse
 import json

@@ -170,9 +170,9 @@ def main(argv: list[str] | None = None) -> None:
                 reported_s = time.monotonic()
             if keep(task, old, writer):
                 continue
+            writer.add(task.recording_id, task.signature, task.clips_s, compute(task, params))
             if not n_computed:
                 say_empty_bands(task.sample_rate_hz, params)
-            writer.add(task.recording_id, task.signature, task.clips_s, compute(task, params))
             n_computed += 1
     n_kept = len(tasks) - n_computed
     print(f"{name}: {len(tasks)} recordings: {n_computed} computed, {n_kept} kept, {n_dropped} dropped")

@@ -1,0 +1,157 @@
+"""For every key of params.yaml: which rules run when it changes, by Snakemake and by DVC, as the README's table says."""
+
+import re
+import shutil
+from pathlib import Path
+
+import dag
+import pytest
+import yaml
+from dvc.repo import Repo
+from networkx import ancestors
+from project import ROOT, Project
+
+pytestmark = pytest.mark.workflow
+
+# A small simulated set, for the keys of the blocks that only it has.
+SIMULATED = {
+    "species": 3,
+    "recordings": 9,
+    "sites": 2,
+    "recording_duration_s": 4.0,
+    "sample_rate_hz": 16000,
+    "species_per_recording": 2,
+    "calls_per_species": 2,
+}
+
+# Another value for each key that no rule below finds one for.
+OTHER = {
+    "data.on_bad_recording": "quarantine",
+    "features.kind": "pcen",
+    "features.sample_rate_hz": 6000,
+    "features.f_max_hz": 3500.0,
+    "features.mel_sample_rate_hz": 7000.0,
+    "features.deltas": 1,
+    "features.clip": "window",
+    "features.clip_normalization": "median",
+    "split.method": "article",
+    "split.group": "species_id",
+    "split.test_groups": ["rec1"],
+    "split.validation_groups": ["rec2"],
+    "dataset.frames": 20,
+    "dataset.padding": "centre",
+    "dataset.normalization": "none",
+    "dataset.fit_on": "all",
+    "train.early_stopping_patience": 3,
+}
+PATHS = {"data.annotations", "data.recordings_table", "data.species_table", "data.audio_dir"}
+
+
+def declared() -> dict[str, set[str]]:
+    """Return the README's table: rules by key."""
+    text = (ROOT / "README.md").read_text()
+    table = text.split("<!-- reruns -->")[1].split("<!-- /reruns -->")[0]
+    found = {}
+    for row in table.strip().splitlines()[2:]:
+        keys, rules = (re.findall(r"`([\w.]+)`", cell) for cell in row.strip("|").split("|"))
+        for key in keys:
+            assert key not in found, f"{key} stands twice in the table"
+            found[key] = set(rules)
+    return found
+
+
+def all_keys() -> list[str]:
+    keys = []
+    for block, values in yaml.safe_load((ROOT / "params.yaml").read_text()).items():
+        keys += [f"{block}.{key}" for key in values] if isinstance(values, dict) else [block]
+    return keys
+
+
+DECLARED = declared()
+
+
+def test_every_key_of_params_stands_in_the_table_and_no_other():
+    assert set(DECLARED) == set(all_keys())
+
+
+def changed(key: str, value):
+    """Return another valid value."""
+    if key in OTHER:
+        return OTHER[key]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value * 1.25 if value else 1.0
+    raise AssertionError(f"{key}: {value!r}: say another value in OTHER")
+
+
+@pytest.fixture(scope="module")
+def on_table(finished, tmp_path_factory) -> Project:
+    return Project(Path(shutil.copytree(finished / "project", tmp_path_factory.mktemp("table") / "project")))
+
+
+@pytest.fixture(scope="module")
+def on_simulated(tmp_path_factory) -> Project:
+    """A finished project on a simulated set."""
+    project = Project.create(tmp_path_factory.mktemp("simulated") / "project", n_recordings=1)
+    params, default = project.params(), yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["data"] = default["data"]
+    params["simulate"] = {**default["simulate"], **SIMULATED}
+    params["model"], params["train"] = default["model"], {**default["train"], "epochs": 1}
+    project.write_params(params)
+    project.dvc_repro()
+    assert project.run("dvc", "status").stdout.count("up to date") == 1
+    project.commit("A")
+    return project
+
+
+def dvc_would_run(project: Project) -> set[str]:
+    """Return the stages that DVC finds changed, and those that depend on them."""
+    repo = Repo(project.path)
+    try:
+        by_address = {stage.addressing: stage for stage in repo.index.stages}
+        found = set()
+        for address in repo.status():
+            stage = by_address[address]
+            # An edge of DVC's graph leads from a stage to what it needs.
+            found |= {stage.name, *(other.name for other in ancestors(repo.index.graph, stage))}
+        return found
+    finally:
+        repo.close()
+
+
+@pytest.mark.parametrize("key", DECLARED)
+def test_the_rules_that_run_when_a_key_changes(request, key):
+    simulated = not key.startswith("data.") and not (key.startswith("split.") and key.endswith("_groups"))
+    project = request.getfixturevalue("on_simulated" if simulated else "on_table")
+    before = (project.path / "params.yaml").read_text()
+    params = project.params()
+    block, _, name = key.rpartition(".")
+    if key == "model.name":
+        params["model"] = {"name": "logistic_regression", "l2": 0.0}
+    elif key == "data.source":
+        params["data"] = yaml.safe_load((ROOT / "params.yaml").read_text())["data"]
+    elif key in PATHS:
+        # The same content under another name.
+        old = project.path / params["data"][name]
+        new = old.with_name(f"other-{old.name}")
+        (shutil.copytree if old.is_dir() else shutil.copy)(old, new)
+        params["data"][name] = str(new.relative_to(project.path))
+    else:
+        owner = params[block] if block else params
+        owner[name] = changed(key, owner[name])
+    try:
+        project.write_params(params)
+        rules = set(dag.planned(project.path))
+        stages = dvc_would_run(project)
+    finally:
+        (project.path / "params.yaml").write_text(before)
+    expected = DECLARED[key] - (set() if simulated or key == "data.source" else {"simulate"})
+    assert rules == expected
+    if key == "data.source":
+        # DVC makes the simulated set because the tables' paths lead to it.
+        expected = expected | {"simulate"}
+    assert stages - (set() if simulated else {"simulate"}) == expected - (set() if simulated else {"simulate"})
+    assert set(dag.planned(project.path)) == set()
