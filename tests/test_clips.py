@@ -97,6 +97,20 @@ def test_context_finds_room_wherever_there_is_some():
             assert clips.context_spans(annotations, duration_s, length_s, gap_s, 1)
 
 
+def test_context_is_as_long_as_what_it_stands_for():
+    annotations = [(10.0, 11.0), (20.0, 22.0), (30.0, 33.0), (40.0, 45.0)]
+    params = {**WINDOW, "clip": "annotation", "context_clips": 3, "context_gap_s": 1.0}
+    found = clips.context(annotations, 60.0, 0.1, params)
+    assert [stop_s - start_s for start_s, stop_s in found] == pytest.approx([2.0] * 3)
+    assert found == clips.context_spans(annotations, 60.0, 2.0, 1.0, 3)
+    (span,) = clips.context(annotations[:1], 60.0, 1.5, params)
+    assert span[1] - span[0] == pytest.approx(1.5)
+    (span,) = clips.context(annotations[:1], 60.0, 0.1, {**params, "clip": "window"})
+    assert span[1] - span[0] == pytest.approx(6.0)
+    assert clips.context(annotations, 60.0, 0.1, {**params, "context_clips": 0}) == []
+    assert clips.context([], 60.0, 0.1, params) == []
+
+
 def test_context_by_hand():
     # Free: 0 to 9 (room for 4 of 2 s) and 21 to 30 (4 more).
     annotations = [(10.0, 15.0), (12.0, 20.0)]

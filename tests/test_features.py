@@ -34,6 +34,8 @@ ARTICLE = {
     "clip": "annotation",
     "window_s": 5.0,
     "jitter_s": 0.0,
+    "context_clips": 0,
+    "context_gap_s": 0.5,
 }
 LOG_MEL = {
     **ARTICLE,
@@ -269,6 +271,28 @@ def test_own_rate_and_windows(project, capsys):
                 start_s = min(max((t_min + t_max) / 2 - 0.75, 0.0), 1.5)
                 cut = y[round(start_s * rate_hz) : round((start_s + 1.5) * rate_hz)]
                 np.testing.assert_allclose(got, features.extract(cut, rate_hz, project.params), atol=1e-3)
+
+
+def test_context_is_sound_away_from_annotations(project, capsys):
+    project.params |= {"context_clips": 2, "context_gap_s": 0.1}
+    n_recordings = project.run(capsys)[0]
+    assert project.run(capsys) == (n_recordings, 0, n_recordings, 0)
+    n_found = 0
+    with shards.Shard(project.shard(0)) as shard:
+        for recording_id in shard.recording_ids:
+            y, _ = librosa.load(project.folder / "audio" / project.recordings[recording_id][1], sr=28_000)
+            spans = [span for key, *span in project.annotations if key == recording_id]
+            assert len(shard.clips(recording_id)) == len(spans)
+            context = shard.context_clips(recording_id)
+            assert len(context) <= min(2, len(spans))
+            n_found += len(context)
+            for clip, got in zip(context, shard.features_of_context(recording_id), strict=True):
+                start_s, stop_s = clip[:2]
+                assert all(stop_s < t_min - 0.09 or start_s > t_max + 0.09 for t_min, t_max in spans)
+                cut = y[round(start_s * 28_000) : round(stop_s * 28_000)]
+                expected = features.extract(cut, 28_000, project.params)
+                np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-2)
+    assert n_found > 0
 
 
 def test_only_what_changed_is_computed(project, capsys, monkeypatch):

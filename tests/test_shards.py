@@ -27,7 +27,7 @@ def content(seed=0):
 
 
 def write(path, made):
-    with shards.write_shard(path) as writer:
+    with shards.write_shard(path, PARAMS) as writer:
         for recording_id, entry in made.items():
             writer.add(recording_id, *entry)
     return path
@@ -35,6 +35,7 @@ def write(path, made):
 
 def assert_same(path, made):
     with shards.Shard(path) as shard:
+        assert shard.params == PARAMS
         assert shard.recording_ids == list(made)
         for recording_id, (signature, clips_s, arrays) in made.items():
             assert shard.signature(recording_id) == signature
@@ -70,7 +71,7 @@ def test_it_is_a_plain_zip_of_npy_files_without_ids_in_names(tmp_path):
 def test_same_content_gives_same_bytes(tmp_path):
     made = content()
     first, second = write(tmp_path / "a.zip", made), tmp_path / "b.zip"
-    with shards.Shard(first) as old, shards.write_shard(second) as writer:
+    with shards.Shard(first) as old, shards.write_shard(second, PARAMS) as writer:
         for number, (recording_id, entry) in enumerate(made.items()):
             if number % 2:
                 writer.add(recording_id, *entry)
@@ -79,9 +80,26 @@ def test_same_content_gives_same_bytes(tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_clips_without_an_annotation_come_apart(tmp_path):
+    clips_s = [(0.0, 1.0), (5.0, 6.0), (8.0, 9.5)]
+    arrays = [np.full((n + 1, 4), n, np.float32) for n in range(3)]
+    with shards.write_shard(tmp_path / "a.zip", PARAMS) as writer:
+        writer.add("a", "s", clips_s, arrays, n_context=2)
+        writer.add("b", "s", clips_s, arrays)
+    with shards.Shard(tmp_path / "a.zip") as shard:
+        assert shard.clips("a") == [(0.0, 1.0, 0, 1)]
+        assert shard.context_clips("a") == [(5.0, 6.0, 1, 2), (8.0, 9.5, 3, 3)]
+        for got, expected in zip(shard.features_of_clips("a"), arrays[:1], strict=True):
+            np.testing.assert_array_equal(got, expected)
+        for got, expected in zip(shard.features_of_context("a"), arrays[1:], strict=True):
+            np.testing.assert_array_equal(got, expected)
+        assert len(shard.clips("b")) == 3
+        assert shard.context_clips("b") == shard.features_of_context("b") == []
+
+
 def test_order_is_that_of_ids(tmp_path):
     arrays = [np.zeros((1, 4), np.float32)]
-    with shards.write_shard(tmp_path / "a.zip") as writer:
+    with shards.write_shard(tmp_path / "a.zip", PARAMS) as writer:
         writer.add("b", "s", [(0.0, 1.0)], arrays)
         with pytest.raises(ValueError, match="sorted"):
             writer.add("a", "s", [(0.0, 1.0)], arrays)
@@ -99,7 +117,7 @@ def test_a_failed_write_leaves_the_old_shard(tmp_path):
 
 def test_memory_is_that_of_one_recording(tmp_path):
     n_frames, n_recordings = 2_000, 40
-    with shards.write_shard(tmp_path / "a.zip") as writer:
+    with shards.write_shard(tmp_path / "a.zip", PARAMS) as writer:
         for number in range(n_recordings):
             array = np.full((n_frames, 64), number, np.float32)
             writer.add(f"{number:03d}", "s", [(0.0, 1.0)], [array])
@@ -129,8 +147,8 @@ def zip_of(path, members, compression=zipfile.ZIP_STORED):
 
 
 def index_of(**changes):
-    entry = {"signature": "s", "member": "000000.npy", "clips": [[0.0, 1.0, 0, 2]], **changes}
-    return json.dumps({"format": shards.FORMAT, "recordings": {"a": entry}})
+    entry = {"signature": "s", "member": "000000.npy", "clips": [[0.0, 1.0, 0, 2]], "n_context": 0, **changes}
+    return json.dumps({"format": shards.FORMAT, "features": {}, "recordings": {"a": entry}})
 
 
 @pytest.mark.parametrize(
@@ -142,10 +160,12 @@ def index_of(**changes):
         "{}",
         "[" * 10_000,
         b"\xff\xfe",
-        json.dumps({"format": "something else", "recordings": {}}),
-        json.dumps({"format": shards.FORMAT}),
-        json.dumps({"format": shards.FORMAT, "recordings": []}),
-        json.dumps({"format": shards.FORMAT, "recordings": {"a": None}}),
+        json.dumps({"format": "something else", "features": {}, "recordings": {}}),
+        json.dumps({"format": shards.FORMAT, "features": {}}),
+        json.dumps({"format": shards.FORMAT, "recordings": {}}),
+        json.dumps({"format": shards.FORMAT, "features": {}, "recordings": []}),
+        json.dumps({"format": shards.FORMAT, "features": [], "recordings": {}}),
+        json.dumps({"format": shards.FORMAT, "features": {}, "recordings": {"a": None}}),
         index_of(signature=3),
         index_of(member="../evil"),
         index_of(member=None),
@@ -155,6 +175,9 @@ def index_of(**changes):
         index_of(clips=[["0", 1.0, 0, 2]]),
         index_of(clips=[[0.0, 1.0, 0]]),
         index_of(clips=[[2.0, 1.0, 0, 2]]),
+        index_of(n_context=2),
+        index_of(n_context=-1),
+        index_of(n_context=None),
     ],
 )
 def test_a_foreign_index_is_an_input_error(tmp_path, index):
@@ -246,19 +269,20 @@ def test_shard_of_a_recording_is_its_crc32():
 
 
 def test_signature_changes_with_everything_it_is_made_of():
-    base = ("ab" * 32, [(0.0, 1.0), (2.0, 3.0)], PARAMS, "code")
+    base = ("ab" * 32, [(0.0, 1.0), (2.0, 3.0)], 0, PARAMS, "code")
     others = [
         ("cd" * 32, *base[1:]),
         (base[0], [(0.0, 1.0)], *base[2:]),
         (base[0], base[1][::-1], *base[2:]),
         (base[0], [(0.0, 1.0), (2.0, 3.0000001)], *base[2:]),
-        (*base[:2], {**PARAMS, "n_mfcc": 5}, base[3]),
-        (*base[:3], "other code"),
+        (*base[:2], 1, *base[3:]),
+        (*base[:3], {**PARAMS, "n_mfcc": 5}, base[4]),
+        (*base[:4], "other code"),
     ]
     signatures = [shards.signature_of(*parts) for parts in (base, *others)]
     assert len(set(signatures)) == len(signatures)
     reordered = {key: PARAMS[key] for key in reversed(PARAMS)}
-    assert shards.signature_of(*base[:2], reordered, base[3]) == signatures[0]
+    assert shards.signature_of(*base[:3], reordered, base[4]) == signatures[0]
 
 
 def test_code_version_covers_the_modules_that_determine_values(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Span = tuple[float, float]
 
-BLOCK_SAMPLES = 65_536  # decoded at a time: bounds the memory; Opus decodes wrongly after a short first read
+BLOCK_SAMPLES = 65_536  # decoded at a time, which bounds the memory
 MARGIN_SAMPLES = 1_024  # of the slower rate; the resampler's filter reaches less than 100 to either side
 EXACT_PHASES = 1_000  # from a little above on, soxr approximates the ratio and its error grows with time
 SEEKABLE_SUBTYPES = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # all others are decoded from the start
@@ -144,11 +144,6 @@ def _ogg_ends(path: str | os.PathLike) -> bool:
     return bool(page[5] & 4) and len(page) >= 27 + page[26] + sum(segments)
 
 
-def n_samples_between(t_min_s: float, t_max_s: float, sample_rate_hz: int) -> int:
-    """Return the length of ``y[round(t_min_s * rate):round(t_max_s * rate)]`` of a sound long enough."""
-    return max(0, round(t_max_s * sample_rate_hz) - round(t_min_s * sample_rate_hz))
-
-
 def read_cut(path: str | os.PathLike, span_s: Span, sample_rate_hz: int | None) -> np.ndarray:
     """Return one span of seconds of a file, mono float32 of shape (samples,); see :func:`read_cuts`."""
     return next(read_cuts(path, [span_s], sample_rate_hz))[1]
@@ -232,7 +227,11 @@ def _read_forward(
         while kept and kept[0][0] + len(kept[0][1]) <= first:
             kept.popleft()
         while position < stop and not ended:
-            block = file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)
+            # The last block is long: soundfile seeks after each read, and libsndfile decodes Opus wrongly
+            # after a seek that ends within some 200 samples of the end.
+            left = file.frames - position
+            n_samples = left if left < 2 * BLOCK_SAMPLES else BLOCK_SAMPLES
+            block = file.read(n_samples, dtype="float32", always_2d=True)
             ended = not len(block)
             if position + len(block) > first:
                 kept.append((position, _mono(block)))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from statistics import median_low
 
 from dawnchorus.errors import InputError
 
@@ -32,6 +33,23 @@ def centred(span: Span, duration_s: float, length_s: float) -> Span:
         return 0.0, duration_s
     start_s = min(max(0.0, (span[0] + span[1] - length_s) / 2), duration_s - length_s)
     return start_s, min(start_s + length_s, duration_s)
+
+
+def context(annotations: Sequence[Span], duration_s: float, shortest_s: float, params: dict) -> list[Span]:
+    """Return the clips of one recording that hold no annotation, for the control `context only`, in order.
+
+    Up to ``context_clips`` of the block ``features``, and no more than there are annotations. They keep
+    ``context_gap_s`` away from every annotation, and are as long as what they stand for: a ``window`` as long as
+    the windows are, else the median (the lower of two) of the annotations' own lengths, ``shortest_s`` at least.
+    """
+    n = min(params["context_clips"], len(annotations))
+    if n == 0:
+        return []
+    if params["clip"] == "window":
+        length_s = params["window_s"] + 2 * params["jitter_s"]
+    else:
+        length_s = max(shortest_s, median_low(t_max_s - t_min_s for t_min_s, t_max_s in annotations))
+    return context_spans(annotations, duration_s, length_s, params["context_gap_s"], n)
 
 
 def free_stretches(annotations: Iterable[Span], duration_s: float, gap_s: float) -> list[Span]:

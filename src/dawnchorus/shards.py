@@ -1,9 +1,10 @@
 """The container of extracted features: one file a shard, one array a recording, read one at a time.
 
 A shard is a zip of uncompressed members. The clips of a recording are concatenated in one float32 array of
-shape (total frames, n_features), the member ``<ordinal>.npy``. ``index.json`` maps each recording id to the
-signature of what made it, its member, and its clips as [t_min_s, t_max_s, first_frame, n_frames], in the
-order of the recording's rows in annotations.csv. The same content gives the same bytes.
+shape (total frames, n_features), the member ``<ordinal>.npy``. ``index.json`` holds the block ``features`` and
+maps each recording id to the signature of what made it, its member, and its clips as [t_min_s, t_max_s,
+first_frame, n_frames], in the order of the recording's rows in annotations.csv. After them come ``n_context``
+clips that hold no annotation. The same content gives the same bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 Span = tuple[float, float]
 Clip = tuple[float, float, int, int]
 
-FORMAT = "dawnchorus features 1"
+FORMAT = "dawnchorus features 2"
 INDEX = "index.json"
 CODE = ("audio.py", "features.py", "clips.py", "shards.py")  # the modules that determine the values
 # What zipfile and json raise on a file that is damaged or something else.
@@ -51,15 +52,16 @@ def code_version() -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(source).digest() for source in sources)).hexdigest()
 
 
-def signature_of(audio_sha256: str, clips_s: Sequence[Span], params: dict, code: str) -> str:
+def signature_of(audio_sha256: str, clips_s: Sequence[Span], n_context: int, params: dict, code: str) -> str:
     """Return one hash of all that a recording's features depend on: content, clips, block, code."""
-    parts = [audio_sha256, [list(clip) for clip in clips_s], params, code]
+    parts = [audio_sha256, [list(clip) for clip in clips_s], n_context, params, code]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 class Shard:
     """A shard open for reading; a context manager. Only its index is held, an array is read when asked for.
 
+    ``params`` is the block ``features`` that the shard was made with.
     A file that is missing, damaged or no shard raises :class:`InputError`, on opening or on reading.
     """
 
@@ -68,7 +70,7 @@ class Shard:
         self._file = None
         try:
             self._file = zipfile.ZipFile(path)
-            self._recordings = _checked_index(json.loads(self._bytes(INDEX)))
+            self.params, self._recordings = _checked_index(json.loads(self._bytes(INDEX)))
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; expected a shard of features") from None
         except _DAMAGE as error:
@@ -96,8 +98,14 @@ class Shard:
         return self._entry(recording_id)["signature"] if recording_id in self._recordings else None
 
     def clips(self, recording_id: str) -> list[Clip]:
-        """Return (t_min_s, t_max_s, first_frame, n_frames) of each clip of a recording."""
-        return [tuple(clip) for clip in self._entry(recording_id)["clips"]]
+        """Return (t_min_s, t_max_s, first_frame, n_frames) of each clip of a recording that has an annotation."""
+        entry = self._entry(recording_id)
+        return [tuple(clip) for clip in entry["clips"][: len(entry["clips"]) - entry["n_context"]]]
+
+    def context_clips(self, recording_id: str) -> list[Clip]:
+        """Return the same of each clip that holds no annotation."""
+        entry = self._entry(recording_id)
+        return [tuple(clip) for clip in entry["clips"][len(entry["clips"]) - entry["n_context"] :]]
 
     def features(self, recording_id: str) -> np.ndarray:
         """Return the frames of all clips of a recording: float32, (total frames, n_features), read-only."""
@@ -107,9 +115,14 @@ class Shard:
         return array
 
     def features_of_clips(self, recording_id: str) -> list[np.ndarray]:
-        """Return the features of each clip, (n_frames, n_features), as views of one array."""
+        """Return the features of each of :meth:`clips`, (n_frames, n_features), as views of one array."""
         array = self.features(recording_id)
         return [array[first : first + n_frames] for _, _, first, n_frames in self.clips(recording_id)]
+
+    def features_of_context(self, recording_id: str) -> list[np.ndarray]:
+        """Return the features of each of :meth:`context_clips`."""
+        array = self.features(recording_id)
+        return [array[first : first + n_frames] for _, _, first, n_frames in self.context_clips(recording_id)]
 
     def member(self, recording_id: str) -> bytes:
         """Return the bytes of a recording's array as they are stored, verified by their checksum."""
@@ -136,14 +149,22 @@ class Shard:
 class Writer:
     """A shard being written, from :func:`write_shard`; recordings come in sorted order of their ids."""
 
-    def __init__(self, file: zipfile.ZipFile):
-        self._file = file
+    def __init__(self, file: zipfile.ZipFile, params: dict):
+        self._file, self._params = file, params
         self._recordings: dict[str, dict] = {}
 
     def add(
-        self, recording_id: str, signature: str, clips_s: Sequence[Span], arrays: Sequence[np.ndarray]
+        self,
+        recording_id: str,
+        signature: str,
+        clips_s: Sequence[Span],
+        arrays: Sequence[np.ndarray],
+        n_context: int = 0,
     ) -> None:
-        """Add a recording with the features of each clip, float32 of shape (n_frames, n_features)."""
+        """Add a recording with the features of each clip, float32 of shape (n_frames, n_features).
+
+        The last ``n_context`` clips are those that hold no annotation.
+        """
         import numpy as np
 
         member, clips, first_frame = io.BytesIO(), [], 0
@@ -152,20 +173,21 @@ class Writer:
             first_frame += len(array)
         values = np.ascontiguousarray(np.concatenate(arrays), dtype="<f4")
         np.lib.format.write_array(member, values, version=(1, 0), allow_pickle=False)
-        self.add_member(recording_id, signature, clips, member.getvalue())
+        self.add_member(recording_id, signature, clips, member.getvalue(), n_context)
 
-    def add_member(self, recording_id: str, signature: str, clips: Sequence[Clip], member: bytes) -> None:
+    def add_member(self, recording_id: str, signature: str, clips: Sequence[Clip], member: bytes, n_context=0) -> None:
         """Add a recording with the bytes of its array, as :meth:`Shard.member` returns them."""
         if self._recordings and recording_id <= next(reversed(self._recordings)):
             raise ValueError(f"recording {recording_id!r} is not in sorted order")
         name = f"{len(self._recordings):06d}.npy"
-        entry = {"signature": signature, "member": name, "clips": [list(clip) for clip in clips]}
-        self._recordings[recording_id] = entry
+        spans = {"clips": [list(clip) for clip in clips], "n_context": n_context}
+        self._recordings[recording_id] = {"signature": signature, "member": name, **spans}
         self._write(name, member)
 
     def finish(self) -> None:
         """Write the index."""
-        index = {"format": FORMAT, "recordings": self._recordings}
+        params = dict(sorted(self._params.items()))
+        index = {"format": FORMAT, "features": params, "recordings": self._recordings}
         self._write(INDEX, json.dumps(index, ensure_ascii=False).encode())
 
     def _write(self, name: str, content: bytes) -> None:
@@ -175,25 +197,29 @@ class Writer:
 
 
 @contextmanager
-def write_shard(path: str | os.PathLike) -> Iterator[Writer]:
-    """Open a shard for writing; it takes the name ``path`` only when the block ends without an error."""
+def write_shard(path: str | os.PathLike, params: dict) -> Iterator[Writer]:
+    """Open a shard for writing; it takes the name ``path`` only when the block ends without an error.
+
+    ``params`` is the block ``features``, which the shard carries.
+    """
     with write_whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        writer = Writer(archive)
+        writer = Writer(archive, params)
         yield writer
         writer.finish()
 
 
-def _checked_index(index: dict) -> dict[str, dict]:
-    """Return the recordings of an index; anything else raises one of ``_DAMAGE``."""
+def _checked_index(index: dict) -> tuple[dict, dict[str, dict]]:
+    """Return the block ``features`` and the recordings of an index; else raise one of ``_DAMAGE``."""
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise ValueError(f"{INDEX} does not say {FORMAT!r}")
-    if not isinstance(index["recordings"], dict):
-        raise ValueError(f"{INDEX} has no recordings")
+    if not isinstance(index["recordings"], dict) or not isinstance(index["features"], dict):
+        raise ValueError(f"{INDEX} has no recordings or no features block")
     for recording_id, entry in index["recordings"].items():
         named = isinstance(entry["signature"], str) and re.fullmatch(r"\d+\.npy", entry["member"])
-        if not named or _total_frames(entry["clips"]) is None:
+        counted = isinstance(entry["n_context"], int) and 0 <= entry["n_context"] <= len(entry["clips"])
+        if not (named and counted) or _total_frames(entry["clips"]) is None:
             raise ValueError(f"{INDEX}: the entry of {recording_id!r} is malformed")
-    return index["recordings"]
+    return index["features"], index["recordings"]
 
 
 def _total_frames(clips: Sequence[Clip]) -> int | None:

@@ -1,10 +1,13 @@
-"""Make data/dataset/: every clip in one padded, normalized array, with its rows, classes and statistics."""
+"""Make data/dataset/: every clip in one padded, normalized array, with its rows, classes and statistics.
+
+Beside it an array of the test recordings' clips that hold no annotation, for the control `context only`.
+"""
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from dawnchorus.recordings import class_order
 from dawnchorus.tables import Row, read_rows, write_rows
 
 ROW_COLUMNS = ("row", "annotation_id", "recording_id", "species_id", "class_index", "partition", "n_frames")
+CONTEXT_COLUMNS = ("row", "annotation_id", "recording_id", "class_index", "n_frames")
 CLASS_COLUMNS = ("class_index", "species_id", "species_name")
 
 
@@ -43,6 +47,46 @@ class Clips:
         for recording_id, numbers in self._rows_of.items():
             yield from zip(numbers, self._shard_of[recording_id].features_of_clips(recording_id), strict=True)
 
+    def context(self, wanted: Sequence[bool]) -> tuple[dict[str, int], list[tuple[int, int]]]:
+        """Return which clips without annotation stand for the wanted rows, one each; those with none are left out.
+
+        First how many are taken of each recording; then, for each wanted row that has one, its row number in
+        annotations.csv and the number of its clip among all that are taken. The rows of a recording take its
+        clips in turn.
+        """
+        taken, pairs, total = {}, [], 0
+        for recording_id, numbers in self._rows_of.items():
+            numbers = [number for number in numbers if wanted[number]]
+            n_clips = len(self._shard_of[recording_id].context_clips(recording_id))
+            if n := min(n_clips, len(numbers)):
+                taken[recording_id] = n
+                pairs += [(number, total + position % n) for position, number in enumerate(numbers)]
+                total += n
+        return taken, sorted(pairs)
+
+    def features_of_context(self, taken: dict[str, int]) -> Iterator[np.ndarray]:
+        """Yield the clips that :meth:`context` counted."""
+        for recording_id, n in taken.items():
+            yield from self._shard_of[recording_id].features_of_context(recording_id)[:n]
+
+
+def features_block(opened: list[shards.Shard]) -> dict:
+    """Return the block ``features`` that all shards were made with; it is an error if they differ."""
+    for shard in opened:
+        if shard.params != opened[0].params:
+            expected = f"the features block that {opened[0].path} was made with; make the shards again"
+            raise InputError(f"{shard.path}: made with another features block; expected {expected}")
+    return opened[0].params
+
+
+@contextmanager
+def array_for_whole(path: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Yield a float32 array to fill; it becomes the .npy file ``path`` when the block ends without an error."""
+    with path_for_whole(path) as temporary:
+        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+        yield array
+        array.flush()
+
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -63,7 +107,8 @@ def main(argv: list[str] | None = None) -> None:
     index = {species_id: number for number, species_id in enumerate(class_order(names))}
 
     with ExitStack() as stack:
-        clips = Clips([stack.enter_context(shards.Shard(path)) for path in args.shards], rows)
+        opened = [stack.enter_context(shards.Shard(path)) for path in args.shards]
+        features, clips = features_block(opened), Clips(opened, rows)
         frames = params["frames"] or clips.longest()
         fitted_on = [
             params["fit_on"] == "all" or partition[row.cells["annotation_id"]] == "train" for row in rows
@@ -73,21 +118,21 @@ def main(argv: list[str] | None = None) -> None:
         )
         n_features = next(iter(clips))[1].shape[1]
         n_frames = [0] * len(rows)
-        with path_for_whole(args.output / "x.npy") as temporary:
-            x = np.lib.format.open_memmap(
-                temporary, mode="w+", dtype=np.float32, shape=(len(rows), frames, n_features)
-            )
+        with array_for_whole(args.output / "x.npy", (len(rows), frames, n_features)) as x:
             for number, clip in clips:
                 x[number], n_frames[number] = dataset.normalized(clip, statistics, frames, params["padding"])
-            x.flush()
-            del x
+        taken, pairs = clips.context([partition[row.cells["annotation_id"]] == "test" for row in rows])
+        n_context, context_frames = sum(taken.values()), [0] * sum(taken.values())
+        with array_for_whole(args.output / "context.npy", (n_context, frames, n_features)) as x:
+            for number, clip in enumerate(clips.features_of_context(taken)):
+                x[number], context_frames[number] = dataset.normalized(clip, statistics, frames, params["padding"])
     write_rows(
         args.output / "rows.csv",
         ROW_COLUMNS,
         (
             {
-                "row": number,
                 **row.cells,
+                "row": number,
                 "class_index": index[row.cells["species_id"]],
                 "partition": partition[row.cells["annotation_id"]],
                 "n_frames": n_frames[number],
@@ -96,13 +141,29 @@ def main(argv: list[str] | None = None) -> None:
         ),
     )
     write_rows(
+        args.output / "context_rows.csv",
+        CONTEXT_COLUMNS,
+        (
+            {
+                **rows[number].cells,
+                "row": clip,
+                "class_index": index[rows[number].cells["species_id"]],
+                "n_frames": context_frames[clip],
+            }
+            for number, clip in pairs
+        ),
+    )
+    write_rows(
         args.output / "classes.csv",
         CLASS_COLUMNS,
         ({"class_index": n, "species_id": key, "species_name": names[key]} for key, n in index.items()),
     )
     with write_whole(args.output / "statistics.json") as file:
-        json.dump({**statistics, **params, "frames": frames}, file, indent=1)
+        json.dump({**statistics, **params, "frames": frames, "features": features}, file, indent=1)
     print(f"dataset: {len(rows)} rows of {frames} frames of {n_features} features, {len(index)} classes")
+    if features["context_clips"]:
+        n_test = sum(part == "test" for part in partition.values())
+        print(f"dataset: {n_context} clips without annotation stand for {len(pairs)} of {n_test} test rows")
 
 
 if __name__ == "__main__":

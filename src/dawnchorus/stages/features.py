@@ -24,13 +24,17 @@ PROGRESS_INTERVAL_S = 10.0
 
 @dataclass(frozen=True)
 class Task:
-    """A recording that has to be in the shard: its file, the hash it must have, its clips in seconds."""
+    """A recording that has to be in the shard: its file, the hash it must have, its clips in seconds.
+
+    The last ``n_context`` clips hold no annotation.
+    """
 
     recording_id: str
     path: Path
     sha256: str
     sample_rate_hz: int
     clips_s: list[clips.Span]
+    n_context: int
     signature: str
 
 
@@ -79,14 +83,19 @@ def tasks_of_shard(
             raise InputError(f"{found}: expected each id once")
         if recording_id in spans:
             duration_s = number_in(recordings, row, "duration_s")
-            clips_s = clips.spans(spans[recording_id], duration_s, params)
+            sample_rate_hz = int(number_in(recordings, row, "sample_rate_hz"))
+            # Two samples more than an FFT frame, for the rounding of both ends.
+            shortest_s = (params["n_fft"] + 2) / (params["sample_rate_hz"] or sample_rate_hz)
+            context_s = clips.context(spans[recording_id], duration_s, shortest_s, params)
+            clips_s = clips.spans(spans[recording_id], duration_s, params) + context_s
             tasks[recording_id] = Task(
                 recording_id,
                 inside(audio_dir, row.cells["path"]),
                 sha256,
-                int(number_in(recordings, row, "sample_rate_hz")),
+                sample_rate_hz,
                 clips_s,
-                shards.signature_of(sha256, clips_s, params, code),
+                len(context_s),
+                shards.signature_of(sha256, clips_s, len(context_s), params, code),
             )
     for recording_id in sorted(spans.keys() - tasks.keys()):
         found = f"{annotations}: column recording_id: {recording_id!r}"
@@ -128,7 +137,8 @@ def keep(task: Task, old: shards.Shard | None, writer: shards.Writer) -> bool:
     except InputError as error:
         print(f"{error}; computing {task.recording_id} again", flush=True)
         return False
-    writer.add_member(task.recording_id, task.signature, old.clips(task.recording_id), member)
+    kept = old.clips(task.recording_id) + old.context_clips(task.recording_id)
+    writer.add_member(task.recording_id, task.signature, kept, member, task.n_context)
     return True
 
 
@@ -163,14 +173,15 @@ def main(argv: list[str] | None = None) -> None:
         if old:
             stack.enter_context(old)
             n_dropped = len(set(old.recording_ids) - {task.recording_id for task in tasks})
-        writer = stack.enter_context(shards.write_shard(args.output))
+        writer = stack.enter_context(shards.write_shard(args.output, params))
         for n_done, task in enumerate(tasks):
             if time.monotonic() - reported_s > PROGRESS_INTERVAL_S:
                 print(f"{name}: {n_done} of {len(tasks)} recordings", flush=True)
                 reported_s = time.monotonic()
             if keep(task, old, writer):
                 continue
-            writer.add(task.recording_id, task.signature, task.clips_s, compute(task, params))
+            made = compute(task, params)
+            writer.add(task.recording_id, task.signature, task.clips_s, made, task.n_context)
             if not n_computed:
                 say_empty_bands(task.sample_rate_hz, params)
             n_computed += 1

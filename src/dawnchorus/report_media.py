@@ -1,0 +1,121 @@
+"""Sound and pictures small enough to live inside a page: MP3 cuts, spectrogram images, waveform outlines.
+
+Everywhere: ``y`` (samples,) mono float32 in [-1, 1] at ``sample_rate_hz``.
+"""
+
+import base64
+import io
+
+import numpy as np
+
+# The rates that MPEG audio layer III has; every browser plays it, Safari before 18.4 no Ogg.
+MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+# libsndfile's scale from 0 (large) to 1 (small): about 32 kbit/s, enough to hear what an animal does.
+COMPRESSION = 0.9
+PEAK = 0.7  # MP3 overshoots a little; leaves room for it
+IMAGE_QUALITY = 55
+DYNAMIC_RANGE_DB = 70.0
+FLOOR = 1e-9
+
+
+def sound_rate_hz(file_rate_hz: int, most_hz: int) -> int:
+    """Return the lowest MP3 rate that keeps what the file holds, at most the first that reaches ``most_hz``."""
+    wanted_hz = min(file_rate_hz, most_hz)
+    return next((rate_hz for rate_hz in MP3_RATES_HZ if rate_hz >= wanted_hz), MP3_RATES_HZ[-1])
+
+
+def gain(y: np.ndarray) -> float:
+    """Return the factor that brings the peak of ``y`` to a common level for listening; 1 for silence."""
+    peak = float(np.abs(y).max(initial=0.0))
+    return PEAK / peak if peak > 0 else 1.0
+
+
+def mp3(y: np.ndarray, sample_rate_hz: int) -> bytes:
+    """Return ``y`` as an MP3 file; ``sample_rate_hz`` is one of :data:`MP3_RATES_HZ`."""
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(
+        file, y, sample_rate_hz, format="MP3", subtype="MPEG_LAYER_III", compression_level=COMPRESSION
+    )
+    return file.getvalue()
+
+
+def spectrogram_db(y: np.ndarray, sample_rate_hz: int, width: int, height: int) -> np.ndarray:
+    """Return a picture of the sound, (height, width) in dB relative to its peak, the highest frequency first.
+
+    Hann windows of about 21 ms, ``width`` of them evenly over the sound; bins are averaged as power where
+    there are more of them than rows. A constant, such as silence, gives zeros.
+    """
+    n_fft = 2 ** max(5, round(np.log2(0.021 * sample_rate_hz)))
+    padded = np.pad(np.asarray(y, dtype=np.float64), n_fft // 2)
+    starts = np.linspace(0, max(0, len(padded) - n_fft), width).astype(int)
+    padded = np.pad(padded, (0, max(0, n_fft - len(padded))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[starts] * np.hanning(n_fft)
+    power = np.abs(np.fft.rfft(frames, axis=1)[:, :-1]) ** 2
+    rows = np.linspace(0, power.shape[1], height + 1)
+    low = rows[:-1].astype(int)
+    summed = np.concatenate([np.zeros((width, 1)), np.cumsum(power, axis=1)], axis=1)
+    high = np.maximum(low + 1, np.ceil(rows[1:]).astype(int))
+    mean = (summed[:, high] - summed[:, low]) / (high - low)
+    db = 10 * np.log10(np.maximum(mean, FLOOR))
+    return (db - db.max()).T[::-1]
+
+
+def shades(values: np.ndarray, low: float, high: float, colours: np.ndarray) -> np.ndarray:
+    """Map values (rows, columns) from ``low`` to ``high`` to ``colours`` (n, 3) uint8: (rows, columns, 3)."""
+    share = (values - low) / ((high - low) or 1.0)
+    return colours[np.clip(share * len(colours), 0, len(colours) - 1).astype(int)]
+
+
+def colour_map(name: str) -> np.ndarray:
+    """Return a colour map of matplotlib as (256, 3) uint8."""
+    import matplotlib
+
+    return (matplotlib.colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+
+
+def spectrogram_pixels(y: np.ndarray, sample_rate_hz: int, width: int, height: int) -> np.ndarray:
+    """Return the spectrogram as colours (height, width, 3); the noise floor of the sound is dark."""
+    db = spectrogram_db(y, sample_rate_hz, width, height)
+    floor_db = max(-DYNAMIC_RANGE_DB, float(np.percentile(db, 30)))
+    return shades(db, min(floor_db, -20.0), 0.0, colour_map("magma"))
+
+
+def mfcc_pixels(mfcc: np.ndarray, width: int, row_height: int) -> np.ndarray:
+    """Return MFCC (frames, coefficients) as colours, symmetric around 0, the lowest coefficient at the bottom.
+
+    Coefficient 0 is left out: it is the level of the sound and would drown the others.
+    """
+    shown = mfcc[:, 1:] if mfcc.shape[1] > 1 else mfcc
+    columns = np.linspace(0, len(shown) - 1, width).round().astype(int)
+    limit = float(np.percentile(np.abs(shown), 99)) or 1.0
+    picture = np.repeat(shown[columns].T[::-1], row_height, axis=0)
+    return shades(picture, -limit, limit, colour_map("RdBu_r"))
+
+
+def webp(pixels: np.ndarray) -> bytes:
+    """Return colours (rows, columns, 3) uint8 as a WebP file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "WEBP", quality=IMAGE_QUALITY, method=4)
+    return file.getvalue()
+
+
+def waveform_path(y: np.ndarray, width: int, height: int) -> str:
+    """Return the outline of the sound as an SVG path over ``width`` by ``height``, the peak at the edges."""
+    edges = np.unique(np.linspace(0, len(y), min(width, len(y)) + 1).astype(int))
+    starts = edges[:-1]
+    if not len(starts):
+        return f"M0 {height / 2:g}H{width}"
+    scale = (np.abs(y).max() or 1.0) * 2 / height
+    high, low = np.maximum.reduceat(y, starts) / scale, np.minimum.reduceat(y, starts) / scale
+    x = np.linspace(0, width, len(starts))
+    points = [*zip(x, height / 2 - high, strict=True), *zip(x[::-1], height / 2 - low[::-1], strict=True)]
+    return "M" + "L".join(f"{a:.0f} {b:.1f}" for a, b in points) + "Z"
+
+
+def data_uri(content: bytes, media_type: str) -> str:
+    """Return a file as an address that holds its content."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
