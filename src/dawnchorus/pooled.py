@@ -22,8 +22,9 @@ def pool(x: np.ndarray) -> np.ndarray:
         sounding = clip[np.any(clip != 0, axis=1)]
         if len(sounding) == 0:
             continue
-        differences = np.abs(np.diff(sounding, axis=0)).mean(axis=0) if len(sounding) > 1 else 0
-        pooled[row] = sounding.mean(axis=0), sounding.std(axis=0), sounding.max(axis=0), differences
+        pooled[row, :3] = sounding.mean(axis=0), sounding.std(axis=0), sounding.max(axis=0)
+        if len(sounding) > 1:
+            pooled[row, 3] = np.abs(np.diff(sounding, axis=0)).mean(axis=0)
     return pooled.reshape(len(x), -1)
 
 

@@ -1,0 +1,230 @@
+"""What bad tables and bad sound get: one clear line each, all at once, nothing half-written."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from dawnchorus.errors import InputError, run
+from dawnchorus.stages import recordings
+
+RATE_HZ = 8000
+HEADER = "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max"
+DATA = {
+    "source": "table",
+    "annotations": "table.csv",
+    "audio_dir": "audio",
+    "recordings_table": "table.csv",
+    "species_table": "table.csv",
+    "on_bad_recording": "stop",
+    "shortest_annotation_s": 0.05,
+}
+
+
+def noise(duration_s=2.0, seed=0):
+    return (0.1 * np.random.default_rng(seed).standard_normal(int(duration_s * RATE_HZ))).astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Four good recordings with two classes, three rows of each."""
+    monkeypatch.chdir(tmp_path)
+    Path("audio").mkdir()
+    for number in range(4):
+        soundfile.write(f"audio/r{number}.wav", noise(seed=number), RATE_HZ)
+    write_table([good(number, species) for number in range(4) for species in "01"])
+    return tmp_path
+
+
+def good(number, species="0"):
+    return f"r{number},{species},1,0.5,100,1.0,2000"
+
+
+def write_table(rows, header=HEADER, name="table.csv"):
+    Path(name).write_text("\n".join([header, *rows]) + "\n")
+
+
+def audit(**data):
+    arguments = ["--params", json.dumps({"data": {**DATA, **data}}), "--threads", "2"]
+    recordings.main([*arguments, "--hash-cache", "hashes.json", "--output", "made"])
+
+
+def lines_of_stop(**data) -> list[str]:
+    """Run the audit, which must stop, and return what it says; nothing may have been written."""
+    with pytest.raises(InputError) as caught:
+        audit(**data)
+    assert not list(Path().glob("made/*"))
+    return str(caught.value).splitlines()
+
+
+def rows_of(name: str) -> list[dict]:
+    with open(f"made/{name}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_good_input_passes_and_says_what_it_found(folder, capsys):
+    audit()
+    assert len(rows_of("annotations")) == 8
+    assert rows_of("audit") == []
+    first = rows_of("recordings")[0]
+    assert (first["path"], first["duration_s"], first["sample_rate_hz"]) == ("r0.wav", "2.0", "8000")
+    assert "8 annotations of 2 classes in 4 recordings; 0 of 8 rows left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("r0,0,1,soon,100,1.0,2000", "table.csv:2: column t_min: 'soon': expected a finite number of seconds"),
+        ("r0,0,1,0.5,100,0.5,2000", "table.csv:2: column t_max: '0.5': expected more than t_min 0.5 s"),
+        ("r0,0,1,0.5,100,2.5,2000", "table.csv:2: column t_max: '2.5': expected at most the recording's 2.0000 s"),
+        ("r0,0,1,0.5,-1,1.0,2000", "table.csv:2: column f_min: '-1': expected a number >= 0"),
+        ("../r0,0,1,0.5,100,1.0,2000", "table.csv:2: column recording_id: '../r0': expected a recording id of"),
+        ("/etc/passwd,0,1,0.5,1,1.0,2", "table.csv:2: column recording_id: '/etc/passwd': expected a recording id"),
+        ("$(touch x),0,1,0.5,1,1.0,2", "table.csv:2: column recording_id: '$(touch x)': expected a recording id"),
+        ("absent,0,1,0.5,1,1.0,2", "table.csv:2: column recording_id: 'absent': expected one audio file of that name"),
+        ("r0,9,1,0.5,1,1.0,2", "table.csv:2: column species_id: '9': expected a class with at least 3 rows"),
+        ("r0,0,1,0.5", "table.csv:2: '4 cells': expected 7 cells, as the header has"),
+        (good(1), "table.csv:5: column recording_id: 'r1': expected each annotation once; line 2 says the same"),
+    ],
+)
+def test_a_bad_row_stops_with_one_line_and_a_hint(folder, row, expected):
+    write_table([row] + [good(number, species) for number in range(4) for species in "01"])
+    lines = lines_of_stop()
+    assert len(lines) == 2, lines
+    assert lines[0].startswith(expected)
+    assert lines[1].startswith("1 problem in table.csv and its recordings; data.on_bad_recording: quarantine")
+
+
+def broken_files():
+    whole = Path("audio/r0.wav").read_bytes()
+    soundfile.write("audio/flac.flac", noise(5), RATE_HZ)
+    flac = Path("audio/flac.flac").read_bytes()
+    Path("audio/flac.flac").unlink()
+    nan = noise()
+    nan[100] = np.nan
+    soundfile.write("audio/nan.wav", nan, RATE_HZ, subtype="FLOAT")
+    soundfile.write("audio/silent.wav", np.zeros(RATE_HZ), RATE_HZ)
+    Path("audio/empty.wav").write_bytes(b"")
+    Path("audio/header.wav").write_bytes(whole[:44])
+    Path("audio/cut.flac").write_bytes(flac[: len(flac) // 2])
+    Path("audio/text.mp3").write_text("not sound at all, " * 100)
+    return ["nan.wav", "silent.wav", "empty.wav", "header.wav", "cut.flac", "text.mp3"]
+
+
+def test_all_bad_files_are_named_at_once(folder):
+    names = broken_files()
+    rows = [f"{Path(name).stem},{n % 2},1,0.1,1,0.5,2" for n, name in enumerate(names)]
+    write_table(rows + [good(number, species) for number in range(4) for species in "01"])
+    lines = lines_of_stop()
+    found = {line.split(":")[0] for line in lines[:-1]}
+    assert found == {f"audio/{name}" for name in names}
+    by_name = {line.split(":")[0].removeprefix("audio/"): line for line in lines}
+    for name, word in (("nan.wav", "finite"), ("silent.wav", "silent"), ("empty.wav", "empty"), ("cut.flac", "truncated")):
+        assert word in by_name[name], by_name[name]
+    assert lines[-1].startswith("6 problems in table.csv")
+
+
+def test_quarantine_goes_on_without_them_and_says_how_many(folder, capsys):
+    names = broken_files()
+    rows = [f"{Path(name).stem},{n % 2},1,0.1,1,0.5,2" for n, name in enumerate(names)]
+    write_table([*rows, "r0,0,1,x,1,2,3"] + [good(number, species) for number in range(4) for species in "01"])
+    audit(on_bad_recording="quarantine")
+    assert len(rows_of("annotations")) == 8
+    assert {row["recording_id"] for row in rows_of("recordings")} == {"r0", "r1", "r2", "r3"}
+    assert len(rows_of("audit")) == 7
+    assert "7 of 15 rows left out, 7 problems" in capsys.readouterr().out
+    line = recordings.left_out("table.csv", "made/annotations.csv", "made/audit.csv")
+    assert line == "quarantine: 7 of 15 annotations left out; 7 problems in made/audit.csv"
+
+
+def test_two_files_for_one_id(folder):
+    soundfile.write("audio/r1.flac", noise(), RATE_HZ)
+    lines = lines_of_stop()
+    assert [line.split(": expected")[0] for line in lines[:2]] == [
+        "table.csv:4: column recording_id: 'r1'",
+        "table.csv:5: column recording_id: 'r1'",
+    ]
+    assert "found 2 files (r1.flac, r1.wav)" in lines[0]
+
+
+def test_a_missing_column_a_missing_table_and_a_missing_folder(folder):
+    write_table(["r0,0,1"], "recording_id,species_id,t_min")
+    assert lines_of_stop() == ["table.csv:1: column t_max: missing; found recording_id, species_id, t_min"]
+    assert lines_of_stop(annotations="none.csv")[0].startswith("none.csv: no such file")
+    write_table([good(0), good(1)])
+    assert "data.audio_dir: nowhere: no such folder" in lines_of_stop(audio_dir="nowhere")[0]
+
+
+@pytest.mark.parametrize("mode", ["stop", "quarantine"])
+def test_one_class_only_is_always_an_error(folder, mode):
+    write_table([good(number) for number in range(4)])
+    lines = lines_of_stop(on_bad_recording=mode)
+    assert lines == ["table.csv: only class '0'; expected rows of two classes or more"]
+
+
+def test_side_tables_must_know_every_id(folder):
+    write_table(["r0,north", "r1,north", "r2,south", "r2,east"], "recording_id,site", "sites.csv")
+    write_table(["0,owl"], "species_id,name", "species.csv")
+    lines = lines_of_stop(recordings_table="sites.csv", species_table="species.csv")
+    assert "sites.csv:5: column recording_id: 'r2': expected each id once" in lines
+    assert "table.csv:8: column recording_id: 'r3': expected an id that sites.csv has too" in lines
+    assert "table.csv:3: column species_id: '1': expected an id that species.csv has too" in lines
+
+
+def test_extra_columns_of_both_tables_are_carried_along(folder):
+    write_table([f"{good(n, s)},day{n}" for n in range(4) for s in "01"], HEADER + ",date")
+    write_table([f"r{n},site{n % 2}" for n in range(4)], "recording_id,site", "sites.csv")
+    write_table(["0,owl", "1,<b>frog</b>"], "species_id,name", "species.csv")
+    audit(recordings_table="sites.csv", species_table="species.csv")
+    assert [row["date"] for row in rows_of("annotations")][::2] == ["day0", "day1", "day2", "day3"]
+    assert rows_of("annotations")[3]["site"] == "site1"
+    assert rows_of("annotations")[1]["species_name"] == "<b>frog</b>"
+    assert rows_of("recordings")[1]["site"] == "site1"
+
+
+def test_ids_with_subfolders_and_other_formats(folder):
+    Path("audio/site a/2024").mkdir(parents=True)
+    stereo = np.stack([noise(seed=5), noise(seed=6)], axis=1)
+    soundfile.write("audio/site a/2024/r9.ogg", stereo, 44100)
+    write_table([good(n, s) for n in range(4) for s in "01"] + ["site a/2024/r9,0,1,0.1,1,0.3,2"])
+    audit()
+    row = rows_of("recordings")[-1]
+    assert (row["path"], row["channels"], row["sample_rate_hz"]) == ("site a/2024/r9.ogg", "2", "44100")
+
+
+def test_only_a_changed_recording_is_decoded_again(folder, monkeypatch):
+    audit()
+    decoded = []
+    inspect = recordings.audio.inspect
+    monkeypatch.setattr(recordings.audio, "inspect", lambda path: decoded.append(Path(path).name) or inspect(path))
+    soundfile.write("audio/r2.wav", noise(seed=77), RATE_HZ)
+    before = rows_of("recordings")
+    audit()
+    after = rows_of("recordings")
+    assert decoded == ["r2.wav"]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False, True]
+
+
+def test_the_fingerprint_follows_content_not_names_or_times(folder):
+    from dawnchorus.hashes import HashCache
+
+    def fingerprint():
+        return recordings.fingerprint("table.csv", "audio", HashCache("hashes.json"))
+
+    first = fingerprint()
+    Path("audio/r0.wav").touch()
+    Path("audio/unlisted.wav").write_bytes(b"x")
+    assert fingerprint() == first
+    soundfile.write("audio/r0.wav", noise(seed=99), RATE_HZ)
+    assert fingerprint() != first
+
+
+def test_the_exit_code_is_not_0_and_there_is_no_trace(folder, capsys):
+    write_table(["r0,0,1,x,1,2,3"])
+    assert run(audit) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("error: table.csv:2: column t_min: 'x'")
+    assert not any("Traceback" in line for line in said)

@@ -1,0 +1,203 @@
+"""The registry, the training loop and the model file."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from dawnchorus import model_file, networks, pooled, training
+from dawnchorus.errors import InputError
+
+FRAMES, FEATURES, CLASSES = 12, 5, 3
+TRAIN = {"epochs": 4, "batch_size": 8, "learning_rate": 0.01, "shuffle": True, "early_stopping_patience": None}
+
+
+def clips(n=60, seed=0):
+    """Clips of unequal length whose class raises one feature."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(CLASSES, size=n)
+    x = np.zeros((n, FRAMES, FEATURES), np.float32)
+    lengths = rng.integers(4, FRAMES + 1, size=n)
+    for row, (label, length) in enumerate(zip(y, lengths, strict=True)):
+        x[row, :length] = rng.normal(size=(length, FEATURES))
+        x[row, :length, label] += 1.5
+    return x, y, lengths
+
+
+def test_pooling_leaves_the_padding_out():
+    x, _, lengths = clips(5)
+    expected = [
+        np.concatenate([c.mean(0), c.std(0), c.max(0), np.abs(np.diff(c, axis=0)).mean(0)])
+        for c in (clip[:n].astype(np.float64) for clip, n in zip(x, lengths, strict=True))
+    ]
+    np.testing.assert_allclose(pooled.pool(x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_clip_of_padding_alone_or_of_one_frame_pools_to_numbers():
+    x = np.zeros((2, 4, 2), np.float32)
+    x[1, 0] = 3
+    assert pooled.pool(x).tolist() == [[0] * 8, [3, 3, 0, 0, 3, 3, 0, 0]]
+
+
+def test_the_svm_decides_as_scikit_learns():
+    x, y, _ = clips(80)
+    classifier, history = pooled.fit(
+        networks.get("svm"), x, y, np.arange(60), np.arange(60, 80), CLASSES, {"model": {"c": 5.0}, "train": TRAIN},
+        np.random.default_rng(0), print,
+    )  # fmt: skip
+    scaler = StandardScaler().fit(pooled.pool(x[:60]))
+    machine = SVC(C=5.0, class_weight="balanced").fit(scaler.transform(pooled.pool(x[:60])), y[:60])
+    expected = machine.decision_function(scaler.transform(pooled.pool(x[60:])))
+    scores = classifier.predict_on_batch(x[60:])
+    np.testing.assert_allclose(scores, pooled.softmax(expected), rtol=1e-3, atol=1e-5)
+    assert len(history) == 1
+
+
+def test_logistic_regression_is_scikit_learns_epoch_by_epoch():
+    x, y, _ = clips(80)
+    block = {"model": {"l2": 0.01}, "train": TRAIN}
+    network, rng = networks.get("logistic_regression"), np.random.default_rng(3)
+    classifier, history = pooled.fit(network, x, y, np.arange(60), np.arange(60, 80), CLASSES, block, rng, print)
+    vectors = StandardScaler().fit(pooled.pool(x[:60])).transform(pooled.pool(x))
+    plain = MLPClassifier((), alpha=0.01, batch_size=8, learning_rate_init=0.01,
+                          random_state=int(np.random.default_rng(3).integers(2**31)))  # fmt: skip
+    for _ in range(4):
+        plain.partial_fit(vectors[:60], y[:60], classes=range(CLASSES))
+    np.testing.assert_allclose(classifier.predict_on_batch(x[60:]), plain.predict_proba(vectors[60:]), atol=1e-3)
+    assert history[-1]["val_loss"] == pytest.approx(log_loss(y[60:], plain.predict_proba(vectors[60:])), rel=1e-2)
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4]
+
+
+def test_patience_keeps_the_best_epoch_and_stops():
+    class Worsening:
+        @staticmethod
+        def fit(vectors, y, n_classes, params, train, rng):
+            for epoch in range(50):
+                yield {"bias": np.array([-abs(epoch - 3.0), 0.0])}
+
+        @staticmethod
+        def logits(arrays, vectors, params):
+            return np.tile(arrays["bias"], (len(vectors), 1))
+
+    x, y = np.ones((4, 2, 1), np.float32), np.zeros(4, int)
+    block = {"model": {}, "train": {**TRAIN, "early_stopping_patience": 2}}
+    rng = np.random.default_rng(0)
+    kept, history = pooled.fit(Worsening, x, y, np.arange(2), np.arange(2, 4), 2, block, rng, print)
+    assert kept.arrays["bias"].tolist() == [0.0, 0.0]
+    assert len(history) == 6
+
+
+def test_batches_read_each_row_once_an_epoch_in_a_new_order():
+    x, y, _ = clips(20)
+    rows = np.arange(3, 17)
+    batches = training.Batches(x, y, rows, 4, np.random.default_rng(0))
+    orders = []
+    for _ in range(2):
+        served = [batches[n] for n in range(len(batches))]
+        assert [len(labels) for _, labels in served] == [4, 4, 4, 2]
+        got = np.concatenate([values for values, _ in served])
+        orders.append([int(np.flatnonzero((x == row).all(axis=(1, 2)))[0]) for row in got])
+        batches.on_epoch_end()
+    assert sorted(orders[0]) == sorted(orders[1]) == list(rows)
+    assert orders[0] != orders[1]
+    plain = training.Batches(x, y, rows, 4)
+    assert np.concatenate([plain[n][1] for n in range(4)]).tolist() == y[rows].tolist()
+
+
+def fitted(seed=1):
+    x, y, _ = clips()
+    keras.utils.set_random_seed(seed)
+    model = networks.get("lstm").build((FRAMES, FEATURES), CLASSES, {"units": 6, "dropout": 0.2})
+    rng = np.random.default_rng(0)
+    history = training.fit(model, x, y, np.arange(40), np.arange(40, 60), TRAIN, rng, lambda text: None)
+    return model, history, x
+
+
+def test_training_is_the_same_for_one_seed_and_learns():
+    (model, history, x), (again, same, _), (other, _, _) = fitted(), fitted(), fitted(2)
+    assert history == same
+    np.testing.assert_array_equal(model.predict_on_batch(x), again.predict_on_batch(x))
+    assert np.abs(model.predict_on_batch(x) - other.predict_on_batch(x)).max() > 1e-3
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_the_lstm_does_not_see_the_padding():
+    model, _, x = fitted()
+    longer = np.zeros((len(x), FRAMES + 7, FEATURES), np.float32)
+    longer[:, :FRAMES] = x
+    wider = networks.get("lstm").build((FRAMES + 7, FEATURES), CLASSES, {"units": 6, "dropout": 0.2})
+    wider.set_weights(model.get_weights())
+    np.testing.assert_allclose(wider.predict_on_batch(longer), model.predict_on_batch(x), rtol=1e-4, atol=1e-6)
+
+
+CARD = {"classes": [{"class_index": "0", "species_id": "7", "species_name": "<b>owl</b>"}] * CLASSES}
+
+
+def test_a_model_file_gives_back_the_model_and_all_it_was_trained_with(tmp_path):
+    model, _, x = fitted()
+    path = tmp_path / "model.keras"
+    model_file.save(model, {**CARD, "train": TRAIN}, path)
+    card = model_file.read_card(path)
+    assert card["train"] == TRAIN
+    assert card["classes"] == CARD["classes"]
+    # A plain Keras file, for anybody's Keras.
+    plain = keras.saving.load_model(path, compile=False, safe_mode=True)
+    np.testing.assert_array_equal(plain.predict_on_batch(x), model.predict_on_batch(x))
+
+
+def test_a_pooled_model_file_gives_back_the_same_scores(tmp_path):
+    x, y, _ = clips()
+    block = {"model": {"name": "svm", "c": 5.0}, "train": TRAIN}
+    rng = np.random.default_rng(0)
+    model, _ = pooled.fit(networks.get("svm"), x, y, np.arange(40), np.arange(40, 60), CLASSES, block, rng, print)
+    model_file.save(model, {**CARD, **block}, tmp_path / "model.keras")
+    loaded, _ = model_file.load(tmp_path / "model.keras", threads=1)
+    np.testing.assert_array_equal(loaded.predict_on_batch(x), model.predict_on_batch(x))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "no such file"),
+        (b"", "not a model made by dawnchorus"),
+        (b"PK\x03\x04 half", "not a model made by dawnchorus"),
+        ({"dawnchorus.json": "[]"}, "model format None; expected 1"),
+        ({"dawnchorus.json": '{"format": 99}'}, "model format 99; expected 1"),
+        ({"config.json": "{}"}, "not a model made by dawnchorus"),
+        ({"dawnchorus.json": '{"format": 1, "classes": [], "model": {"name": "svm"}}', "arrays.npz": "x"}, "not a usable"),
+    ],
+)
+def test_a_file_that_is_no_model_is_one_line(tmp_path, content, expected):
+    path = tmp_path / "model.keras"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in content.items():
+                archive.writestr(name, text)
+    with pytest.raises(InputError, match=expected) as caught:
+        model_file.load(path, threads=1)
+    assert "\n" not in str(caught.value)
+
+
+def test_arrays_that_are_pickles_are_refused(tmp_path):
+    path = tmp_path / "model.keras"
+    evil = np.array([{"a": 1}], dtype=object)
+    np.savez(tmp_path / "arrays.npz", weights=evil)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(tmp_path / "arrays.npz", "arrays.npz")
+        card = {"format": 1, "classes": [], "model": {"name": "svm", "c": 1.0}}
+        archive.writestr("dawnchorus.json", json.dumps(card))
+    with pytest.raises(InputError, match="not a usable model"):
+        model_file.load(path, threads=1)
+
+
+def test_an_unknown_network_names_the_known_ones():
+    with pytest.raises(InputError, match="expected one of article, "):
+        networks.get("../evil")
