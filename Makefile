@@ -4,13 +4,21 @@ CORES ?= 8
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test bench lint format lock clean
+.PHONY: run test test-table bench lint format lock clean
 
 run: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
 
+# Unit tests and the workflow on seconds of sound. `make test-table` runs the long table of Snakemake against DVC.
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 -m "not table"
+
+test-table: .venv/ready
+	$(BIN)/python -m pytest -n 2 -m table
+
+bench: .venv/ready
+	$(BIN)/python bench/workflow.py
+	$(BIN)/python bench/extraction.py --data ../shared/data/a60
 
 .venv/ready: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -32,10 +40,16 @@ format: .venv/ready
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# The pins, for every Python that pyproject.toml allows; needs uv.
+# The pins, for every Python that pyproject.toml allows, and the same ones for conda; needs uv.
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest \
 		--generate-hashes --no-header --no-emit-index-url --no-annotate -o requirements.lock
+	sed -i '/^      - /d' environment.yml
+	sed -n 's/^\([a-z0-9].*==[^ ]*\)\(.*\) \\$$/      - "\1\2"/p' requirements.lock >> environment.yml
+
+# The picture of the DAG in README.md, made from the workflow; needs graphviz.
+docs/dag.svg: Snakefile $(wildcard workflow/rules/*.smk) | .venv/ready
+	$(BIN)/snakemake --rulegraph -- reports/figures/training.svg | dot -Tsvg > $@.new && mv $@.new $@
 
 clean:
 	rm -rf .venv logs benchmarks

@@ -112,12 +112,8 @@ def features_of_rows(output: Path, rows: list[tuple[str, float, float]]) -> list
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--data", type=Path, required=True, help="a folder with train_tp.csv and train/*.flac"
-    )
-    parser.add_argument(
-        "--rows", type=int, default=60, help="rows of the table that the article's loop runs on"
-    )
+    parser.add_argument("--data", type=Path, required=True, help="a folder with train_tp.csv and train/*.flac")
+    parser.add_argument("--rows", type=int, default=60, help="rows of the table that the article's loop runs on")
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     table, audio_dir = args.data / "train_tp.csv", args.data / "train"
@@ -125,9 +121,7 @@ def main() -> int:
         print(f"extraction: not measured, there is no {table} or no {audio_dir}/")
         return 0
     with table.open(newline="") as file:
-        rows = [
-            (row["recording_id"], float(row["t_min"]), float(row["t_max"])) for row in csv.DictReader(file)
-        ]
+        rows = [(row["recording_id"], float(row["t_min"]), float(row["t_max"])) for row in csv.DictReader(file)]
     chosen = np.unique(np.linspace(0, len(rows) - 1, args.rows).astype(int)).tolist()
 
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "workflow"))
+sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("src", "tests/workflow")]
 
-from project import PITCHES_HZ, SAMPLE_RATE_HZ, Project, rules_of, tone
+from project import PITCHES_HZ, SAMPLE_RATE_HZ, Project, rules_of, tone  # noqa: E402
 
 FEATURES = [f"data/features/shard-{shard}.zip" for shard in range(8)]
 
@@ -80,7 +80,8 @@ def nothing_to_do(folder: Path) -> None:
             times[name].append(timed(project, *name.split())[0])
     print(f"9 recordings, everything: {full_s:.1f} s; the first dvc repro after it: {first_s:.1f} s")
     for name, taken in times.items():
-        print(f"  nothing to do, {name}: {np.median(taken):.1f} s (median of {len(taken)}, {min(taken):.1f}-{max(taken):.1f})")
+        spread = f"median of {len(taken)}, {min(taken):.1f} to {max(taken):.1f}"
+        print(f"  nothing to do, {name}: {np.median(taken):.1f} s ({spread})")
 
 
 def peak_mb(project: Project, rule: str) -> float:

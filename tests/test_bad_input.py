@@ -122,7 +122,12 @@ def test_all_bad_files_are_named_at_once(folder):
     found = {line.split(":")[0] for line in lines[:-1]}
     assert found == {f"audio/{name}" for name in names}
     by_name = {line.split(":")[0].removeprefix("audio/"): line for line in lines}
-    for name, word in (("nan.wav", "finite"), ("silent.wav", "silent"), ("empty.wav", "empty"), ("cut.flac", "truncated")):
+    for name, word in (
+        ("nan.wav", "finite"),
+        ("silent.wav", "silent"),
+        ("empty.wav", "empty"),
+        ("cut.flac", "truncated"),
+    ):
         assert word in by_name[name], by_name[name]
     assert lines[-1].startswith("6 problems in table.csv")
 

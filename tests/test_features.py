@@ -71,9 +71,7 @@ def test_the_article_exactly():
 def test_mfcc_of_the_audios_own_rate(rate_hz):
     changes = {"mel_sample_rate_hz": None, "n_fft": 512, "n_mels": 30, "n_mfcc": 13, "f_min_hz": 50.0}
     params = {**ARTICLE, **changes}
-    expected = librosa.feature.mfcc(
-        y=sound(), sr=rate_hz, n_mfcc=13, n_fft=512, hop_length=512, n_mels=30, fmin=50.0
-    )
+    expected = librosa.feature.mfcc(y=sound(), sr=rate_hz, n_mfcc=13, n_fft=512, hop_length=512, n_mels=30, fmin=50.0)
     np.testing.assert_allclose(features.extract(sound(), rate_hz, params), expected.T, rtol=1e-6, atol=1e-4)
 
 
@@ -119,8 +117,7 @@ def test_deltas_are_appended(params, n_orders):
     plain = features.extract(sound(), 28_000, params)
     found = features.extract(sound(), 28_000, {**params, "deltas": n_orders})
     expected = [plain.T] + [
-        librosa.feature.delta(plain.T, width=9, order=order, mode="nearest")
-        for order in range(1, n_orders + 1)
+        librosa.feature.delta(plain.T, width=9, order=order, mode="nearest") for order in range(1, n_orders + 1)
     ]
     np.testing.assert_allclose(found, np.concatenate(expected).T, rtol=1e-4, atol=1e-3)
     assert found.shape[1] == features.n_features({**params, "deltas": n_orders})

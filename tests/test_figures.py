@@ -40,9 +40,7 @@ def latin_labels(n):
 
 def some_counts(n, most=30):
     rng = np.random.default_rng(n)
-    return rng.integers(most, size=(n, n)) * (rng.random((n, n)) < 3 / n) + np.diag(
-        rng.integers(most, size=n)
-    )
+    return rng.integers(most, size=(n, n)) * (rng.random((n, n)) < 3 / n) + np.diag(rng.integers(most, size=n))
 
 
 def some_history(epochs, best):
@@ -264,9 +262,7 @@ def test_confusion_shows_counts_and_leaves_out_numbers_that_do_not_fit():
 
 
 def test_class_counts_by_partition_and_the_commonest_first():
-    rows = pd.DataFrame(
-        {"class_index": [2, 2, 2, 0, 0], "partition": ["train", "test", "test", "train", "test"]}
-    )
+    rows = pd.DataFrame({"class_index": [2, 2, 2, 0, 0], "partition": ["train", "test", "test", "train", "test"]})
     counts = figures.class_counts(rows, 4)
     assert counts.to_numpy().tolist() == [[1, 0, 1], [0, 0, 0], [1, 0, 2], [0, 0, 0]]
     figure = figures.classes(counts, ["a", "b", "c", "d"])
@@ -386,9 +382,7 @@ def params(**features):
     return ["--params", json.dumps({"features": {**FEATURES, **features}, "figures": {"example_species": 2}})]
 
 
-@pytest.mark.parametrize(
-    "features", [{}, {"clip": "window", "kind": "log_mel"}], ids=["annotation", "window"]
-)
+@pytest.mark.parametrize("features", [{}, {"clip": "window", "kind": "log_mel"}], ids=["annotation", "window"])
 def test_stage_writes_every_figure_whole(tmp_path, features):
     from dawnchorus.stages import figures as stage
 

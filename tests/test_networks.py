@@ -2,10 +2,12 @@
 
 import json
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import yaml
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
@@ -14,8 +16,16 @@ from sklearn.svm import SVC
 from dawnchorus import model_file, networks, pooled, training
 from dawnchorus.errors import InputError
 
+DEFAULT = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
+ALL_OFF = {
+    "optimizer": "adam",
+    "schedule": "constant",
+    "label_smoothing": 0.0,
+    "early_stopping_patience": None,
+} | dict.fromkeys(("mixup_share", "band_masks", "frame_masks", "band_shift", "equalizer_gain"), 0)
+ALL_OFF["time_stretch"] = 1.0
 FRAMES, FEATURES, CLASSES = 12, 5, 3
-TRAIN = {"epochs": 4, "batch_size": 8, "learning_rate": 0.01, "shuffle": True, "early_stopping_patience": None}
+TRAIN = {**DEFAULT["train"], **ALL_OFF, "epochs": 4, "batch_size": 8, "learning_rate": 0.01}
 
 
 def clips(n=60, seed=0):
@@ -96,7 +106,7 @@ def test_patience_keeps_the_best_epoch_and_stops():
 def test_batches_read_each_row_once_an_epoch_in_a_new_order():
     x, y, _ = clips(20)
     rows = np.arange(3, 17)
-    batches = training.Batches(x, y, rows, 4, np.random.default_rng(0))
+    batches = training.Batches(x, y, rows, 4, TRAIN, seed=0)
     orders = []
     for _ in range(2):
         served = [batches[n] for n in range(len(batches))]
@@ -110,12 +120,21 @@ def test_batches_read_each_row_once_an_epoch_in_a_new_order():
     assert np.concatenate([plain[n][1] for n in range(4)]).tolist() == y[rows].tolist()
 
 
-def fitted(seed=1):
+SMALL = {
+    "lstm": {"units": 6, "bidirectional": False, "dropout": 0.2},
+    "gru": {"units": 6, "bidirectional": True, "dropout": 0.2},
+    "cnn": {"widths": [4, 8], "position": True, "contrast": True, "dropout": 0.2},
+    "crnn": {"widths": [4], "position": True, "contrast": False, "dropout": 0.2, "units": 5, "pooling": "attention"},
+    "simplest_lstm": {"units": 6},
+    "article": {"units": 6},
+}
+
+
+def fitted(seed=1, name="lstm", **changes):
     x, y, _ = clips()
     keras.utils.set_random_seed(seed)
-    model = networks.get("lstm").build((FRAMES, FEATURES), CLASSES, {"units": 6, "dropout": 0.2})
-    rng = np.random.default_rng(0)
-    history = training.fit(model, x, y, np.arange(40), np.arange(40, 60), TRAIN, rng, lambda text: None)
+    model = networks.get(name).build((FRAMES, FEATURES), CLASSES, SMALL[name])
+    history = training.fit(model, x, y, np.arange(40), np.arange(40, 60), {**TRAIN, **changes}, 5, lambda text: None)
     return model, history, x
 
 
@@ -127,13 +146,76 @@ def test_training_is_the_same_for_one_seed_and_learns():
     assert history[-1]["loss"] < history[0]["loss"]
 
 
-def test_the_lstm_does_not_see_the_padding():
-    model, _, x = fitted()
-    longer = np.zeros((len(x), FRAMES + 7, FEATURES), np.float32)
+@pytest.mark.parametrize("name", SMALL)
+def test_every_network_gives_scores_learns_and_is_a_plain_keras_file(tmp_path, name):
+    model, history, x = fitted(name=name, epochs=15)
+    scores = model.predict_on_batch(x)
+    assert scores.shape == (len(x), CLASSES)
+    np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-5)
+    assert history[-1]["loss"] < history[0]["loss"]
+    model_file.save(model, CARD, tmp_path / "model.keras")
+    plain = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    np.testing.assert_array_equal(plain.predict_on_batch(x), scores)
+
+
+def test_every_network_of_keras_is_tried():
+    assert set(SMALL) == {name for name in networks.names() if hasattr(networks.get(name), "build")}
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "cnn", "crnn"])
+def test_a_network_over_time_does_not_see_the_padding(name):
+    model, _, x = fitted(name=name)
+    longer = np.zeros((len(x), FRAMES + 8, FEATURES), np.float32)
     longer[:, :FRAMES] = x
-    wider = networks.get("lstm").build((FRAMES + 7, FEATURES), CLASSES, {"units": 6, "dropout": 0.2})
+    wider = networks.get(name).build((FRAMES + 8, FEATURES), CLASSES, SMALL[name])
     wider.set_weights(model.get_weights())
-    np.testing.assert_allclose(wider.predict_on_batch(longer), model.predict_on_batch(x), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(wider.predict_on_batch(longer), model.predict_on_batch(x), rtol=1e-3, atol=1e-5)
+
+
+def test_every_option_of_training_works_together_and_repeats():
+    options = {
+        "optimizer": "adamw",
+        "schedule": "cosine",
+        "label_smoothing": 0.1,
+        "mixup_share": 0.5,
+        "weight_averaging": 0.9,
+        "balanced_sampling": True,
+        "class_weights": False,
+        "band_masks": 1,
+        "frame_masks": 1,
+        "time_stretch": 1.1,
+        "early_stopping_patience": 50,
+        "epochs": 6,
+    }
+    (model, history, x), (_, again, _) = fitted(**options), fitted(**options)
+    assert history == again
+    assert history[-1]["learning_rate"] < 0.02 * TRAIN["learning_rate"]
+    assert max(row["learning_rate"] for row in history) <= TRAIN["learning_rate"]
+    # Kept are the weights of the epoch with the lowest validation loss.
+    y = clips()[1][40:]
+    smooth = np.eye(CLASSES)[y] * 0.9 + 0.1 / CLASSES
+    found = -(smooth * np.log(model.predict_on_batch(x[40:]))).sum(axis=1).mean()
+    assert found == pytest.approx(min(row["val_loss"] for row in history), rel=1e-3)
+
+
+def test_balanced_sampling_serves_rare_classes_as_often():
+    y = np.array([0] * 90 + [1] * 10)
+    x = np.zeros((100, 1, 1), np.float32)
+    batches = training.Batches(x, y, np.arange(100), 100, {**TRAIN, "balanced_sampling": True})
+    counts = np.zeros(2)
+    for _ in range(30):
+        counts += np.bincount(batches[0][1], minlength=2)
+        batches.on_epoch_end()
+    assert counts[1] / counts.sum() == pytest.approx(0.5, abs=0.05)
+
+
+def test_augmentation_never_writes_into_the_data_set():
+    x, y, _ = clips()
+    before = x.copy()
+    batches = training.Batches(x, np.eye(CLASSES, dtype=np.float32)[y], np.arange(60), 16, DEFAULT["train"])
+    changed = [batches[n][0] for n in range(len(batches))]
+    np.testing.assert_array_equal(x, before)
+    assert (np.concatenate(changed) != 0).any()
 
 
 CARD = {"classes": [{"class_index": "0", "species_id": "7", "species_name": "<b>owl</b>"}] * CLASSES}
@@ -170,7 +252,10 @@ def test_a_pooled_model_file_gives_back_the_same_scores(tmp_path):
         ({"dawnchorus.json": "[]"}, "model format None; expected 1"),
         ({"dawnchorus.json": '{"format": 99}'}, "model format 99; expected 1"),
         ({"config.json": "{}"}, "not a model made by dawnchorus"),
-        ({"dawnchorus.json": '{"format": 1, "classes": [], "model": {"name": "svm"}}', "arrays.npz": "x"}, "not a usable"),
+        (
+            {"dawnchorus.json": '{"format": 1, "classes": [], "model": {"name": "svm"}}', "arrays.npz": "x"},
+            "not a usable",
+        ),
     ],
 )
 def test_a_file_that_is_no_model_is_one_line(tmp_path, content, expected):

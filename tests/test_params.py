@@ -21,12 +21,17 @@ def problems(tmp_path, text: str) -> list[str]:
 
 def with_value(key: str, value) -> str:
     values = yaml.safe_load(DEFAULT)
-    block, _, name = key.rpartition(".")
-    (values[block] if block else values)[name] = value
+    *blocks, name = key.split(".")
+    owner = values
+    for block in blocks:
+        owner = owner[block]
+    owner[name] = value
     return yaml.safe_dump(values)
 
 
-@pytest.mark.parametrize("path", [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))], ids=lambda p: p.name
+)
 def test_the_default_and_every_preset_are_valid(path):
     params.check_config(params.load(path), path, SCHEMA)
 
@@ -34,6 +39,7 @@ def test_the_default_and_every_preset_are_valid(path):
 def test_every_value_has_a_meaning_and_every_number_a_range():
     schema = yaml.safe_load(SCHEMA.read_text())
     for block in schema["properties"].values():
+        block = block.get("properties", {}).get("set", block)
         for name, rule in block.get("properties", {"": block}).items():
             assert rule.get("description"), name
             types = rule.get("type", [])
@@ -63,7 +69,7 @@ def test_every_network_declares_its_parameters(name):
         ("model.name", "resnet", 'model.name: "resnet": expected one of '),
         ("model.unit", 4, "model.unit: unknown key"),
         ("data.source", "table", "data.annotations: "),
-        ("data.audio_dir", "elsewhere", "data.audio_dir: \"elsewhere\": expected data/simulated/train"),
+        ("data.audio_dir", "elsewhere", 'data.audio_dir: "elsewhere": expected data/simulated/train'),
         ("data.shortest_annotation_s", 0.001, "data.shortest_annotation_s: 0.001: expected >= 0.04267, one FFT frame"),
     ],
 )

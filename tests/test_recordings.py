@@ -80,7 +80,9 @@ def test_an_id_that_could_leave_the_folder_or_mean_something_to_a_shell_is_refus
     assert problem.column == "recording_id"
 
 
-@pytest.mark.parametrize("recording_id", ["003bec244", "site 1/2024-05-01/rec_06.30", "Wald/Übung", "SMM1_20200101_000000"])
+@pytest.mark.parametrize(
+    "recording_id", ["003bec244", "site 1/2024-05-01/rec_06.30", "Wald/Übung", "SMM1_20200101_000000"]
+)
 def test_ids_of_real_recorders_and_subfolders_are_welcome(recording_id):
     assert recordings.id_problem(recording_id) is None
 

@@ -32,7 +32,7 @@ TINY = {
 
 
 def make(folder, seed=123, threads=2, **changes):
-    text = json.dumps({"seed": seed, "simulate": {**TINY, **changes}})
+    text = json.dumps({"seed": seed, "simulate": {"set": {**TINY, **changes}}})
     stage.main(["--params", text, "--threads", str(threads), "--output", str(folder)])
     return folder
 
@@ -195,9 +195,7 @@ def test_sound_is_in_the_box_and_not_around_it():
             start, end = round(row["t_min"] * 16000), round(row["t_max"] * 16000)
             inside = level_db((start + end) // 2 - 800, row["f_min"], row["f_max"])
             others = [other for other in made.annotations if other is not row]
-            free = all(
-                other["t_max"] < row["t_min"] - 0.11 or other["t_min"] > row["t_max"] for other in others
-            )
+            free = all(other["t_max"] < row["t_min"] - 0.11 or other["t_min"] > row["t_max"] for other in others)
             if free and start >= 1600:
                 checked += 1
                 assert inside > level_db(start - 1600, row["f_min"], row["f_max"]) + 15
@@ -280,9 +278,7 @@ def test_no_call_is_longer_than_its_species_longest():
     for index in (0, 1, 13, 40):
         kind = calls.call_type(index)
         rng = seeds.rng(index, "long")
-        lengths = [
-            len(calls.call(kind, calls.individual(rng, 1.0, 0.3), rng, 16000, 1.0, 0.3)) for _ in range(40)
-        ]
+        lengths = [len(calls.call(kind, calls.individual(rng, 1.0, 0.3), rng, 16000, 1.0, 0.3)) for _ in range(40)]
         assert max(lengths) / 16000 <= kind.longest_s(0.3) + 1 / 16000
         assert max(lengths) > 1.2 * min(lengths)
 

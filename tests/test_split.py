@@ -111,7 +111,7 @@ def test_the_assertion_names_the_group_that_crosses():
 def test_article_split_is_scikit_learns_called_plainly():
     classes = np.random.default_rng(0).integers(5, size=200)
     indices = np.arange(200)
-    train, test, y_train, _ = train_test_split(indices, classes, test_size=0.25, random_state=123, stratify=classes)
+    train, test = train_test_split(indices, test_size=0.25, random_state=123, stratify=classes)
     train, validation = train_test_split(train, test_size=0.25, random_state=123)
     partition = split.article(classes, 123, 0.25, 0.25)
     assert set(np.flatnonzero(partition == "test")) == set(test)

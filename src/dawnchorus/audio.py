@@ -198,9 +198,7 @@ def _segment(span_s: Span, native_hz: int, target_hz: int, n_samples: int) -> tu
     return first, max(first, min(n_samples, -(-stop * native_hz // target_hz) + margin))
 
 
-def _seek_and_read(
-    file: soundfile.SoundFile, segments: Sequence[tuple[int, int]]
-) -> Iterator[tuple[np.ndarray, int]]:
+def _seek_and_read(file: soundfile.SoundFile, segments: Sequence[tuple[int, int]]) -> Iterator[tuple[np.ndarray, int]]:
     """Yield the mono samples of each segment, and the length of the file, by seeking."""
     for first, stop in segments:
         file.seek(first)
@@ -211,9 +209,7 @@ def _seek_and_read(
         yield _mono(samples), file.frames
 
 
-def _read_forward(
-    file: soundfile.SoundFile, segments: Sequence[tuple[int, int]]
-) -> Iterator[tuple[np.ndarray, int]]:
+def _read_forward(file: soundfile.SoundFile, segments: Sequence[tuple[int, int]]) -> Iterator[tuple[np.ndarray, int]]:
     """Yield the same in one pass from the start, for segments sorted by their start.
 
     Only the blocks that the next segment may need are kept. The length is where decoding ended, if it did:

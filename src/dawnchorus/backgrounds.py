@@ -43,9 +43,7 @@ def site(name: str, rng: np.random.Generator, reverberation_s: float) -> Site:
         for _ in range(3)
     )
     chances = {kind: float(rng.uniform(0.35, 0.85)) for kind in KINDS}
-    return Site(
-        name, float(rng.uniform(-5.0, -2.0)), chances, insects, float(reverberation_s * rng.uniform(0.5, 1))
-    )
+    return Site(name, float(rng.uniform(-5.0, -2.0)), chances, insects, float(reverberation_s * rng.uniform(0.5, 1)))
 
 
 def fast_length(samples: int) -> int:
@@ -121,9 +119,7 @@ def wind(place: Site, samples: int, sample_rate_hz: int, rng: np.random.Generato
 def rain(place: Site, samples: int, sample_rate_hz: int, rng: np.random.Generator) -> np.ndarray:
     """Return rain: a broad hiss, and drops that strike leaves near by, each ringing for some milliseconds."""
     centre_hz = rng.uniform(2500, 6000)
-    hiss = _noise(
-        samples, sample_rate_hz, rng, lambda f: np.exp(-0.5 * (np.log2((f + 1) / centre_hz) / 1.3) ** 2)
-    )
+    hiss = _noise(samples, sample_rate_hz, rng, lambda f: np.exp(-0.5 * (np.log2((f + 1) / centre_hz) / 1.3) ** 2))
     drops = rng.poisson(rng.uniform(10, 80) * samples / sample_rate_hz)
     time_s = np.arange(round(0.012 * sample_rate_hz)) / sample_rate_hz
     starts = rng.integers(0, samples, drops)[:, None]

@@ -55,9 +55,7 @@ class CallType:
 
     def highest_hz(self, pitch_variation_semitones: float) -> float:
         """Return the highest pitch in Hz that a call can have; its contour may go half an octave further."""
-        return float(
-            self.pitch_hz * 2 ** (LARGEST_DEVIATION * (1 + CALL_SHARE) * pitch_variation_semitones / 12)
-        )
+        return float(self.pitch_hz * 2 ** (LARGEST_DEVIATION * (1 + CALL_SHARE) * pitch_variation_semitones / 12))
 
 
 @dataclass(frozen=True)
@@ -130,9 +128,7 @@ def _slowing(time_s: np.ndarray, position: np.ndarray, tempo: float, bend: float
 
 def _croak(time_s: np.ndarray, position: np.ndarray, tempo: float, bend: float) -> Contour:
     inside = (32.0 * tempo * time_s) % 1.0
-    return 0.2 * bend * position - 0.1, np.exp(-3.5 * inside) * _note(inside, 0.1, 0.2) * _note(
-        position, 0.5, 0.15
-    )
+    return 0.2 * bend * position - 0.1, np.exp(-3.5 * inside) * _note(inside, 0.1, 0.2) * _note(position, 0.5, 0.15)
 
 
 def _buzz(time_s: np.ndarray, position: np.ndarray, tempo: float, bend: float) -> Contour:
@@ -176,9 +172,7 @@ def _deviation(rng: np.random.Generator) -> float:
     return float(np.clip(rng.standard_normal(), -LARGEST_DEVIATION, LARGEST_DEVIATION))
 
 
-def individual(
-    rng: np.random.Generator, pitch_variation_semitones: float, tempo_variation: float
-) -> Individual:
+def individual(rng: np.random.Generator, pitch_variation_semitones: float, tempo_variation: float) -> Individual:
     """Draw one animal; the variations are standard deviations, of pitch and of the logarithm of tempo."""
     return Individual(
         pitch=2 ** (pitch_variation_semitones * _deviation(rng) / 12),
@@ -198,9 +192,7 @@ def call(
     tempo_variation: float,
 ) -> np.ndarray:
     """Return one call as heard close by: float64 samples, of no particular level, 0 at both ends."""
-    pitch_hz = (
-        kind.pitch_hz * animal.pitch * 2 ** (CALL_SHARE * pitch_variation_semitones * _deviation(rng) / 12)
-    )
+    pitch_hz = kind.pitch_hz * animal.pitch * 2 ** (CALL_SHARE * pitch_variation_semitones * _deviation(rng) / 12)
     tempo = kind.tempo * animal.tempo * np.exp(CALL_SHARE * tempo_variation * _deviation(rng))
     samples = round(kind.family.duration_s / tempo * sample_rate_hz)
     time_s = np.arange(samples) / sample_rate_hz

@@ -39,8 +39,9 @@ def context(annotations: Sequence[Span], duration_s: float, shortest_s: float, p
     """Return the clips of one recording that hold no annotation, for the control `context only`, in order.
 
     Up to ``context_clips`` of the block ``features``, and no more than there are annotations. They keep
-    ``context_gap_s`` away from every annotation, and are as long as what they stand for: a ``window`` as long as
-    the windows are, else the median (the lower of two) of the annotations' own lengths, ``shortest_s`` at least.
+    ``context_gap_s`` away from every annotation, and are as long as what they stand for: a ``window`` as long
+    as the windows are, else the median (the lower of two) of the annotations' own lengths, ``shortest_s`` at
+    least.
     """
     n = min(params["context_clips"], len(annotations))
     if n == 0:
@@ -64,9 +65,7 @@ def free_stretches(annotations: Iterable[Span], duration_s: float, gap_s: float)
     return [*free, (end_s, duration_s)]
 
 
-def context_spans(
-    annotations: Iterable[Span], duration_s: float, length_s: float, gap_s: float, n: int
-) -> list[Span]:
+def context_spans(annotations: Iterable[Span], duration_s: float, length_s: float, gap_s: float, n: int) -> list[Span]:
     """Return up to ``n`` spans of ``length_s`` at least ``gap_s`` away from every annotation, in order.
 
     They never overlap and are spread evenly over the free sound; the same input gives the same spans. Where

@@ -7,62 +7,51 @@ species_id, species_name in class order. The predicted class has the highest sco
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import (
-    accuracy_score,
-    confusion_matrix,
-    f1_score,
-    precision_recall_fscore_support,
-    recall_score,
-)
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from dawnchorus import bootstrap, measures
 from dawnchorus.errors import InputError
 
 PARTITIONS = ("train", "validation", "test")
-# keras.config.epsilon(): the loss here is then comparable with the one in the training history.
-SCORE_EPSILON = 1e-7
 
 
 def check_scores(scores: np.ndarray, n_rows: int, n_classes: int, source: str) -> None:
     """Raise :class:`InputError` naming ``source`` unless ``scores`` are (n_rows, n_classes) and in [0, 1]."""
     if scores.shape != (n_rows, n_classes):
-        raise InputError(
-            f"{source}: scores of shape {scores.shape}, expected {n_rows} rows and {n_classes} classes"
-        )
+        raise InputError(f"{source}: scores of shape {scores.shape}, expected {n_rows} rows and {n_classes} classes")
     unusable = int((~np.isfinite(scores)).any(axis=1).sum())
     if unusable:
-        raise InputError(
-            f"{source}: scores of {unusable} of {n_rows} rows are not numbers; the training diverged"
-        )
+        raise InputError(f"{source}: scores of {unusable} of {n_rows} rows are not numbers; the training diverged")
     if n_rows and (scores.min() < -1e-6 or scores.max() > 1 + 1e-6):
-        raise InputError(
-            f"{source}: scores from {scores.min():.3g} to {scores.max():.3g}, expected 0 to 1 (softmax)"
-        )
+        raise InputError(f"{source}: scores from {scores.min():.3g} to {scores.max():.3g}, expected 0 to 1 (softmax)")
 
 
-def cross_entropy(true_index: np.ndarray, scores: np.ndarray) -> float:
-    """Return the mean of -log(score of the true class), scores clipped to [1e-7, 1 - 1e-7] as Keras does."""
-    of_truth = scores[np.arange(len(true_index)), true_index].astype(np.float64)
-    return float(-np.log(np.clip(of_truth, SCORE_EPSILON, 1 - SCORE_EPSILON)).mean())
+def partition_metrics(true_index: np.ndarray, scores: np.ndarray, top_k: int) -> dict[str, float | int | None]:
+    """Return every measure of :func:`dawnchorus.measures.measure`, and support, the number of rows.
 
-
-def partition_metrics(true_index: np.ndarray, scores: np.ndarray) -> dict[str, float | int | None]:
-    """Return accuracy, balanced_accuracy, macro_f1, loss and support (number of rows) of one partition.
-
-    Both averages over classes run over the classes that have at least one row here: balanced accuracy is the
-    mean of their recalls, macro F1 the mean of their F1 (0 for a class that is never predicted). A class
-    without rows has no recall, so it neither counts nor dilutes. With no rows all but support is None.
+    None is what cannot be measured: everything without rows, the area under the ROC curve of a single class.
     """
-    if len(true_index) == 0:
-        return {"accuracy": None, "balanced_accuracy": None, "macro_f1": None, "loss": None, "support": 0}
-    predicted = scores.argmax(axis=1)
-    over_present = {"labels": np.unique(true_index), "average": "macro", "zero_division": 0}
-    return {
-        "accuracy": float(accuracy_score(true_index, predicted)),
-        "balanced_accuracy": float(recall_score(true_index, predicted, **over_present)),
-        "macro_f1": float(f1_score(true_index, predicted, **over_present)),
-        "loss": cross_entropy(true_index, scores),
-        "support": len(true_index),
-    }
+    once = np.ones((1, len(true_index)))
+    found = measures.measure(true_index, scores, once, top_k) if len(true_index) else {}
+    plain = {name: float(found[name][0]) if name in found else np.nan for name in measures.names(top_k)}
+    return {name: None if np.isnan(value) else value for name, value in plain.items()} | {"support": len(true_index)}
+
+
+def metrics_with_intervals(
+    true_index: np.ndarray, scores: np.ndarray, top_k: int, weights: np.ndarray | None, n_groups: int
+) -> dict[str, float | int | None]:
+    """Return :func:`partition_metrics`, each measure also with ``_low`` and ``_high``, and groups.
+
+    ``weights``: (draws, rows), from :func:`dawnchorus.bootstrap.draws`, of ``n_groups`` groups; without them,
+    or without rows, the ends of the intervals are None.
+    """
+    result = partition_metrics(true_index, scores, top_k)
+    drawn = weights is not None and len(true_index) > 0
+    values = measures.measure(true_index, scores, weights, top_k) if drawn else {}
+    for name in measures.names(top_k):
+        low, high = bootstrap.interval(values.get(name), result[name], n_groups)
+        result |= {f"{name}_low": low, f"{name}_high": high}
+    return result | {"groups": n_groups}
 
 
 def majority_class(true_index: np.ndarray, partition: np.ndarray) -> tuple[int | None, float | None]:
@@ -77,17 +66,25 @@ def majority_class(true_index: np.ndarray, partition: np.ndarray) -> tuple[int |
     return commonest, float((of_test == commonest).mean())
 
 
-def metrics(true_index: np.ndarray, scores: np.ndarray, partition: np.ndarray) -> dict[str, dict]:
+def metrics(
+    true_index: np.ndarray,
+    scores: np.ndarray,
+    partition: np.ndarray,
+    top_k: int,
+    weights: np.ndarray | None,
+    n_groups: int,
+) -> dict[str, dict]:
     """Return the metrics of each partition, the train/test gap, and what the majority class would score.
 
-    ``gap``: accuracy is train minus test, loss is test minus train, so that overfitting is positive in both.
-    ``majority_class``: the accuracy on test of always answering the commonest class of the training rows.
-    Plain numbers or None; ready for JSON.
+    ``weights``, ``n_groups``: of the test rows, see :func:`metrics_with_intervals`. ``gap``: accuracy is
+    train minus test, loss is test minus train, so that overfitting is positive in both. ``majority_class``:
+    the accuracy on test of always answering the commonest class of the training rows. Plain numbers or None;
+    ready for JSON.
     """
-    result = {
-        name: partition_metrics(true_index[partition == name], scores[partition == name])
-        for name in PARTITIONS
-    }
+    rows = {name: partition == name for name in PARTITIONS}
+    result = {name: partition_metrics(true_index[of], scores[of], top_k) for name, of in rows.items()}
+    of = rows["test"]
+    result["test"] = metrics_with_intervals(true_index[of], scores[of], top_k, weights, n_groups)
     train, test = result["train"], result["test"]
     both = train["support"] and test["support"]
     result["gap"] = {
@@ -98,24 +95,32 @@ def metrics(true_index: np.ndarray, scores: np.ndarray, partition: np.ndarray) -
     return result
 
 
-def per_class(true_index: np.ndarray, scores: np.ndarray, classes: pd.DataFrame) -> pd.DataFrame:
-    """Return species_id, species_name, support, precision, recall and f1, one row a class, in class order.
+def per_class(
+    true_index: np.ndarray, scores: np.ndarray, classes: pd.DataFrame, thresholds: dict[str, float]
+) -> pd.DataFrame:
+    """Return what the model is worth class by class, in class order.
 
-    Precision is 0 for a class that is never predicted; recall and f1 are NaN for a class without rows.
+    Columns: species_id, species_name, support, precision, recall, f1, average_precision (of the scores of all
+    rows, this class against all others), threshold (from ``thresholds``, by species_id; of scaled scores).
+    Precision is 0 for a class that is never predicted; recall, f1 and average_precision are NaN for a class
+    without rows.
     """
     table = classes[["species_id", "species_name"]].reset_index(drop=True)
+    names = ["support", "precision", "recall", "f1", "average_precision"]
     if len(true_index) == 0:
-        return table.assign(support=0, precision=np.nan, recall=np.nan, f1=np.nan)
-    precision, recall, f1, support = precision_recall_fscore_support(
-        true_index, scores.argmax(axis=1), labels=np.arange(len(classes)), zero_division=0
-    )
-    without = support == 0
-    return table.assign(
-        support=support,
-        precision=precision,
-        recall=np.where(without, np.nan, recall),
-        f1=np.where(without, np.nan, f1),
-    )
+        table = table.assign(**dict.fromkeys(names, np.nan)).assign(support=0)
+    else:
+        precision, recall, f1, support = precision_recall_fscore_support(
+            true_index, scores.argmax(axis=1), labels=np.arange(len(classes)), zero_division=0
+        )
+        once = np.ones((1, len(true_index)))
+        recall, f1 = (np.where(support == 0, np.nan, values) for values in (recall, f1))
+        ranked = [
+            measures.average_precision_and_roc_auc(true_index == number, scores[:, number], once)[0][0]
+            for number in range(len(classes))
+        ]
+        table = table.assign(**dict(zip(names, [support, precision, recall, f1, ranked], strict=True)))
+    return table.assign(threshold=[thresholds[key] for key in table["species_id"]])
 
 
 def confusion(true_index: np.ndarray, scores: np.ndarray, classes: pd.DataFrame) -> pd.DataFrame:
@@ -171,13 +176,23 @@ def predictions(
 
 
 def summary(result: dict[str, dict], majority_name: str | None) -> list[str]:
-    """Return the few lines that a person wants at the end of a run; ``result`` as from :func:`metrics`."""
+    """Return the few lines that a person wants at the end of a run.
+
+    ``result`` as from :func:`metrics`, with ``svm``, ``context_only`` and ``calibration`` as the stage adds
+    them.
+    """
     train, test, gap = result["train"], result["test"], result["gap"]
     if not test["support"]:
         return ["no test clips, so nothing is known about new sound"]
+    named = {
+        "accuracy": "accuracy",
+        "balanced_accuracy": "balanced",
+        "macro_f1": "macro F1",
+        "lwlrap": "LWLRAP",
+    }
     lines = [
-        f"test accuracy {test['accuracy']:.3f}, balanced {test['balanced_accuracy']:.3f}, macro F1 "
-        f"{test['macro_f1']:.3f}, loss {test['loss']:.3f} ({test['support']} clips)"
+        f"test {', '.join(f'{label} {_with_ends(test, name)}' for name, label in named.items())}, loss "
+        f"{test['loss']:.3f} ({test['support']} clips of {test['groups']} groups; 95 % intervals over groups)"
     ]
     if gap["accuracy"] is not None:
         share = result["majority_class"]["accuracy"]
@@ -187,4 +202,32 @@ def summary(result: dict[str, dict], majority_name: str | None) -> list[str]:
             f"{gap['accuracy']:.3f}; loss {train['loss']:.3f} and {test['loss']:.3f}, gap {gap['loss']:.3f}",
             f"always answering the commonest class ({majority_name}) scores {share:.3f}{verdict}",
         ]
+    svm, context, calibration = (result.get(name, {}) for name in ("svm", "context_only", "calibration"))
+    if svm.get("accuracy") is not None:
+        shown = svm["advantage_low"] is not None and svm["advantage_low"] > 0
+        verdict = "" if shown else "; that is not shown to be better"
+        lines.append(
+            f"an SVM on pooled statistics scores {_with_ends(svm, 'accuracy')}, this model "
+            f"{_with_ends(svm, 'advantage', '+')} to that{verdict}"
+        )
+    if context.get("accuracy") is not None:
+        leak = context["accuracy_low"] is not None and context["accuracy_low"] > (
+            result["majority_class"]["accuracy"] or 0
+        )
+        verdict = "; the background gives classes away" if leak else ""
+        lines.append(
+            "on sound of the same recordings without a call the model scores "
+            f"{_with_ends(context, 'accuracy')} ({context['clips']} clips){verdict}"
+        )
+    if calibration.get("ece_before") is not None:
+        lines.append(
+            f"calibration error {calibration['ece_before']:.3f}, {calibration['ece_after']:.3f} after "
+            f"temperature {calibration['temperature']:.2f}"
+        )
     return lines
+
+
+def _with_ends(values: dict, name: str, sign: str = "") -> str:
+    """Return a number with its interval, as text."""
+    low, high = values[f"{name}_low"], values[f"{name}_high"]
+    return f"{values[name]:{sign}.3f}" + ("" if low is None else f" [{low:{sign}.3f}, {high:{sign}.3f}]")

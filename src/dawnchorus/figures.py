@@ -58,9 +58,7 @@ def training(history: pd.DataFrame) -> Figure:
         if best is not None:
             label = f"epoch {best}, lowest validation loss"
             row = history[epochs == best]
-            handles += [
-                ax.axvline(best, color=INK, linewidth=1, linestyle=(0, (3, 2)), label=label, zorder=1)
-            ]
+            handles += [ax.axvline(best, color=INK, linewidth=1, linestyle=(0, (3, 2)), label=label, zorder=1)]
             ax.plot(row["epoch"], row["val_" + quantity], "o", color=INK, markersize=4.5, zorder=4)
         ax.set_title(quantity.capitalize(), fontweight="bold")
         ax.set_xlabel("epoch")
@@ -93,9 +91,7 @@ def confusion(counts: np.ndarray, labels: Sequence[str]) -> Figure:
     upright = label_in * 72 < 0.9 * cell_pt
     left_in = label_in + 0.2 + 0.25 * scale
     bottom_in = (size_pt / 72 if upright else label_in) + 0.2 + 0.25 * scale
-    figure = Figure(
-        figsize=(left_in + side_in + 0.35 + 0.6 * scale, bottom_in + side_in + 0.45 * scale), dpi=DPI
-    )
+    figure = Figure(figsize=(left_in + side_in + 0.35 + 0.6 * scale, bottom_in + side_in + 0.45 * scale), dpi=DPI)
     ax = axes_in(figure, left_in, bottom_in, side_in, side_in)
 
     support = counts.sum(axis=1, keepdims=True)
@@ -159,14 +155,10 @@ def classes(counts: pd.DataFrame, labels: Sequence[str]) -> Figure:
         handles = []
         for partition, colour in COLOURS.items():
             values = counts[partition].to_numpy()[chosen]
-            handles.append(
-                ax.barh(range(len(chosen)), values, 0.74, left=start, color=colour, label=partition)
-            )
+            handles.append(ax.barh(range(len(chosen)), values, 0.74, left=start, color=colour, label=partition))
             start += values
         for position, total in enumerate(totals[chosen]):
-            ax.annotate(
-                str(total), (total, position), (4, 0), textcoords="offset points", va="center", fontsize=8
-            )
+            ax.annotate(str(total), (total, position), (4, 0), textcoords="offset points", va="center", fontsize=8)
         ax.set_yticks(range(len(chosen)), [labels[i] for i in chosen])
         ax.set(xlim=(0, most * 1.02), ylim=(len(chosen) - 0.5, -0.5), xlabel="clips")
         ax.tick_params(axis="y", length=0)
@@ -189,9 +181,7 @@ def example_clips(rows: pd.DataFrame, n_species: int) -> pd.DataFrame:
     the lower median; equal durations and equal counts go by the lower id.
     """
     commonest = rows["class_index"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
-    by_duration = rows.assign(duration_s=rows["t_max_s"] - rows["t_min_s"]).sort_values(
-        ["duration_s", "annotation_id"]
-    )
+    by_duration = rows.assign(duration_s=rows["t_max_s"] - rows["t_min_s"]).sort_values(["duration_s", "annotation_id"])
     chosen = [by_duration[by_duration["class_index"] == c] for c in sorted(commonest.index[:n_species])]
     return pd.concat([clips.iloc[[(len(clips) - 1) // 2]] for clips in chosen])
 

@@ -22,8 +22,7 @@ def display_labels(ids: Sequence[str], names: Sequence[str], characters: int) ->
     ]
     numbered = (_with_id(text, str(number), characters) for number, text in enumerate(labels, 1))
     return [
-        text if labels.count(text) == 1 else with_number
-        for text, with_number in zip(labels, numbered, strict=True)
+        text if labels.count(text) == 1 else with_number for text, with_number in zip(labels, numbered, strict=True)
     ]
 
 

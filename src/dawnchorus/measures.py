@@ -26,10 +26,10 @@ def measure(true_index: np.ndarray, scores: np.ndarray, weights: np.ndarray, top
     """Return every measure of :func:`names` in each draw.
 
     - ``balanced_accuracy``, ``macro_f1``: means of recall and F1 over classes;
-    - ``lwlrap``: label-weighted label-ranking average precision. A clip has one label here, so it is the mean of
-      1 / rank of the true class; among equal scores the true class comes last, as in scikit-learn;
-    - ``macro_average_precision``, ``macro_roc_auc``: means over classes, each against all others, of those that
-      have rows and leave rows to the others;
+    - ``lwlrap``: label-weighted label-ranking average precision. A clip has one label here, so it is the mean
+      of 1 / rank of the true class; among equal scores the true class comes last, as in scikit-learn;
+    - ``macro_average_precision``, ``macro_roc_auc``: means over classes, each against all others, of those
+      that have rows and leave rows to the others;
     - ``top_<k>_accuracy``: share of rows whose true class is among the k highest scores;
     - ``loss``: mean of -log(score of the true class), scores clipped to [1e-7, 1 - 1e-7] as Keras does.
     """
@@ -95,8 +95,8 @@ def average_precision_and_roc_auc(
     """Return average precision and area under the ROC curve of one class in each draw.
 
     ``positive``, ``score``: (rows,). As in scikit-learn, average precision is the sum over thresholds of
-    precision times the gain in recall, rows of equal score passing together; the area is the probability that a
-    positive row scores higher than a negative one, equals counting half. NaN unless both kinds have weight.
+    precision times the gain in recall, rows of equal score passing together; the area is the probability that
+    a positive row scores higher than a negative one, equals counting half. NaN unless both kinds have weight.
     """
     order = np.argsort(-score, kind="stable")
     falling, positive = -score[order], positive[order]
@@ -109,7 +109,9 @@ def average_precision_and_roc_auc(
     hits_above, hits_upto = positive_sums[:, n_positive[n_above]], positive_sums[:, n_positive[n_upto]]
     n_hits, gained = positive_sums[:, -1], np.diff(positive_sums, axis=1)
     n_negatives = sums[:, -1] - n_hits
-    precision = _ratio((gained * np.divide(hits_upto, upto, out=np.zeros_like(upto), where=upto > 0)).sum(axis=1), n_hits)
+    precision = _ratio(
+        (gained * np.divide(hits_upto, upto, out=np.zeros_like(upto), where=upto > 0)).sum(axis=1), n_hits
+    )
     negatives_above = (above - hits_above + upto - hits_upto) / 2
     area = _ratio((gained * (n_negatives[:, None] - negatives_above)).sum(axis=1), n_hits * n_negatives)
     return np.where(n_negatives > 0, precision, np.nan), area

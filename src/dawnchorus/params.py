@@ -36,7 +36,7 @@ def load(path: str | os.PathLike) -> dict:
     """Read a params file; an unreadable one or a key given twice raises :class:`InputError`."""
     try:
         with open(path, encoding="utf-8") as file:
-            params = yaml.load(file, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+            params = yaml.load(file, Loader=_UniqueKeyLoader)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -97,10 +97,14 @@ def _contradictions(params: dict) -> Iterator[str]:
         for key, path in SIMULATED_FILES.items():
             if data[key] != path:
                 yield f"data.{key}: {json.dumps(data[key])}: expected {path}, because data.source is simulated"
+        if not params["simulate"]:
+            yield "simulate.set: missing; expected what to simulate (see presets), because data.source is simulated"
     else:
         for key, path in SIMULATED_FILES.items():
             if data[key] == path:
                 yield f"data.{key}: {json.dumps(path)}: expected your own, because data.source is table"
+        if params["simulate"]:
+            yield "simulate.set: given; expected `simulate: {}`, because data.source is table"
     if features["kind"] == "mfcc" and features["n_mfcc"] > features["n_mels"]:
         yield f"features.n_mfcc: {features['n_mfcc']}: expected at most features.n_mels {features['n_mels']}"
     rate_hz = features["sample_rate_hz"]

@@ -92,7 +92,10 @@ def fit(
                 row[f"{prefix}loss"] = cross_entropy(scores, truth)
                 row[f"{prefix}accuracy"] = float((scores.argmax(axis=1) == truth).mean())
         history.append(row)
-        say(f"epoch {epoch}: " + ", ".join(f"{key} {row[key]:.4f}" for key in row if key[0] != "e" and "rate" not in key))
+        say(
+            f"epoch {epoch}: "
+            + ", ".join(f"{key} {row[key]:.4f}" for key in row if key[0] != "e" and "rate" not in key)
+        )
         waited = 0 if row.get("val_loss", np.inf) < best_loss else waited + 1
         if best is None or patience is None or "val_loss" not in row or waited == 0:
             best, best_loss = arrays, row.get("val_loss", np.inf)

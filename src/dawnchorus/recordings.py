@@ -36,8 +36,9 @@ _RFCX_COLUMNS = ("recording_id", "species_id", "songtype_id", "t_min", "t_max", 
 END_TOLERANCE_S = 0.01
 PARTITIONS = 3
 AUDIO_SUFFIXES = frozenset(
-    ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .mat .voc .raw".split()
-) - {".raw", ".mat"}
+    {".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf"}
+    | {".w64", ".rf64", ".voc"}
+)
 
 _ID_PART = re.compile(r"\w[\w .,+@=:-]*")
 

@@ -13,15 +13,16 @@ import json
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dawnchorus.errors import InputError
 from dawnchorus.files import path_for_whole, write_whole
 from dawnchorus.hashes import HashCache, digest_of
 
 STATE = Path(".snakemake")
 METADATA = STATE / "metadata"
+LOCKS = STATE / "locks"
 HASHES = STATE / "sha256.json"
 SEAL = "output_checksum"
 
@@ -109,39 +110,40 @@ def _make_private(path: Path) -> None:
                 shutil.copyfile(file, temporary)
 
 
-def claim(real_run: bool) -> bool:
-    """Make this process the one that works in this folder, until it ends, however it ends.
+def claim() -> bool:
+    """Take this folder for this process, until it ends, however it ends; return False while another run has it.
 
     The claim is a lock of the operating system, so a killed run leaves none behind, and what such a run left of
-    Snakemake's own locks is removed. Returns False when another process has the claim and this is no real run.
-
-    Raises:
-        InputError: another process has the claim, and this is a real run.
+    Snakemake's own locks is removed. While another run is at work those locks are its own, and Snakemake itself
+    refuses to start beside it. A process that only looks (a dry run) has the folder for a moment: it is waited for.
     """
     STATE.mkdir(exist_ok=True)
     file = open(STATE / "owner", "a+", encoding="utf-8")  # noqa: SIM115 - held open: it is the claim
-    file.seek(0)
-    owner = file.read().split()
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
-        if real_run:
-            who = f" (process {owner[1]} on {owner[0]})" if len(owner) == 2 else ""
-            raise InputError(f"another snakemake works in this folder{who}; expected to be the only one") from None
-        return False
-    if not real_run:
-        file.close()
-        return True
+        if any(LOCKS.glob("*")):
+            file.close()
+            return False
+        print("waiting for another snakemake in this folder", file=sys.stderr)
+        fcntl.flock(file, fcntl.LOCK_EX)
+    file.seek(0)
+    host = socket.gethostname()
     # On a shared file system the lock may not reach other hosts: only this host's leftovers are known to be stale.
-    if owner[:1] in ([], [socket.gethostname()]):
-        for lock in (STATE / "locks").glob("*"):
+    if file.read().strip() in ("", host):
+        for lock in LOCKS.glob("*"):
             lock.unlink(missing_ok=True)
     file.truncate(0)
-    file.write(f"{socket.gethostname()} {os.getpid()}\n")
+    file.write(f"{host}\n")
     file.flush()
     _claims.append(file)
     return True
+
+
+def release() -> None:
+    """Give the folder back before the process ends."""
+    while _claims:
+        _claims.pop().close()
 
 
 _claims: list = []

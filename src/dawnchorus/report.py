@@ -1,23 +1,28 @@
-"""What the report says, as plain values for its template: from tables and numbers, without files, sound or HTML.
+"""What the report says, as plain values for its template: from tables, without files, sound or HTML.
 
 Everywhere: ``clips`` is what :func:`test_clips` returns, in which a class is its index; ``classes`` the table
 class_index, species_id, species_name in class order, or their number.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from dawnchorus.report_charts import Series, line_chart
-
 TOP_SCORES = 5
 METRICS = {
-    "accuracy": "clips whose highest score is the right species",
-    "balanced_accuracy": "the same, each species counting alike",
-    "macro_f1": "F1, the mean over species",
-    "loss": "cross-entropy of the scores; lower is better",
+    "accuracy": ("Accuracy", "clips whose highest score is the right species"),
+    "balanced_accuracy": ("Balanced accuracy", "the same, each species counting alike"),
+    "macro_f1": ("Macro F1", "F1, the mean over species"),
+    "lwlrap": ("LWLRAP", "mean of 1 / rank of the right species"),
+    "macro_average_precision": ("Average precision", "each species against all others, the mean"),
+    "macro_roc_auc": ("ROC AUC", "each species against all others, the mean"),
+    "loss": ("Loss", "cross-entropy of the scores; lower is better"),
+}
+CONTROL_NOTES = {
+    "majority class": "always answers the commonest species",
+    "SVM on pooled statistics": "the obvious recipe, which a network has to beat",
+    "context only": "this model on sound of the same recordings, without a call",
 }
 # A gap between train and test that is smaller than this is nothing to act on.
 SMALL_GAP = 0.05
@@ -98,7 +103,7 @@ def embedding_order(clips: Sequence[dict], by_cell: dict, n_highlights: int) -> 
 
 
 def matrix(by_cell: dict, n_classes: int) -> list[list[dict | None]]:
-    """Return the confusion matrix: None for an empty cell, else ``count`` and its ``share`` of the true class."""
+    """Return the confusion matrix: None for an empty cell, else ``count`` and ``share`` of the true class."""
     totals = [sum(len(of) for (true, _), of in by_cell.items() if true == i) for i in range(n_classes)]
     rows: list[list[dict | None]] = [[None] * n_classes for _ in range(n_classes)]
     for (true, guess), positions in by_cell.items():
@@ -115,33 +120,86 @@ def confused_pairs(by_cell: dict, most: int) -> list[dict]:
 
 
 def headline(metrics: dict) -> list[dict]:
-    """Return the metrics of the test clips with their interval, where metrics.json has one."""
+    """Return the metrics of the test clips with their intervals: name, meaning, value, low, high."""
     test = metrics["test"]
     return [
         {
-            "name": name.replace("_", " ").capitalize().replace("f1", "F1"),
+            "name": name,
             "meaning": meaning,
-            "value": test[name],
-            "low": test.get(f"{name}_low"),
-            "high": test.get(f"{name}_high"),
+            "value": test[key],
+            "low": test[f"{key}_low"],
+            "high": test[f"{key}_high"],
         }
-        for name, meaning in METRICS.items()
-        if test.get(name) is not None
+        for key, (name, meaning) in METRICS.items()
+        if test[key] is not None
     ]
+
+
+def controls(comparison: Sequence[dict]) -> list[dict]:
+    """Return the accuracy on test of the model, which comes first, beside that of what is simpler.
+
+    ``comparison``: rows of reports/comparison.csv as numbers, None where there is none. Each: ``name``,
+    ``note``, ``value``, ``low``, ``high``, ``main`` for the model; ``value`` None for what could not be made.
+    """
+    return [
+        {
+            "name": row["model"] if number else "This model",
+            "note": CONTROL_NOTES.get(row["model"]) if number else None,
+            "value": row["accuracy"],
+            "low": row["accuracy_low"],
+            "high": row["accuracy_high"],
+            "main": not number,
+        }
+        for number, row in enumerate(comparison)
+    ]
+
+
+def control_verdicts(metrics: dict) -> list[str]:
+    """Say what the controls mean: whether the model beats the SVM, and whether the background tells the species."""
+    sentences = []
+    svm, context = metrics["svm"], metrics["context_only"]
+    if svm["accuracy"] is not None:
+        shown = svm["advantage_low"] is not None and svm["advantage_low"] > 0
+        ends = "" if svm["advantage_low"] is None else _ends(svm["advantage_low"], svm["advantage_high"])
+        verdict = "so the network is worth its effort" if shown else "which does not show that the network is better"
+        sentences.append(
+            f"On the same clips the model is {100 * svm['advantage']:+.1f} points{ends} more accurate than an SVM "
+            f"on pooled statistics, {verdict}."
+        )
+    if context["accuracy"] is None:
+        sentences.append("There was no sound without a call to try the model on.")
+    else:
+        share = metrics["majority_class"]["accuracy"] or 0.0
+        leak = context["accuracy_low"] is not None and context["accuracy_low"] > share
+        verdict = (
+            "more than the commonest species would explain: the background gives species away"
+            if leak
+            else "which is not shown to be more than the commonest species explains"
+        )
+        sentences.append(
+            f"Given sound of the same recordings without a call, it still answers the species of the call in "
+            f"{context['accuracy']:.1%} of {context['clips']} cases, {verdict}."
+        )
+    return sentences
+
+
+def _ends(low: float, high: float) -> str:
+    return f" [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
 def gap(metrics: dict) -> dict:
     """Say in one sentence whether the model overfits, by the numbers.
 
-    Returns ``verdict`` (a word for the page's colour: good, fair, poor) and ``text``. The gap of accuracy
-    between train and test counts when it is larger than 0.05 and than two standard errors of the test
-    accuracy, sqrt(p (1 - p) / n).
+    Returns ``verdict`` (a word for the page's colour: good, fair, poor) and ``text``. A gap of accuracy between
+    train and test counts when it is larger than 0.05 and than half the interval of the test accuracy.
     """
     train, validation, test = metrics["train"], metrics["validation"], metrics["test"]
     if not train["support"] or not test["support"]:
         return {"verdict": "fair", "text": "Without training and test clips there is no gap to measure."}
     difference = train["accuracy"] - test["accuracy"]
-    noise = 2 * math.sqrt(test["accuracy"] * (1 - test["accuracy"]) / test["support"])
+    known = test["accuracy_low"] is not None
+    noise = (test["accuracy_high"] - test["accuracy_low"]) / 2 if known else 0.0
+    drawn = f", where other test groups could make {100 * noise:.1f}" if known else ""
     counts = max(SMALL_GAP, noise)
     if difference > max(counts, LARGE_GAP):
         verdict, word = "poor", "it overfits strongly"
@@ -154,14 +212,14 @@ def gap(metrics: dict) -> dict:
     middle = f", {validation['accuracy']:.1%} of the validation clips" if validation["support"] else ""
     text = (
         f"The model names {train['accuracy']:.1%} of the training clips right{middle} and "
-        f"{test['accuracy']:.1%} of the test clips: a gap of {100 * difference:.1f} points between train and "
-        f"test, where chance alone makes about {100 * noise:.1f}: {word}."
+        f"{test['accuracy']:.1%} of the test clips: a gap of {100 * difference:.1f} points between train and test"
+        f"{drawn}: {word}."
     )
     return {"verdict": verdict, "text": text}
 
 
 def partitions(rows: pd.DataFrame, n_classes: int) -> list[dict[str, int]]:
-    """Count the clips of each class by partition: ``train``, ``validation``, ``test`` and ``all``, in class order."""
+    """Count the clips of each class: ``train``, ``validation``, ``test`` and ``all``, in class order."""
     counts = [{"train": 0, "validation": 0, "test": 0, "all": 0} for _ in range(n_classes)]
     for class_index, partition in zip(rows["class_index"].astype(int), rows["partition"], strict=True):
         counts[class_index][partition] += 1
@@ -170,10 +228,10 @@ def partitions(rows: pd.DataFrame, n_classes: int) -> list[dict[str, int]]:
 
 
 def example_positions(rows: pd.DataFrame, n_classes: int) -> list[int | None]:
-    """Return for each class the position in ``rows`` of a clip to show: of median duration, from the training clips.
+    """Return for each class the position in ``rows`` of a training clip of median duration.
 
     ``rows``: class_index, partition, duration_s. Of an even number the shorter median; of a class without
-    training clips any other; None for a class without clips.
+    training clips any other clip; None for a class without clips.
     """
     durations = rows["duration_s"].to_numpy(dtype=float)
     of_class = rows["class_index"].to_numpy(dtype=int)
@@ -185,74 +243,6 @@ def example_positions(rows: pd.DataFrame, n_classes: int) -> list[int | None]:
         order = mine[np.argsort(durations[mine], kind="stable")]
         chosen.append(int(order[(len(order) - 1) // 2]) if len(order) else None)
     return chosen
-
-
-def training(history: pd.DataFrame, early_stopping: bool) -> dict:
-    """Return the two charts of the training, and which epoch was kept.
-
-    ``history``: numbers, NaN where nothing was measured. With ``early_stopping`` the kept epoch is that of the
-    lowest validation loss, the first of equals; else, or without validation, the last.
-    """
-    epochs = history["epoch"].astype(int).to_list()
-    validated = "val_loss" in history and history["val_loss"].notna().any()
-    kept = int(history["epoch"][history["val_loss"].idxmin()]) if early_stopping and validated else epochs[-1]
-    charts = []
-    for quantity in ("loss", "accuracy"):
-        columns = [("training", "train", quantity), ("validation", "validation", f"val_{quantity}")]
-        series = [
-            Series(name, kind, epochs, history[column].to_list())
-            for name, kind, column in columns
-            if column in history and history[column].notna().any()
-        ]
-        if series:
-            top = 1.0 if quantity == "accuracy" else max(y for one in series for y in one.y if y == y) * 1.05
-            charts.append(
-                line_chart(
-                    quantity.capitalize(),
-                    series,
-                    (epochs[0], max(epochs[-1], epochs[0] + 1)),
-                    (0.0, top or 1.0),
-                    ("epoch", quantity),
-                    (kept, f"epoch {kept}, kept"),
-                    whole_x=True,
-                )
-            )
-    row = history[history["epoch"] == kept].iloc[0].to_dict()
-    return {"charts": charts, "kept": kept, "epochs": len(epochs), "at_kept": row, "early_stopping": early_stopping}
-
-
-def reliability_bins(confidence: np.ndarray, right: np.ndarray, n_bins: int) -> list[dict]:
-    """Return, for bins of equal width, ``confidence`` (mean highest score), ``accuracy`` and ``count``; empty ones left out."""
-    which = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
-    return [
-        {
-            "confidence": float(confidence[which == i].mean()),
-            "accuracy": float(right[which == i].mean()),
-            "count": int((which == i).sum()),
-        }
-        for i in range(n_bins)
-        if (which == i).any()
-    ]
-
-
-def reliability(bins: Sequence[dict]) -> dict | None:
-    """Return the chart of the bins, and their expected calibration error; None without clips."""
-    total = sum(one["count"] for one in bins)
-    if not total:
-        return None
-    error = sum(one["count"] * abs(one["accuracy"] - one["confidence"]) for one in bins) / total
-    over = sum(one["count"] * (one["confidence"] - one["accuracy"]) for one in bins) / total
-    chart = line_chart(
-        "Reliability",
-        [
-            Series("as sure as right", "ideal", (0.0, 1.0), (0.0, 1.0)),
-            Series("this model", "test", [b["confidence"] for b in bins], [b["accuracy"] for b in bins]),
-        ],
-        (0.0, 1.0),
-        (0.0, 1.0),
-        ("highest score", "share of clips that are right"),
-    )
-    return {"chart": chart, "bins": list(bins), "error": error, "over": over}
 
 
 def flat(params: dict, prefix: str = "") -> list[tuple[str, object]]:

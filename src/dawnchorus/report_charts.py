@@ -1,4 +1,4 @@
-"""Charts as numbers: ticks and points in the units of an SVG, which the template draws in the page's colours."""
+"""Charts as numbers: ticks and points in the units of an SVG, drawn by the template in the page's colours."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ class Series(NamedTuple):
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Return at most ``most`` round numbers from ``low`` to ``high``, at steps of 1, 2 or 5 times a power of 10."""
+    """Return at most ``most`` round numbers from ``low`` to ``high``: steps of 1, 2 or 5 times 10^n."""
     if not high > low:
         return [low]
     power = 10.0 ** math.floor(math.log10((high - low) / most))
@@ -63,9 +63,7 @@ def line_chart(
         "y_label": labels[1],
         "x_ticks": [(at(tick, y_range[0])[0], f"{tick:g}") for tick in x_ticks],
         "y_ticks": [(at(x_range[0], tick)[1], f"{tick:g}") for tick in ticks(*y_range, 6)],
-        "lines": [
-            {"name": one.name, "kind": one.kind, "points": [at(x, y) for x, y in _known(one)]} for one in series
-        ],
+        "lines": [{"name": one.name, "kind": one.kind, "points": [at(x, y) for x, y in _known(one)]} for one in series],
         "mark": mark and {"x": at(mark[0], y_range[0])[0], "text": mark[1]},
     }
 
@@ -76,7 +74,7 @@ def _known(series: Series) -> list[tuple[float, float]]:
 
 
 def histogram(values: Sequence[float], most_bins: int) -> list[dict]:
-    """Return bars of round width over positive values: ``low``, ``high`` (exclusive), ``count``, ``share`` of the highest."""
+    """Return bars of round width from 0 on: ``low``, ``high`` (exclusive), ``count``, ``share`` of most."""
     if not len(values):
         return []
     largest = max(values)

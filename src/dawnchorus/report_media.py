@@ -19,7 +19,7 @@ FLOOR = 1e-9
 
 
 def sound_rate_hz(file_rate_hz: int, most_hz: int) -> int:
-    """Return the lowest MP3 rate that keeps what the file holds, at most the first that reaches ``most_hz``."""
+    """Return the lowest MP3 rate that reaches the file's or ``most_hz``, whichever is lower."""
     wanted_hz = min(file_rate_hz, most_hz)
     return next((rate_hz for rate_hz in MP3_RATES_HZ if rate_hz >= wanted_hz), MP3_RATES_HZ[-1])
 
@@ -35,9 +35,7 @@ def mp3(y: np.ndarray, sample_rate_hz: int) -> bytes:
     import soundfile
 
     file = io.BytesIO()
-    soundfile.write(
-        file, y, sample_rate_hz, format="MP3", subtype="MPEG_LAYER_III", compression_level=COMPRESSION
-    )
+    soundfile.write(file, y, sample_rate_hz, format="MP3", subtype="MPEG_LAYER_III", compression_level=COMPRESSION)
     return file.getvalue()
 
 
@@ -83,7 +81,7 @@ def spectrogram_pixels(y: np.ndarray, sample_rate_hz: int, width: int, height: i
 
 
 def mfcc_pixels(mfcc: np.ndarray, width: int, row_height: int) -> np.ndarray:
-    """Return MFCC (frames, coefficients) as colours, symmetric around 0, the lowest coefficient at the bottom.
+    """Return MFCC (frames, coefficients) as colours, symmetric around 0, the lowest at the bottom.
 
     Coefficient 0 is left out: it is the level of the sound and would drown the others.
     """

@@ -1,8 +1,8 @@
 """The container of extracted features: one file a shard, one array a recording, read one at a time.
 
 A shard is a zip of uncompressed members. The clips of a recording are concatenated in one float32 array of
-shape (total frames, n_features), the member ``<ordinal>.npy``. ``index.json`` holds the block ``features`` and
-maps each recording id to the signature of what made it, its member, and its clips as [t_min_s, t_max_s,
+shape (total frames, n_features), the member ``<ordinal>.npy``. ``index.json`` holds the block ``features``
+and maps each recording id to the signature of what made it, its member, and its clips as [t_min_s, t_max_s,
 first_frame, n_frames], in the order of the recording's rows in annotations.csv. After them come ``n_context``
 clips that hold no annotation. The same content gives the same bytes.
 """
@@ -98,14 +98,13 @@ class Shard:
         return self._entry(recording_id)["signature"] if recording_id in self._recordings else None
 
     def clips(self, recording_id: str) -> list[Clip]:
-        """Return (t_min_s, t_max_s, first_frame, n_frames) of each clip of a recording that has an annotation."""
+        """Return (t_min_s, t_max_s, first_frame, n_frames) of each clip that has an annotation."""
         entry = self._entry(recording_id)
         return [tuple(clip) for clip in entry["clips"][: len(entry["clips"]) - entry["n_context"]]]
 
     def context_clips(self, recording_id: str) -> list[Clip]:
         """Return the same of each clip that holds no annotation."""
-        entry = self._entry(recording_id)
-        return [tuple(clip) for clip in entry["clips"][len(entry["clips"]) - entry["n_context"] :]]
+        return [tuple(clip) for clip in self._entry(recording_id)["clips"][len(self.clips(recording_id)) :]]
 
     def features(self, recording_id: str) -> np.ndarray:
         """Return the frames of all clips of a recording: float32, (total frames, n_features), read-only."""

@@ -43,14 +43,11 @@ def check(params: dict) -> None:
     problems = []
     if params["snr_min_db"] > params["snr_max_db"]:
         problems.append(
-            f"simulate.snr_min_db: {params['snr_min_db']}, "
-            f"expected at most snr_max_db ({params['snr_max_db']})"
+            f"simulate.snr_min_db: {params['snr_min_db']}, expected at most snr_max_db ({params['snr_max_db']})"
         )
     most = params["species_per_recording"]
     if most > params["species"]:
-        problems.append(
-            f"simulate.species_per_recording: {most}, expected at most species ({params['species']})"
-        )
+        problems.append(f"simulate.species_per_recording: {most}, expected at most species ({params['species']})")
     places = sum(_species_in(index, most) for index in range(params["recordings"]))
     if places < FEWEST_RECORDINGS_OF_A_SPECIES * params["species"]:
         problems.append(
@@ -85,9 +82,7 @@ def longest_call_s(params: dict) -> float:
 def highest_pitch_hz(params: dict) -> float:
     """Return the highest pitch of any call in Hz, strangers included if there are any."""
     kinds = calls.MOST_CALL_TYPES if params["strangers_per_recording"] > 0 else params["species"]
-    return max(
-        calls.call_type(index).highest_hz(params["pitch_variation_semitones"]) for index in range(kinds)
-    )
+    return max(calls.call_type(index).highest_hz(params["pitch_variation_semitones"]) for index in range(kinds))
 
 
 def _species_in(index: int, most: int) -> int:
@@ -113,9 +108,7 @@ def casting(params: dict, seed: int) -> list[list[int]]:
     return [order[end - size : end] for end, size in zip(ends, sizes, strict=True)]
 
 
-def _calls_of(
-    params: dict, cast: list[int], place: backgrounds.Site, rng: np.random.Generator
-) -> list[tuple]:
+def _calls_of(params: dict, cast: list[int], place: backgrounds.Site, rng: np.random.Generator) -> list[tuple]:
     """Return (species id or None, sound) of the calls in one recording, in random order.
 
     Each species calls 1 to 2 n - 1 times, where n is calls_per_species. Strangers, of species that are not
@@ -131,9 +124,7 @@ def _calls_of(
     made = []
     for species in callers:
         known = species is not None
-        kind = calls.call_type(
-            species if known else int(rng.integers(params["species"], calls.MOST_CALL_TYPES))
-        )
+        kind = calls.call_type(species if known else int(rng.integers(params["species"], calls.MOST_CALL_TYPES)))
         animal = animals[species] if known else calls.individual(rng, *varies)
         near = calls.call(kind, animal, rng, rate, *varies)
         sound = backgrounds.from_afar(near, animal.distance, place.reverberation_s, rng, rate)

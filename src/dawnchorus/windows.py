@@ -1,9 +1,9 @@
 """Windows over a long recording: where each one lies, and its samples out of a stream of blocks.
 
-Everything is counted in samples at the rate at which features are made. A window that reaches beyond either end
-of its recording is filled with the sound mirrored at that end (the last sample is repeated first). The excess of
-the grid over the recording is shared evenly between the two ends, so a recording played backwards has the same
-windows backwards.
+Everything is counted in samples at the rate at which features are made. A window that reaches beyond either
+end of its recording is filled with the sound mirrored at that end (the last sample is repeated first). The
+excess of the grid over the recording is shared evenly between the two ends, so a recording played backwards
+has the same windows backwards.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class Plan:
-    """The windows of a recording: length, step, and the margin of sound on both sides that features are made of.
+    """The windows of a recording: length, step, and the margin of sound on both sides that features are made
+    of.
 
-    The margin is what training cut around its windows (``features.jitter_s``): a median over the clip, or a frame
-    at the window's edge, hears it in training and has to hear it here.
+    The margin is what training cut around its windows (``features.jitter_s``): a median over the clip, or a
+    frame at the window's edge, hears it in training and has to hear it here.
     """
 
     rate_hz: int
@@ -63,9 +64,8 @@ def plan(features: dict, frames: int, rate_hz: int, window_s: float | None, step
         least_s = features["n_fft"] / rate_hz
         raise InputError(f"detections.window_s: {length / rate_hz:g}: expected one FFT frame at least, {least_s:g} s")
     if not 1 <= step <= length:
-        raise InputError(
-            f"detections.step_s: {step / rate_hz:g}: expected more than 0 and at most the window, {length / rate_hz:g} s"
-        )
+        expected = f"more than 0 and at most the window, {length / rate_hz:g} s"
+        raise InputError(f"detections.step_s: {step / rate_hz:g}: expected {expected}")
     return Plan(rate_hz, length, step, margin)
 
 
@@ -83,13 +83,17 @@ def grid(n_samples: int, length_samples: int, step_samples: int) -> range:
 def cut(blocks: Iterable[np.ndarray], spans: Sequence[Span], n_samples: int) -> Iterator[np.ndarray]:
     """Yield the samples of each span of a recording that comes in blocks, float32, in the order of the spans.
 
-    ``spans`` are sorted by their start and by their stop, and may reach beyond [0, ``n_samples``): there the sound
-    is mirrored. A stream that ends early is filled with zeros, one that is longer is cut. Only what the next span
-    needs is kept, so memory does not depend on the length of the recording.
+    ``spans`` are sorted by their start and by their stop, and may reach beyond [0, ``n_samples``): there the
+    sound is mirrored. A stream that ends early is filled with zeros, one that is longer is cut. Only what the
+    next span needs is kept, so memory does not depend on the length of the recording.
     """
     import numpy as np
 
-    stream, held, position = iter(blocks), np.empty(0, np.float32), 0  # position: samples taken off the stream
+    stream, held, position = (
+        iter(blocks),
+        np.empty(0, np.float32),
+        0,
+    )  # position: samples taken off the stream
     for start, stop in spans:
         first, end = max(0, start), min(stop, n_samples)
         parts = [held[max(0, len(held) - (position - first)) :] if first < position else held[:0]]

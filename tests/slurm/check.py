@@ -14,7 +14,8 @@ from pathlib import Path
 import yaml
 
 PROFILE = Path("workflow/profiles/slurm/config.yaml")
-WANTED = Counter(simulate=1, recordings=1, features=8, split=1, dataset=1, model=1, evaluation=1, figures=1)
+# Rules that are not one job.
+JOBS = {"features": 8}
 PROBLEMS = []
 
 
@@ -43,34 +44,36 @@ def gpus_seen(folder: Path, job_id: str) -> set[str | None]:
     return {(re.findall(r"^CUDA_VISIBLE_DEVICES=(.*)$", f.read_text(), re.M) or [None])[0] for f in files}
 
 
-def products() -> list[str]:
-    """Return what DVC versions: every product, and Snakemake's record of it."""
-    found = []
+def stages() -> dict[str, list[str]]:
+    """Return what DVC versions of every rule: its products, and Snakemake's record of each."""
+    found = {}
     for path in ("dvc.yaml", "workflow/simulate/dvc.yaml"):
-        for stage in yaml.safe_load(Path(path).read_text())["stages"].values():
-            for out in [*stage["outs"], *stage.get("metrics", [])]:
-                found.append(next(iter(out)) if isinstance(out, dict) else out)
+        for name, stage in yaml.safe_load(Path(path).read_text())["stages"].items():
+            outs = [*stage["outs"], *stage.get("metrics", [])]
+            found[name] = [next(iter(out)) if isinstance(out, dict) else out for out in outs]
     return found
 
 
 def main(jobs_path: str, environments: str) -> int:
     profile = yaml.safe_load(PROFILE.read_text())
     jobs = jobs_of(Path(jobs_path).read_text())
-    expect("workflow", "the number of jobs by rule", Counter(job["rule"] for job in jobs), WANTED)
+    wanted = Counter({rule: JOBS.get(rule, 1) for rule in stages()})
+    expect("workflow", "the number of jobs by rule", Counter(job["rule"] for job in jobs), wanted)
     for job in jobs:
         rule = job["rule"]
         resources = {**profile["default-resources"], **profile["set-resources"].get(rule, {})}
-        asked = dict(re.findall(r"([\w/:]+)=(\w+)", job["TRES"]))
+        asked = {value.replace("/", ":") for field, value in job.items() if field.startswith("TresPer")}
         expect(rule, "the state", job["JobState"], "COMPLETED")
         expect(rule, "the partition", job["Partition"], "gpu" if rule == "model" else "cpu")
         expect(rule, "the memory", job["MinMemoryNode"], f"{resources['mem_mb']}M")
         expect(rule, "the time limit in minutes", minutes(job["TimeLimit"]), resources["runtime"])
-        expect(rule, "the GPUs that were asked for", asked.get("gres/gpu"), "1" if rule == "model" else None)
+        expect(rule, "what was asked for besides", asked, {"gres:gpu:1"} if rule == "model" else set())
         seen = gpus_seen(Path(environments), job["JobId"])
         expect(rule, "CUDA_VISIBLE_DEVICES", seen, {"0"} if rule == "model" else {None})
-    missing = [path for path in products() if not Path(path).exists()]
+    missing = [path for paths in stages().values() for path in paths if not Path(path).exists()]
     expect("workflow", "the list of products that are missing", missing, [])
-    print(*PROBLEMS, sep="\n", file=sys.stderr)
+    for problem in PROBLEMS:
+        print(f"error: {problem}", file=sys.stderr)
     return 1 if PROBLEMS else 0
 
 

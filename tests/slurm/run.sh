@@ -71,7 +71,7 @@ finish() {
         shopt -s globstar nullglob dotglob
         for log in "$here"/project/logs/*.log "$here"/project/.snakemake/slurm_logs/**/*.log "$here"/*.log; do
             printf '\n==> %s <==\n' "${log#"$here"/}" >&2
-            tail -n 25 -- "$log" >&2
+            tail -n 15 -- "$log" >&2
         done
         echo "FAILED: the workflow on SLURM (exit code $rc)" >&2
     fi

@@ -16,6 +16,8 @@ from snakemake.settings.types import (
     WorkflowSettings,
 )
 
+from dawnchorus import records
+
 # What workflow/profiles/default sets.
 CHECKSUM_SIZE = 10**12
 
@@ -36,6 +38,8 @@ def opened(path: Path):
                 workdir=path,
             )
     finally:
+        # The Snakefile has taken the folder for this process, which goes on.
+        records.release()
         os.chdir(before)
 
 

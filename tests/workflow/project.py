@@ -7,21 +7,42 @@ import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections import Counter
 from pathlib import Path
 
+import dag
 import numpy as np
 import soundfile
 import yaml
 
 ROOT = Path(__file__).parents[2]
-CODE = ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", "environment.yml", "README.md", "workflow", "src", "presets")
+CODE = (
+    "Snakefile",
+    "dvc.yaml",
+    ".dvcignore",
+    ".gitignore",
+    "environment.yml",
+    "README.md",
+    "workflow",
+    "profiles",
+    "src",
+    "presets",
+)
 SAMPLE_RATE_HZ = 8000
 PITCHES_HZ = {"0": 600.0, "1": 1200.0, "2": 2400.0}
+
+# Three recordings in each of three shards: an empty shard needs no librosa, which takes seconds to load.
+IDS = sorted(
+    (f"rec{number}" for number in range(100) if zlib.crc32(f"rec{number}".encode()) % 8 < 3),
+    key=lambda name: (zlib.crc32(name.encode()) % 8, name),
+)
+IDS = [name for shard in range(3) for name in [n for n in IDS if zlib.crc32(n.encode()) % 8 == shard][:3]]
 
 # Small and quick: softmax regression needs no Keras, which takes longer to start than all the rest.
 PARAMS = {
     "seed": 7,
+    "simulate": {},
     "data": {
         "source": "table",
         "annotations": "raw/annotations.csv",
@@ -41,7 +62,9 @@ def environment() -> dict[str, str]:
     """Return an environment in which `snakemake`, `dvc` and `python` are those of this test run, and quiet."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     quiet = {"DVC_NO_ANALYTICS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": "1"}
-    identity = {f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    identity = {
+        f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
     return {**os.environ, **quiet, **identity, "PATH": path}
 
 
@@ -65,15 +88,17 @@ class Project:
         path.mkdir(parents=True)
         for name in CODE:
             source = ROOT / name
-            if source.is_dir():
+            if source.is_symlink():
+                (path / name).symlink_to(source.readlink())
+            elif source.is_dir():
                 shutil.copytree(source, path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
             elif source.exists():
                 shutil.copy(source, path / name)
         project = cls(path)
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
         for block, values in PARAMS.items():
-            if block == "model":
-                params["model"] = dict(values)
+            if block in ("model", "simulate"):
+                params[block] = dict(values)
             elif isinstance(values, dict):
                 params[block.removesuffix("_reset")].update(values)
             else:
@@ -81,8 +106,8 @@ class Project:
         project.write_params(params)
         (path / "raw" / "audio").mkdir(parents=True)
         rows = []
-        for number in range(n_recordings):
-            rows += project.add_recording(f"rec{number}", number)
+        for number, recording_id in enumerate(IDS[:n_recordings]):
+            rows += project.add_recording(recording_id, number)
         project.write_annotations(rows)
         if dvc:
             project.run("git", "init", "-q", "-b", "main")
@@ -121,8 +146,11 @@ class Project:
     def set(self, key: str, value) -> None:
         """Change one value of params.yaml, named as DVC names it."""
         params = self.params()
-        block, _, name = key.rpartition(".")
-        (params[block] if block else params)[name] = value
+        *blocks, name = key.split(".")
+        owner = params
+        for block in blocks:
+            owner = owner[block]
+        owner[name] = value
         self.write_params(params)
 
     def run(self, *command: str, check: bool = True, **options) -> subprocess.CompletedProcess:
@@ -146,8 +174,8 @@ class Project:
         return rules_of(self.run("snakemake", "--cores", "2", *arguments).stdout)
 
     def planned(self) -> Counter:
-        """Return what `snakemake -n` would run."""
-        return rules_of(self.run("snakemake", "-n").stdout)
+        """Return what `snakemake -n` would run, planned in this process: that is twelve times quicker."""
+        return dag.planned(self.path)
 
     def dvc_repro(self, *arguments: str) -> Counter:
         """Run `dvc repro` and return how often each Snakemake rule ran under it."""
@@ -157,8 +185,7 @@ class Project:
         return self.snakemake() if tool == "snakemake" else self.dvc_repro()
 
     def dvc_is_clean(self) -> bool:
-        """Say whether DVC finds the pipeline up to date; the stage that simulates is not part of one on a table."""
-        return "up to date" in self.run("dvc", "status", "dvc.yaml").stdout
+        return "up to date" in self.run("dvc", "status").stdout
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "-A")

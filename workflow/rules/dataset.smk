@@ -1,7 +1,8 @@
 # dataset: aggregate and normalize
 #
 # needs  the shards, annotations.csv, split.csv, the block `dataset`
-# makes  data/dataset/x.npy (rows, frames, features), rows.csv, classes.csv, statistics.json
+# makes  data/dataset/x.npy (rows, frames, features), rows.csv, classes.csv, statistics.json,
+#        context.npy and context_rows.csv: clips away from every annotation, for the context-only control
 
 
 rule dataset:
@@ -24,14 +25,16 @@ rule dataset:
         rows="data/dataset/rows.csv",
         classes="data/dataset/classes.csv",
         statistics="data/dataset/statistics.json",
-    params:
-        dataset=block("dataset"),
+        context="data/dataset/context.npy",
+        context_rows="data/dataset/context_rows.csv",
     log:
         "logs/dataset.log",
     benchmark:
         "benchmarks/dataset.tsv"
     conda:
         "../../environment.yml"
+    params:
+        dataset=block("dataset"),
     shell:
         "python -m dawnchorus.stages.dataset --shards {input.shards:q} --annotations {input.annotations:q}"
         " --split {input.split:q} --params {params.dataset:q} --output data/dataset 2>&1 | tee {log}"

@@ -1,27 +1,40 @@
 # evaluation: what the model is worth
 #
-# needs  the model and the data set, the block `evaluation`
+# needs  the model and the data set, split.csv (the groups are resampled), the block `evaluation`, the root seed
 # makes  reports/metrics.json, predictions.csv (the test clips), predictions_seen.csv (train and validation),
-#        per_class.csv, confusion.csv
+#        per_class.csv, confusion.csv, reliability.csv, comparison.csv (the model beside its controls),
+#        models/calibration.json (temperature and thresholds, fitted on validation, for detection)
 
 
 rule evaluation:
-    """Score every clip, and measure train, validation and test."""
+    """Score every clip, measure every partition, and set the model beside its controls."""
     input:
         model="models/model.keras",
         x="data/dataset/x.npy",
         rows="data/dataset/rows.csv",
+        context="data/dataset/context.npy",
+        context_rows="data/dataset/context_rows.csv",
+        classes="data/dataset/classes.csv",
+        statistics="data/dataset/statistics.json",
         annotations="data/recordings/annotations.csv",
+        split="data/split/split.csv",
         code=[
             "src/dawnchorus/stages/evaluation.py",
             "src/dawnchorus/evaluation.py",
+            "src/dawnchorus/bootstrap.py",
+            "src/dawnchorus/measures.py",
+            "src/dawnchorus/calibration.py",
+            "src/dawnchorus/controls.py",
             "src/dawnchorus/model_file.py",
             "src/dawnchorus/pooled.py",
             "src/dawnchorus/device.py",
             "src/dawnchorus/networks/__init__.py",
+            "src/dawnchorus/blocks.py",
+            "src/dawnchorus/networks/svm.py",
             f"src/dawnchorus/networks/{config['model']['name']}.py",
             "src/dawnchorus/errors.py",
             "src/dawnchorus/files.py",
+            "src/dawnchorus/seeds.py",
             "src/dawnchorus/tables.py",
         ],
     output:
@@ -30,8 +43,11 @@ rule evaluation:
         predictions_seen="reports/predictions_seen.csv",
         per_class="reports/per_class.csv",
         confusion="reports/confusion.csv",
+        reliability="reports/reliability.csv",
+        comparison="reports/comparison.csv",
+        calibration="models/calibration.json",
     params:
-        evaluation=block("evaluation"),
+        evaluation=block("seed", "evaluation"),
     log:
         "logs/evaluation.log",
     benchmark:
@@ -41,5 +57,5 @@ rule evaluation:
     threads: 8
     shell:
         "python -m dawnchorus.stages.evaluation --dataset data/dataset --annotations {input.annotations:q}"
-        " --model {input.model:q} --params {params.evaluation:q} --threads {threads} --output reports"
-        " 2>&1 | tee {log}"
+        " --split {input.split:q} --model {input.model:q} --params {params.evaluation:q} --threads {threads}"
+        " --output reports --calibration {output.calibration:q} 2>&1 | tee {log}"

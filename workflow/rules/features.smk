@@ -24,15 +24,15 @@ rule features:
         ],
     output:
         update("data/features/shard-{shard}.zip"),
-    params:
-        features=block("features"),
-        audio_dir=config["data"]["audio_dir"],
     log:
         "logs/features-{shard}.log",
     benchmark:
         "benchmarks/features-{shard}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        features=block("features"),
+        audio_dir=config["data"]["audio_dir"],
     shell:
         "python -m dawnchorus.stages.features --recordings {input.recordings:q}"
         " --annotations {input.annotations:q} --audio-dir {params.audio_dir:q} --shard {wildcards.shard}"

@@ -32,15 +32,15 @@ rule figures:
             figure=["training", "confusion", "examples", "classes"],
             format=["png", "svg"],
         ),
-    params:
-        figures=block("features", "figures"),
-        audio_dir=config["data"]["audio_dir"],
     log:
         "logs/figures.log",
     benchmark:
         "benchmarks/figures.tsv"
     conda:
         "../../environment.yml"
+    params:
+        figures=block("features", "figures"),
+        audio_dir=config["data"]["audio_dir"],
     shell:
         "python -m dawnchorus.stages.figures --history {input.history:q} --confusion {input.confusion:q}"
         " --rows {input.rows:q} --classes {input.classes:q} --annotations {input.annotations:q}"

@@ -14,8 +14,10 @@ rule model:
         code=[
             "src/dawnchorus/stages/model.py",
             "src/dawnchorus/training.py",
+            "src/dawnchorus/augmentation.py",
             f"src/dawnchorus/networks/{config['model']['name']}.py",
             "src/dawnchorus/networks/__init__.py",
+            "src/dawnchorus/blocks.py",
             "src/dawnchorus/device.py",
             "src/dawnchorus/pooled.py",
             "src/dawnchorus/model_file.py",
@@ -28,8 +30,6 @@ rule model:
         model="models/model.keras",
         history="models/history.csv",
         classes="models/classes.csv",
-    params:
-        model=block("seed", "model", "train"),
     log:
         "logs/model.log",
     benchmark:
@@ -39,6 +39,8 @@ rule model:
     threads: 8
     resources:
         gpu=1,
+    params:
+        model=block("seed", "model", "train"),
     shell:
         "python -m dawnchorus.stages.model --dataset data/dataset --params {params.model:q}"
         " --threads {threads} --output models 2>&1 | tee {log}"

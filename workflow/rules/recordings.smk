@@ -8,9 +8,7 @@
 rule recordings:
     """Check every row and decode every recording; stop at problems, or leave the bad rows out."""
     input:
-        tables=sorted(
-            {config["data"][table] for table in ["annotations", "recordings_table", "species_table"]}
-        ),
+        tables=sorted({config["data"][table] for table in ["annotations", "recordings_table", "species_table"]}),
         code=[
             "src/dawnchorus/stages/recordings.py",
             "src/dawnchorus/recordings.py",
@@ -24,9 +22,6 @@ rule recordings:
         recordings=update("data/recordings/recordings.csv"),
         annotations="data/recordings/annotations.csv",
         audit="data/recordings/audit.csv",
-    params:
-        data=block("data"),
-        audio=AUDIO_FINGERPRINT,
     log:
         "logs/recordings.log",
     benchmark:
@@ -34,6 +29,9 @@ rule recordings:
     conda:
         "../../environment.yml"
     threads: 8
+    params:
+        data=block("data"),
+        audio=AUDIO_FINGERPRINT,
     shell:
         "python -m dawnchorus.stages.recordings --params {params.data:q} --threads {threads}"
         " --hash-cache .snakemake/sha256.json --output data/recordings 2>&1 | tee {log}"

@@ -23,8 +23,6 @@ rule simulate:
         recordings="data/simulated/recordings.csv",
         species="data/simulated/species.csv",
         audio=directory("data/simulated/train"),
-    params:
-        simulate=block("seed", "simulate"),
     log:
         "logs/simulate.log",
     benchmark:
@@ -32,6 +30,8 @@ rule simulate:
     conda:
         "../../environment.yml"
     threads: 8
+    params:
+        simulate=block("seed", "simulate"),
     shell:
         "python -m dawnchorus.stages.simulate --params {params.simulate:q} --threads {threads}"
         " --output data/simulated 2>&1 | tee {log}"

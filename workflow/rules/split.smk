@@ -19,14 +19,14 @@ rule split:
         ],
     output:
         "data/split/split.csv",
-    params:
-        split=block("seed", "split"),
     log:
         "logs/split.log",
     benchmark:
         "benchmarks/split.tsv"
     conda:
         "../../environment.yml"
+    params:
+        split=block("seed", "split"),
     shell:
         "python -m dawnchorus.stages.split --annotations {input.annotations:q} --params {params.split:q}"
         " --output {output:q} 2>&1 | tee {log}"

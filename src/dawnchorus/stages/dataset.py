@@ -24,7 +24,7 @@ CLASS_COLUMNS = ("class_index", "species_id", "species_name")
 
 
 class Clips:
-    """The clips of all shards, one recording in memory at a time, each with its row number in annotations.csv."""
+    """The clips of all shards, one recording in memory at a time, each with its row number."""
 
     def __init__(self, opened: list[shards.Shard], rows: list[Row]):
         self._rows_of: dict[str, list[int]] = {}
@@ -48,7 +48,7 @@ class Clips:
             yield from zip(numbers, self._shard_of[recording_id].features_of_clips(recording_id), strict=True)
 
     def context(self, wanted: Sequence[bool]) -> tuple[dict[str, int], list[tuple[int, int]]]:
-        """Return which clips without annotation stand for the wanted rows, one each; those with none are left out.
+        """Return which clips without annotation stand for the wanted rows: one a row, where there is one.
 
         First how many are taken of each recording; then, for each wanted row that has one, its row number in
         annotations.csv and the number of its clip among all that are taken. The rows of a recording take its
@@ -81,7 +81,7 @@ def features_block(opened: list[shards.Shard]) -> dict:
 
 @contextmanager
 def array_for_whole(path: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """Yield a float32 array to fill; it becomes the .npy file ``path`` when the block ends without an error."""
+    """Yield a float32 array to fill; it becomes the .npy file ``path`` when the block ends without error."""
     with path_for_whole(path) as temporary:
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
         yield array
@@ -110,11 +110,12 @@ def main(argv: list[str] | None = None) -> None:
         opened = [stack.enter_context(shards.Shard(path)) for path in args.shards]
         features, clips = features_block(opened), Clips(opened, rows)
         frames = params["frames"] or clips.longest()
-        fitted_on = [
-            params["fit_on"] == "all" or partition[row.cells["annotation_id"]] == "train" for row in rows
-        ]
+        fitted_on = [params["fit_on"] == "all" or partition[row.cells["annotation_id"]] == "train" for row in rows]
         statistics = dataset.fit_statistics(
-            (clip for number, clip in clips if fitted_on[number]), params["normalization"], frames, params["padding"]
+            (clip for number, clip in clips if fitted_on[number]),
+            params["normalization"],
+            frames,
+            params["padding"],
         )
         n_features = next(iter(clips))[1].shape[1]
         n_frames = [0] * len(rows)

@@ -1,6 +1,7 @@
-"""Make reports/: metrics.json, predictions, per-class table and confusion matrix, what the model is worth.
+"""Make reports/: what the model is worth, and models/calibration.json, which detection needs.
 
-predictions.csv, per_class.csv and confusion.csv are of the test clips; predictions_seen.csv holds the others.
+predictions.csv, per_class.csv, confusion.csv and reliability.csv are of the test clips, with raw scores but
+in the last; predictions_seen.csv holds the other clips. comparison.csv sets the model beside its controls.
 """
 
 import argparse
@@ -11,14 +12,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dawnchorus import evaluation, model_file
+from dawnchorus import bootstrap, calibration, controls, evaluation, model_file
 from dawnchorus.errors import InputError, run
-from dawnchorus.files import write_whole
+from dawnchorus.files import sha256_of, write_whole
+from dawnchorus.seeds import rng
 from dawnchorus.tables import read_rows
 
 CLASS_COLUMNS = ("class_index", "species_id", "species_name")
-ROW_COLUMNS = ("annotation_id", "recording_id", "class_index", "partition")
+ROW_COLUMNS = ("annotation_id", "recording_id", "class_index", "partition", "n_frames")
+CONTEXT_COLUMNS = ("row", "annotation_id")
+SPLIT_COLUMNS = ("annotation_id", "recording_id", "group")
 ANNOTATION_COLUMNS = ("annotation_id", "t_min_s", "t_max_s")
+# What the controls are called in comparison.csv, by their names in metrics.json.
+CONTROLS = {
+    "majority_class": "majority class",
+    "svm": "SVM on pooled statistics",
+    "context_only": "context only",
+}
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
@@ -33,6 +43,13 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         table.to_csv(file, index=False, float_format="%.9g", lineterminator="\n")
 
 
+def write_json(values: dict, path: Path) -> None:
+    """Write a JSON file, whole, with sorted keys; NaN is an error."""
+    text = json.dumps(values, indent=2, sort_keys=True, allow_nan=False)
+    with write_whole(path) as file:
+        file.write(text + "\n")
+
+
 def predict(model, x: np.ndarray, batch_size: int) -> np.ndarray:
     """Return the scores (rows, classes) float32 of ``x`` (rows, frames, n_features), read batch by batch."""
     batches = [
@@ -42,44 +59,123 @@ def predict(model, x: np.ndarray, batch_size: int) -> np.ndarray:
     return np.concatenate(batches)
 
 
+def read_array(folder: Path, name: str, n_rows: int, table: str) -> np.ndarray:
+    """Open an array of the data set, memory-mapped; another number of rows than its table has is an error."""
+    x = np.load(folder / name, mmap_mode="r", allow_pickle=False)
+    if len(x) != n_rows:
+        raise InputError(f"{folder}: {len(x)} rows in {name}, {n_rows} in {table}; expected as many")
+    return x
+
+
+def groups_of(split: Path, rows: pd.DataFrame) -> np.ndarray:
+    """Return what is drawn as a whole for each row of the data set, (rows,) text."""
+    table = read_table(split, SPLIT_COLUMNS)
+    if table["annotation_id"].to_list() != rows["annotation_id"].to_list():
+        raise InputError(f"{split}: expected the annotations of the data set, in the same order; make both again")
+    return bootstrap.units(table["group"].to_numpy(dtype=str), table["recording_id"].to_numpy(dtype=str))
+
+
+def context_answers(
+    model, folder: Path, test: pd.DataFrame, batch_size: int, source: str, n_classes: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return which test rows have a clip without annotation, as positions, and the scores of these clips."""
+    pairs = read_table(folder / "context_rows.csv", CONTEXT_COLUMNS)
+    if pairs.empty:
+        return None
+    clips = pairs["row"].to_numpy(dtype=int)
+    x = read_array(folder, "context.npy", clips.max() + 1, "context_rows.csv")
+    scores = predict(model, x, batch_size)
+    evaluation.check_scores(scores, len(x), n_classes, source)
+    positions = pd.Index(test["annotation_id"]).get_indexer(pairs["annotation_id"])
+    if (positions < 0).any():
+        raise InputError(f"{folder / 'context_rows.csv'}: an annotation that is not of the test partition")
+    return positions, scores[clips]
+
+
+def calibrated(of_validation: tuple, of_test: tuple, classes: pd.DataFrame, params: dict) -> tuple:
+    """Return the calibration, its numbers for metrics.json, and the reliability table before and after it."""
+    ids, (truth, scores) = classes["species_id"].to_list(), of_test
+    fitted = calibration.fit(*of_validation, ids, params["default_threshold"])
+    after = calibration.scaled(scores, fitted["temperature"])
+    tables = {
+        "before": calibration.reliability(truth, scores, params["calibration_bins"]),
+        "after": calibration.reliability(truth, after, params["calibration_bins"]),
+    }
+    numbers = {f"ece_{when}": calibration.expected_error(table) for when, table in tables.items()}
+    numbers["temperature"] = fitted["temperature"]
+    numbers["loss_after"] = evaluation.partition_metrics(truth, after, params["top_k"])["loss"]
+    table = pd.concat([table.assign(temperature=when) for when, table in tables.items()], ignore_index=True)
+    return fitted, numbers, table
+
+
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", type=Path, required=True, help="folder of x.npy and its tables")
     parser.add_argument("--annotations", type=Path, required=True)
+    parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--params", type=json.loads, required=True, help="the evaluation block, as JSON")
+    parser.add_argument("--params", type=json.loads, required=True, help="seed and the evaluation block, as JSON")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--calibration", type=Path, required=True, help="where to write calibration.json")
     args = parser.parse_args(argv)
+    params, batch_size = args.params["evaluation"], args.params["evaluation"]["batch_size"]
 
     rows = read_table(args.dataset / "rows.csv", ROW_COLUMNS)
     classes = read_table(args.dataset / "classes.csv", CLASS_COLUMNS)
-    x = np.load(args.dataset / "x.npy", mmap_mode="r", allow_pickle=False)
-    if len(x) != len(rows) or len(rows) == 0:
-        raise InputError(f"{args.dataset}: {len(x)} rows in x.npy, {len(rows)} in rows.csv; expected as many")
+    statistics = json.loads((args.dataset / "statistics.json").read_text(encoding="utf-8"))
+    annotations = read_table(args.annotations, ANNOTATION_COLUMNS)
+    x = read_array(args.dataset, "x.npy", len(rows), "rows.csv")
+    if len(rows) == 0:
+        raise InputError(f"{args.dataset / 'rows.csv'}: no rows; expected clips to score")
+    group = groups_of(args.split, rows)
     model, card = model_file.load(args.model, args.threads)
     if [of["species_id"] for of in card["classes"]] != classes["species_id"].to_list():
-        raise InputError(
-            f"{args.model}: trained for other classes than {args.dataset / 'classes.csv'}; train again"
-        )
-    scores = predict(model, x, args.params["evaluation"]["batch_size"])
+        raise InputError(f"{args.model}: trained for other classes than {args.dataset / 'classes.csv'}; train again")
+    scores = predict(model, x, batch_size)
     evaluation.check_scores(scores, len(rows), len(classes), str(args.model))
 
     true_index, partition = rows["class_index"].to_numpy(dtype=int), rows["partition"].to_numpy(dtype=str)
-    annotations = read_table(args.annotations, ANNOTATION_COLUMNS)
-    result = evaluation.metrics(true_index, scores, partition)
-    of_test = (true_index[partition == "test"], scores[partition == "test"], classes)
+    train, validation, test = (np.flatnonzero(partition == name) for name in evaluation.PARTITIONS)
+    truth, of_test = true_index[test], (true_index[test], scores[test])
+    weights = bootstrap.draws(group[test], params["bootstrap_draws"], rng(args.params["seed"], "bootstrap"))
+    n_groups = len(np.unique(group[test]))
+    result = evaluation.metrics(true_index, scores, partition, params["top_k"], weights, n_groups)
+    fitted, result["calibration"], reliability = calibrated(
+        (true_index[validation], scores[validation]), of_test, classes, params
+    )
+
+    everything, n_frames = np.arange(len(test)), rows["n_frames"].to_numpy(dtype=int)
+    majority = controls.majority_scores(true_index[train], len(test), len(classes))
+    machine = controls.svm_scores(x, n_frames, true_index, train, test, statistics, len(classes))
+    context = context_answers(model, args.dataset, rows.iloc[test], batch_size, str(args.model), len(classes))
+    answers = {
+        card["model"]["name"]: (everything, scores[test]),
+        CONTROLS["majority_class"]: (everything, majority) if len(train) else None,
+        CONTROLS["svm"]: None if machine is None else (everything, machine),
+        CONTROLS["context_only"]: context,
+    }
+    comparison = controls.comparison(truth, answers, group[test], weights, params["top_k"])
+    for name in ("svm", "context_only"):
+        row = next(row for row in comparison if row["model"] == CONTROLS[name])
+        result[name] = {key: row[key] for key in row if key.startswith(("accuracy", "advantage")) or key == "clips"}
+
     predicted = evaluation.predictions(rows, annotations, classes, scores)
     write_table(predicted[partition == "test"], args.output / "predictions.csv")
     write_table(predicted[partition != "test"], args.output / "predictions_seen.csv")
-    write_table(evaluation.per_class(*of_test), args.output / "per_class.csv")
-    write_table(evaluation.confusion(*of_test), args.output / "confusion.csv")
-    with write_whole(args.output / "metrics.json") as file:
-        file.write(json.dumps(result, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    write_table(evaluation.per_class(*of_test, classes, fitted["thresholds"]), args.output / "per_class.csv")
+    write_table(evaluation.confusion(*of_test, classes), args.output / "confusion.csv")
+    write_table(reliability, args.output / "reliability.csv")
+    write_table(pd.DataFrame(comparison), args.output / "comparison.csv")
+    write_json({"model_sha256": sha256_of(args.model), **fitted}, args.calibration)
+    write_json(result, args.output / "metrics.json")
     commonest, _ = evaluation.majority_class(true_index, partition)
     name = None if commonest is None else classes["species_name"][commonest]
     for line in evaluation.summary(result, name):
         print(f"evaluation: {line}", flush=True)
+    if fitted["without_rows"]:
+        n, threshold = len(fitted["without_rows"]), fitted["default_threshold"]
+        print(f"evaluation: {n} of {len(classes)} classes have no validation clip: threshold {threshold:g}")
 
 
 if __name__ == "__main__":

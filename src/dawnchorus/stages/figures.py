@@ -41,9 +41,7 @@ def read_confusion(path: Path, ids: list[str]) -> np.ndarray:
     """Return the counts (classes, classes) of a long confusion table, in the order of ``ids``."""
     table = read_table(path, CONFUSION_COLUMNS)
     if len(table) != len(ids) ** 2 or not set(table["true_species_id"]) == set(ids):
-        raise InputError(
-            f"{path}: {len(table)} pairs; expected all {len(ids) ** 2} of the {len(ids)} classes"
-        )
+        raise InputError(f"{path}: {len(table)} pairs; expected all {len(ids) ** 2} of the {len(ids)} classes")
     wide = table.assign(count=table["count"].astype(int)).pivot(
         index="true_species_id", columns="predicted_species_id", values="count"
     )

@@ -44,7 +44,6 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError(f"{args.dataset / 'rows.csv'}: no row of partition train; expected rows to train on")
 
     say(f"{params['model']['name']} on {len(train)} clips of {x.shape[1]} frames of {x.shape[2]} features")
-    batches = rng(params["seed"], "batches")
     started = time.monotonic()
     if hasattr(network, "build"):
         used = device.prepare(derived_seed(params["seed"], "model"), args.threads)
@@ -52,10 +51,14 @@ def main(argv: list[str] | None = None) -> None:
 
         say(used)
         model = network.build(x.shape[1:], len(classes), params["model"])
-        history = training.fit(model, x, y, train, validation, params["train"], batches, say)
+        history = training.fit(
+            model, x, y, train, validation, params["train"], derived_seed(params["seed"], "batches"), say
+        )
     else:
         used = "CPU (no network: pooled statistics)"
-        model, history = pooled.fit(network, x, y, train, validation, len(classes), params, batches, say)
+        model, history = pooled.fit(
+            network, x, y, train, validation, len(classes), params, rng(params["seed"], "pooled"), say
+        )
     card = {
         **params,
         "classes": [row.cells for row in classes],

@@ -1,0 +1,64 @@
+"""Make data/detections/shard-N.parquet: the window scores of the recordings of one shard.
+
+Every recording of the old shard whose signature still holds is kept, the others are scored; the model is
+loaded only when one has to be.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from dawnchorus import model_file, score_store, scoring, sounds
+from dawnchorus.errors import InputError, run
+from dawnchorus.files import sha256_of
+from dawnchorus.listening import Listener
+
+
+def open_old(path: Path, species_ids: tuple[str, ...]) -> score_store.Store | None:
+    """Open what an earlier run made; an unusable file only costs the work of making it again."""
+    if not path.exists():
+        return None
+    try:
+        store = score_store.Store(path)
+    except InputError as error:
+        print(f"{error}; starting anew", flush=True)
+        return None
+    return store if store.species_ids == species_ids else None
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--shard", type=int, required=True)
+    parser.add_argument("--shards", type=int, required=True, help="the number of shards")
+    parser.add_argument("--params", type=json.loads, required=True, help="the detections block, as JSON")
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args(argv)
+    params = args.params["detections"]
+
+    wanted = sounds.of_shard(params["recordings"], args.shard, args.shards)
+    recipe = scoring.Recipe.of_card(model_file.read_card(args.model), args.model)
+    listener = Listener(
+        lambda: (model_file.load(args.model, args.threads)[0], recipe),
+        sha256_of(args.model),
+        params,
+        args.threads,
+    )
+    old, n_bad = open_old(args.output, recipe.species_ids), 0
+    with score_store.write_store(args.output, recipe.species_ids) as writer:
+        for entry in listener.entries(wanted, old):
+            writer.add(entry)
+            n_bad += entry.problem is not None
+    print(
+        f"window scores shard {args.shard}: {len(wanted)} recordings: {listener.n_scored} scored, "
+        f"{listener.n_kept} kept, {n_bad} left out"
+    )
+
+
+if __name__ == "__main__":
+    # The matrices of a window are small: a second thread of BLAS only waits.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.exit(run(main))

@@ -1,0 +1,165 @@
+"""`dawnchorus compare` on a DVC project: commits, experiments by name, the workspace, and what it refuses."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dawnchorus import compare
+from dawnchorus.errors import InputError
+
+# Stands for the pipeline: a model that is right on `model.right` of 40 clips of 10 recordings.
+PIPELINE = """
+import csv, pathlib, yaml
+params = yaml.safe_load(open("params.yaml"))
+pathlib.Path("reports").mkdir(exist_ok=True)
+pathlib.Path("data/split").mkdir(parents=True, exist_ok=True)
+names = {"a": "<script>alert(1)</script>", "b": "bird"}
+with open("reports/predictions.csv", "w", newline="") as file, open("data/split/split.csv", "w", newline="") as split:
+    out, groups = csv.writer(file), csv.writer(split)
+    groups.writerow(["annotation_id", "recording_id", "group", "partition"])
+    out.writerow("annotation_id,recording_id,t_min_s,t_max_s,partition,true_species_id,true_name,"
+                 "predicted_species_id,predicted_name,score_a,score_b".split(","))
+    for i in range(params["clips"]):
+        truth = "ab"[i % 2]
+        guess = truth if i < params["model"]["right"] else "ab"[1 - i % 2]
+        groups.writerow([i, f"rec{i % 10}", f"rec{i % 10}", "test"])
+        out.writerow([i, f"rec{i % 10}", i, i + 0.5, "test", truth, names[truth], guess, names[guess],
+                      0.9 if guess == "a" else 0.1, 0.1 if guess == "a" else 0.9])
+"""
+DVC_YAML = """
+stages:
+  evaluation:
+    cmd: python pipeline.py
+    deps: [pipeline.py]
+    params: [clips, model]
+    outs: [reports/predictions.csv, data/split/split.csv]
+"""
+ROLES = ("AUTHOR", "COMMITTER")
+PARAMS = "seed: 1\nclips: 40\nmodel: {{right: {right}}}\nevaluation: {{bootstrap_draws: 200, top_k: 1}}\n"
+
+
+class Project:
+    def __init__(self, path: Path):
+        self.path = path
+        path.mkdir()
+        (path / "pipeline.py").write_text(PIPELINE)
+        (path / "dvc.yaml").write_text(DVC_YAML)
+        self.params(20)
+        self.run("git", "init", "-q", "-b", "main")
+        self.run("dvc", "init", "-q")
+        self.run("dvc", "repro", "-q")
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-qm", "start")
+        self.run("dvc", "exp", "run", "-q", "-n", "wild-frog", "-S", "model.right=38")
+        self.run("git", "checkout", "-q", "--", ".")
+        self.run("dvc", "checkout", "-q")
+
+    def params(self, right: int) -> None:
+        (self.path / "params.yaml").write_text(PARAMS.format(right=right))
+
+    def run(self, *command: str) -> None:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        who = {
+            f"GIT_{role}_{what}": "test@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+        environment = {**os.environ, **who, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+        done = subprocess.run(command, cwd=self.path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return Project(tmp_path_factory.mktemp("compare") / "project")
+
+
+@pytest.fixture
+def project(made, monkeypatch):
+    monkeypatch.chdir(made.path)
+    return made
+
+
+def called(*words):
+    parser = argparse.ArgumentParser()
+    compare.add_arguments(parser)
+    compare.main(parser.parse_args(words))
+
+
+def as_json(capsys, *words):
+    called(*words, "--json")
+    return json.loads(capsys.readouterr().out)
+
+
+def test_head_against_the_workspace_is_the_default(project, capsys):
+    result = as_json(capsys)
+    assert result["a"]["name"] == "HEAD"
+    assert len(result["a"]["commit"]) == 40
+    assert result["b"] == {"name": "workspace", "commit": None}
+    assert result["clips"] == 40
+    assert result["params"] == result["changed"] == []
+
+
+def test_an_experiment_by_name(project, capsys):
+    result = as_json(capsys, "main", "wild-frog")
+    accuracy = next(row for row in result["metrics"] if row["metric"] == "accuracy")
+    assert (accuracy["a"], accuracy["b"], accuracy["verdict"]) == (0.5, 0.95, "better")
+    assert accuracy["low"] > 0
+    assert result["mcnemar"] == {"became_right": 18, "became_wrong": 0, "p_value": 2 / 2**18}
+    assert result["params"] == [{"name": "model.right", "a": 20, "b": 38}]
+
+
+def test_text_says_what_changed(project, capsys):
+    called("wild-frog", "HEAD")
+    out = capsys.readouterr().out
+    assert "40 test clips in both, 10 groups" in out
+    assert "B is worse" in out
+    assert "model.right: 38 -> 20" in out
+    assert "0 clips became right, 18 became wrong" in out
+
+
+def test_from_a_folder_within_and_draws_of_ones_own(project, capsys, monkeypatch):
+    monkeypatch.chdir(project.path / "reports")
+    assert as_json(capsys, "--draws", "50")["clips"] == 40
+
+
+def test_html_shows_names_as_text(project, tmp_path, capsys):
+    called("HEAD", "wild-frog", "--html", str(tmp_path / "page.html"))
+    page = (tmp_path / "page.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "B is better" in page
+    assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
+
+
+def test_other_test_clips_are_refused_unless_common_is_asked_for(project, capsys):
+    file = project.path / "reports/predictions.csv"
+    whole = file.read_bytes()
+    try:
+        file.unlink()
+        file.write_bytes(b"".join(whole.splitlines(keepends=True)[:31]))
+        with pytest.raises(InputError, match="30 in both, 10 only in A, 0 only in B; --common"):
+            called()
+        assert as_json(capsys, "--common")["clips"] == 30
+        file.unlink()
+        with pytest.raises(InputError, match=r"workspace: reports/predictions.csv is not there"):
+            called()
+    finally:
+        file.write_bytes(whole)
+
+
+def test_an_unknown_revision_is_one_clear_line(project):
+    with pytest.raises(
+        InputError, match="no-such-thing: expected a commit, a branch, a tag or an experiment"
+    ) as caught:
+        called("no-such-thing")
+    assert "\n" not in str(caught.value)
+
+
+def test_outside_of_a_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="not in a DVC project"):
+        called()

@@ -1,0 +1,183 @@
+"""Paired differences, McNemar's test, matching of clips and of parameters, against values made otherwise."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
+
+from dawnchorus import comparison
+from dawnchorus.errors import InputError
+
+IDS = ("07", "7", "x")
+
+
+def some_predictions(n, seed, sharpness=2.0, ids=IDS):
+    """Return predictions of n clips of n // 3 recordings; the truth is the same for every seed."""
+    truth = np.random.default_rng(99).integers(len(ids), size=n)
+    logits = np.random.default_rng(seed).normal(size=(n, len(ids)))
+    logits[np.arange(n), truth] += sharpness
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    table = pd.DataFrame(
+        {
+            "annotation_id": [str(i) for i in range(n)],
+            "recording_id": [f"rec{i // 3}" for i in range(n)],
+            "t_min_s": [f"{i % 3}.5" for i in range(n)],
+            "t_max_s": [f"{i % 3}.9" for i in range(n)],
+            "true_species_id": [ids[i] for i in truth],
+            "true_name": [f"name {ids[i]}" for i in truth],
+            "predicted_species_id": [ids[i] for i in scores.argmax(axis=1)],
+            "predicted_name": [f"name {ids[i]}" for i in scores.argmax(axis=1)],
+        }
+    )
+    return table.assign(**{f"score_{name}": [f"{v:.9g}" for v in scores[:, i]] for i, name in enumerate(ids)})
+
+
+def groups_of(table):
+    return dict(zip(comparison.keys(table), table["recording_id"], strict=True))
+
+
+def compared(a, b, common=False, n_draws=400):
+    return comparison.compare(a, b, groups_of(b), common, 2, n_draws, np.random.default_rng(1))
+
+
+def test_the_metrics_are_those_of_scikit_learn():
+    a, b = some_predictions(90, 1), some_predictions(90, 2, sharpness=3.0)
+    rows = {row["metric"]: row for row in compared(a, b)["metrics"]}
+    for side, table in (("a", a), ("b", b)):
+        truth, guess = table["true_species_id"], table["predicted_species_id"]
+        assert rows["accuracy"][side] == pytest.approx((truth == guess).mean())
+        assert rows["balanced_accuracy"][side] == pytest.approx(balanced_accuracy_score(truth, guess))
+        assert rows["macro_f1"][side] == pytest.approx(f1_score(truth, guess, average="macro"))
+        scores = table[[f"score_{name}" for name in IDS]].astype(float).to_numpy()
+        scores /= scores.sum(axis=1, keepdims=True)
+        assert rows["loss"][side] == pytest.approx(log_loss(truth, scores, labels=list(IDS)), rel=1e-6)
+    assert rows["accuracy"]["difference"] == pytest.approx(rows["accuracy"]["b"] - rows["accuracy"]["a"])
+
+
+def test_a_run_against_itself_differs_by_nothing():
+    a = some_predictions(60, 1)
+    result = compared(a, a.copy())
+    assert all(row["difference"] == row["low"] == row["high"] == 0 for row in result["metrics"])
+    assert {row["verdict"] for row in result["metrics"]} == {"unclear"}
+    assert result["mcnemar"] == {"became_right": 0, "became_wrong": 0, "p_value": 1.0}
+    assert result["changed"] == []
+    assert result["groups"] == 20
+
+
+def test_a_clear_difference_is_called_by_its_direction():
+    poor, good = some_predictions(150, 1, sharpness=0.0), some_predictions(150, 2, sharpness=6.0)
+    verdicts = {row["metric"]: row["verdict"] for row in compared(poor, good)["metrics"]}
+    assert verdicts["accuracy"] == verdicts["loss"] == "better"
+    verdicts = {row["metric"]: row["verdict"] for row in compared(good, poor)["metrics"]}
+    assert verdicts["accuracy"] == verdicts["loss"] == "worse"
+
+
+def test_the_interval_is_of_paired_draws_of_whole_groups():
+    """All of the difference is in one group of four: the draws hold it 0, 1, 2, ... times, never a part of it."""
+    a = some_predictions(12, 1, sharpness=9.0)
+    b = a.copy()
+    wrong = b["recording_id"] == "rec0"
+    b.loc[wrong, "predicted_species_id"] = "none of these"
+    scores = b.loc[wrong, [f"score_{name}" for name in IDS]].astype(float)
+    b.loc[wrong, scores.columns] = (1 - scores).astype(str)
+    accuracy = next(row for row in compared(a, b, n_draws=2000)["metrics"] if row["metric"] == "accuracy")
+    assert accuracy["difference"] == -0.25
+    # Four of four draws of that group have 1 chance in 256, none of it 81: the interval reaches 0 and passes -0.5.
+    assert accuracy["high"] == pytest.approx(0.0, abs=0.02)
+    assert -1.0 <= accuracy["low"] <= -0.5
+
+
+def test_unpaired_noise_cancels():
+    """Both models fail on the same clips: each accuracy is uncertain, their difference is not."""
+    a = some_predictions(60, 1, sharpness=1.0)
+    b = a.copy()
+    row = next(row for row in compared(a, b)["metrics"] if row["metric"] == "accuracy")
+    assert 0.3 < row["a"] < 0.95
+    assert row["low"] == row["high"] == 0
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(0, 0), (1, 0), (5, 12), (12, 5), (7, 7), (40, 61), (700, 800)])
+def test_mcnemar_is_the_binomial_test(gained, lost):
+    expected = binomtest(gained, gained + lost, 0.5).pvalue if gained + lost else 1.0
+    assert comparison.mcnemar(gained, lost) == pytest.approx(expected)
+
+
+def test_clips_are_matched_by_what_they_are_not_by_number_or_order():
+    a = some_predictions(30, 1)
+    b = some_predictions(30, 2).iloc[::-1].reset_index(drop=True)
+    b["annotation_id"] = [str(500 + i) for i in range(30)]
+    b["t_min_s"] = b["t_min_s"].astype(float).map("{:.6f}".format)
+    result = compared(a, b)
+    assert result["clips"] == 30
+    right = (a["true_species_id"] == a["predicted_species_id"]).mean()
+    assert next(row["a"] for row in result["metrics"] if row["metric"] == "accuracy") == pytest.approx(right)
+
+
+def test_equal_clips_are_matched_one_by_one():
+    a = some_predictions(6, 1)
+    doubled = pd.concat([a, a.iloc[[0]]], ignore_index=True)
+    assert compared(doubled, doubled.copy())["clips"] == 7
+
+
+def test_other_test_clips_are_refused_or_left_out_when_asked():
+    a, b = some_predictions(30, 1), some_predictions(30, 2)
+    with pytest.raises(InputError, match="27 in both, 3 only in A, 0 only in B; --common"):
+        compared(a, b.iloc[3:])
+    result = compared(a, b.iloc[3:], common=True)
+    assert (result["clips"], result["only_in_a"], result["only_in_b"]) == (27, 3, 0)
+    with pytest.raises(InputError, match="no test clip in common"):
+        compared(a, b.assign(recording_id="other"), common=True)
+
+
+def test_a_clip_whose_species_was_corrected_is_another_clip():
+    a, b = some_predictions(9, 1), some_predictions(9, 2)
+    b.loc[4, "true_species_id"] = next(name for name in IDS if name != b.loc[4, "true_species_id"])
+    with pytest.raises(InputError, match="8 in both, 1 only in A, 1 only in B"):
+        compared(a, b)
+
+
+def test_models_that_know_other_classes_can_be_compared():
+    a, b = some_predictions(30, 1), some_predictions(30, 2)
+    b["score_new"] = "0.0"
+    result = compared(a.drop(columns="score_x"), b)
+    assert result["clips"] == 30
+    assert all(row["a"] == row["a"] for row in result["metrics"])
+
+
+def test_changed_clips():
+    a, b = some_predictions(30, 1, sharpness=1.0), some_predictions(30, 2, sharpness=1.0)
+    result = compared(a, b)
+    was = (a["true_species_id"] == a["predicted_species_id"]).to_numpy()
+    now = (b["true_species_id"] == b["predicted_species_id"]).to_numpy()
+    assert result["mcnemar"]["became_right"] == (now & ~was).sum()
+    assert result["mcnemar"]["became_wrong"] == (was & ~now).sum()
+    first = result["changed"][0]
+    row = int(np.flatnonzero(was != now)[0])
+    assert first["became"] == ("right" if now[row] else "wrong")
+    assert (first["recording_id"], first["t_min_s"]) == (b["recording_id"][row], float(b["t_min_s"][row]))
+    assert (first["called_by_a"], first["called_by_b"]) == (a["predicted_name"][row], b["predicted_name"][row])
+
+
+def test_groups_that_cut_recordings_up_are_replaced_by_recordings():
+    a, b = some_predictions(30, 1), some_predictions(30, 2)
+    each_its_own = {key: str(number) for number, key in enumerate(comparison.keys(b))}
+    result = comparison.compare(a, b, each_its_own, False, 2, 50, np.random.default_rng(1))
+    assert result["groups"] == 10
+
+
+def test_one_group_has_no_interval():
+    a, b = some_predictions(3, 1), some_predictions(3, 2)
+    assert all(row["low"] is None and row["verdict"] == "unclear" for row in compared(a, b)["metrics"])
+
+
+def test_params_diff():
+    a = {"seed": 1, "model": {"name": "lstm", "units": 8}, "data": {"f": None}}
+    b = {"seed": 1, "model": {"name": "svm"}, "data": {"f": 1.5}, "new": {"x": False}}
+    assert comparison.params_diff(a, b) == [
+        {"name": "model.name", "a": "lstm", "b": "svm"},
+        {"name": "model.units", "a": 8, "b": None},
+        {"name": "data.f", "a": None, "b": 1.5},
+        {"name": "new.x", "a": None, "b": False},
+    ]
+    assert comparison.params_diff(b, b) == []

@@ -1,0 +1,156 @@
+import csv
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dawnchorus import exports, imports, recordings, tables
+from dawnchorus.errors import InputError
+
+NAMES = ["Eleutherodactylus 'coqui'", 'bird "x", with comma', "ruído à noite", "plain"]
+
+
+def annotations(n=40, seed=0):
+    """Rows as RFCX has them, with full float64 times, odd names, missing bands and a column of the user's."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for k in range(n):
+        t_min, t_max = sorted(rng.uniform(0, 60, 2))
+        f_min, f_max = sorted(rng.uniform(50, 16_000, 2))
+        banded = k % 5 != 0
+        rows.append(
+            {
+                "recording_id": f"site {k % 3}/rec{k % 7}",
+                "species_id": str(k % 4),
+                "songtype_id": str(1 + 3 * (k % 2)),
+                "t_min": repr(float(t_min)),
+                "f_min": repr(float(f_min)) if banded else "",
+                "t_max": repr(float(t_max)),
+                "f_max": repr(float(f_max)) if banded else "",
+                "fold": f"f{k % 3}",
+            }
+        )
+    return rows
+
+
+def selections(rows):
+    return [
+        {**row, "path": f"/data/{row['recording_id']}.flac", "species_name": NAMES[int(row["species_id"])]}
+        for row in rows
+    ]
+
+
+def canonical(rows):
+    made, problems = recordings.read_annotations("t", [tables.Row(k, r) for k, r in enumerate(rows)], 1e-6)
+    assert problems == []
+    return [annotation for _, annotation in made]
+
+
+def same(left, right):
+    for a, b in zip(left, right, strict=True):
+        assert a.keys() == b.keys()
+        for key in a:
+            both_nan = isinstance(a[key], float) and math.isnan(a[key]) and math.isnan(b[key])
+            assert both_nan or a[key] == b[key], key
+
+
+@pytest.mark.parametrize("combined", [False, True])
+def test_annotations_to_raven_and_back_lose_nothing(tmp_path, combined):
+    rows = annotations()
+    begins_s = exports.begins_of({s["path"]: 60.1 for s in selections(rows)}) if combined else None
+    exports.write_raven(tmp_path / "all.txt", selections(rows), begins_s)
+    columns, read, problems = imports.read(tmp_path / "all.txt", "raven", {})
+    assert problems == []
+    assert columns == [*exports.CELLS, "fold"]
+    assert [row.cells for row in read] == rows
+    same(canonical([row.cells for row in read]), canonical(rows))
+
+
+def test_a_raven_table_as_pandas_reads_it(tmp_path):
+    rows = selections(annotations(9))
+    begins_s = exports.begins_of(dict.fromkeys(sorted({row["path"] for row in rows}), 60.0))
+    exports.write_raven(tmp_path / "a.txt", rows, begins_s)
+    table = pd.read_csv(tmp_path / "a.txt", sep="\t", dtype={"Species ID": str})
+    assert list(table.columns[:7]) == [
+        *("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)")
+    ]
+    assert table["Selection"].tolist() == list(range(1, 10))
+    assert table["Species"].tolist() == [row["species_name"] for row in rows]
+    offsets = table["Begin Time (s)"] - table["File Offset (s)"]
+    np.testing.assert_allclose(offsets, [begins_s[path] for path in table["Begin Path"]], atol=1e-9)
+    np.testing.assert_allclose(table["File Offset (s)"], [float(row["t_min"]) for row in rows])
+
+
+def test_raven_as_crowsetta_reads_it(tmp_path):
+    crowsetta = pytest.importorskip("crowsetta")
+    rows = [row for row in selections(annotations(9)) if row["f_min"]]
+    exports.write_raven(tmp_path / "a.txt", rows, None)
+    raven = crowsetta.formats.bbox.Raven.from_file(tmp_path / "a.txt", annot_col="Species")
+    boxes = raven.to_bbox()
+    assert [box.label for box in boxes] == [row["species_name"] for row in rows]
+    assert [box.onset for box in boxes] == [float(row["t_min"]) for row in rows]
+    assert [box.high_freq for box in boxes] == [float(row["f_max"]) for row in rows]
+
+
+def test_audacity_as_crowsetta_reads_it(tmp_path):
+    crowsetta = pytest.importorskip("crowsetta")
+    rows = [{**row, "f_min": "", "f_max": ""} for row in selections(annotations(5))]
+    exports.write_audacity(tmp_path / "a.txt", rows)
+    sequence = crowsetta.formats.seq.AudSeq.from_file(tmp_path / "a.txt").to_seq()
+    assert list(sequence.labels) == [row["species_name"] for row in rows]
+    # It rounds to milliseconds.
+    np.testing.assert_allclose(sequence.onsets_s, [float(row["t_min"]) for row in rows], atol=6e-4)
+
+
+def test_audacity_labels_and_back(tmp_path):
+    rows = annotations(6)
+    wanted = [{**row, "recording_id": "rec", "songtype_id": ""} for row in rows]
+    for row in wanted:
+        del row["fold"]
+    exports.write_audacity(tmp_path / "rec.labels.txt", wanted)
+    _, read, problems = imports.read(tmp_path / "rec.labels.txt", "audacity", {})
+    assert problems == []
+    assert [row.cells for row in read] == wanted
+
+
+def test_a_label_is_one_line_with_its_score():
+    assert exports.label({"species_id": "1", "species_name": "a\tb\nc", "score": 0.876}) == "a b c 0.88"
+
+
+def test_a_table_of_rfcx_and_back(tmp_path):
+    rows = annotations()
+    exports.write_rfcx(tmp_path / "t.csv", rows)
+    _, read, _ = imports.read(tmp_path / "t.csv", "rfcx", {})
+    assert [row.cells for row in read] == rows
+
+
+SAMPLE = "recording_id,s1,s0\nb,0.5,0.5\na,0.5,0.5\n"
+
+
+def test_submission_has_the_order_and_count_of_the_sample(tmp_path):
+    (tmp_path / "sample.csv").write_text(SAMPLE)
+    maxima = {"a": np.array([0.25, 0.5]), "b": np.array([0.125, 0.75]), "c": np.array([1.0, 1.0])}
+    columns, rows = exports.submission(tmp_path / "sample.csv", maxima, ["0", "1"])
+    tables.write_rows(tmp_path / "submission.csv", columns, rows)
+    with (tmp_path / "submission.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["recording_id", "s1", "s0"],
+            ["b", "0.75", "0.125"],
+            ["a", "0.5", "0.25"],
+        ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("recording_id,s0,s7\na,0,0\n", "column s7: expected species of the model: 0, 1"),
+        ("recording_id,s0\na,0\nz,0\n", "sample.csv:3: column recording_id: 'z': .* 1 of 2 have none"),
+        ("recording_id,x\na,0\n", "column x: expected recording_id, s0, s1"),
+        ("id,s0\na,0\n", "column recording_id: missing"),
+    ],
+)
+def test_a_submission_that_cannot_be_made_says_why(tmp_path, text, expected):
+    (tmp_path / "sample.csv").write_text(text)
+    with pytest.raises(InputError, match=expected):
+        exports.submission(tmp_path / "sample.csv", {"a": np.zeros(2)}, ["0", "1"])

@@ -1,0 +1,45 @@
+import math
+
+import numpy as np
+
+from dawnchorus import false_positives
+
+TABLE = """recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max
+a,0,1,1.0,100,2.0,900
+a,1,1,1.0,100,2.0,900
+a,1,4,5.0,100,6.0,900
+b,7,1,1.0,100,2.0,900
+b,0,1,3.0,100,2.0,900
+"""
+
+
+def test_boxes_are_read_and_what_cannot_be_used_is_named(tmp_path):
+    path = tmp_path / "train_fp.csv"
+    path.write_text(TABLE)
+    boxes, problems = false_positives.read(str(path), ["0", "1", "2"], 0.01)
+    assert [(box["recording_id"], box["species_id"], box["songtype_id"]) for box in boxes] == [
+        ("a", "0", "1"),
+        ("a", "1", "1"),
+        ("a", "1", "4"),
+    ]
+    assert sorted((problem.line, problem.column) for problem in problems) == [(5, "species_id"), (6, "t_max")]
+    assert "one of 0, 1, 2" in str(problems[-1])
+
+
+BOXES = [{"species_id": species_id} for species_id in ("0", "1", "1", "1")]
+
+
+def test_a_box_is_a_negative_label_of_its_own_class_and_nothing_else():
+    labels, mask = false_positives.negative_labels(BOXES, ["0", "1", "2"])
+    assert not labels.any()
+    assert mask.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]]
+
+
+def test_rates_count_each_class_in_its_own_boxes():
+    scores = np.array([[0.9, 0.9, 0.0], [0.9, 0.5, 0.0], [0.0, 0.4, 0.0], [0.0, 0.6, 0.9]])
+    found = false_positives.rates(BOXES, scores, np.array([0.5, 0.5, 0.5]), ["0", "1", "2"], ["x", "y", "z"])
+    assert [(row["checked"], row["false_positives"]) for row in found] == [(1, 1), (3, 2), (0, 0)]
+    assert [row["rate"] for row in found[:2]] == [1.0, 2 / 3]
+    assert math.isnan(found[2]["rate"])
+    assert [row["expected_at_chance"] for row in found] == [0.5, 0.75, 0.25]
+    assert list(found[0]) == list(false_positives.COLUMNS)

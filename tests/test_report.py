@@ -1,0 +1,419 @@
+"""What the report says, from tables and numbers whose answer is known, and that the page keeps its promises."""
+
+import hashlib
+import io
+import json
+import re
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from PIL import Image
+from sklearn.metrics import confusion_matrix
+
+import report_run
+from dawnchorus import (
+    report,
+    report_charts,
+    report_curves,
+    report_excerpts,
+    report_media,
+    report_provenance,
+    report_tables,
+)
+
+HOSTILE = ["<script>alert(1)</script>", "a \"b\" 'c' & </script>", "long " * 100, "ضفدع \u202eevil", "🐸\tfrog"]
+
+
+def some_clips(n=60, n_classes=4, seed=0):
+    rng = np.random.default_rng(seed)
+    scores = rng.dirichlet(np.ones(n_classes), size=n)
+    truth = rng.integers(n_classes, size=n)
+    ids = [f"s{i}" for i in range(n_classes)]
+    table = pd.DataFrame(
+        {
+            "annotation_id": [str(i) for i in range(n)],
+            "recording_id": "rec",
+            "t_min_s": "1.0",
+            "t_max_s": "2.5",
+            "true_species_id": [ids[i] for i in truth],
+        }
+    )
+    table = table.assign(**{f"score_{name}": scores[:, i].astype(str) for i, name in enumerate(ids)})
+    return report.test_clips(table, ids), truth, scores
+
+
+def test_clips_know_their_scores():
+    clips, truth, scores = some_clips(n_classes=9)
+    for clip, true, of in zip(clips, truth, scores, strict=True):
+        ordered = np.sort(of)[::-1]
+        assert (clip["true"], clip["guess"]) == (true, of.argmax())
+        assert clip["confidence"] == pytest.approx(ordered[0], abs=1e-4)
+        assert clip["margin"] == pytest.approx(ordered[0] - ordered[1], abs=1e-4)
+        shown = dict(map(tuple, clip["top"]))
+        assert len(shown) == report.TOP_SCORES
+        assert true in shown
+        assert all(score == pytest.approx(of[i], abs=1e-4) for i, score in shown.items())
+
+
+def test_cells_are_the_confusion_matrix_in_the_order_to_look_at():
+    clips, truth, scores = some_clips()
+    by_cell = report.cells(clips)
+    counts = confusion_matrix(truth, scores.argmax(axis=1), labels=range(4))
+    matrix = report.matrix(by_cell, 4)
+    for i in range(4):
+        for j in range(4):
+            assert (matrix[i][j] or {"count": 0})["count"] == counts[i, j]
+            if matrix[i][j]:
+                assert matrix[i][j]["share"] == pytest.approx(counts[i, j] / counts[i].sum(), abs=1e-3)
+            positions = by_cell.get((i, j), [])
+            key = "margin" if i == j else "confidence"
+            values = [clips[p][key] for p in positions]
+            assert values == sorted(values, reverse=i != j)
+    pairs = report.confused_pairs(by_cell, 3)
+    off_diagonal = sorted((counts - np.diag(np.diag(counts))).ravel())[::-1][:3]
+    assert [pair["count"] for pair in pairs] == off_diagonal
+
+
+def test_the_two_lists_to_look_at_first():
+    clips, truth, scores = some_clips()
+    wrong = report.confidently_wrong(clips)
+    assert set(wrong) == set(np.flatnonzero(truth != scores.argmax(axis=1)))
+    assert clips[wrong[0]]["confidence"] == max(clips[p]["confidence"] for p in wrong)
+    ordered = np.sort(scores, axis=1)
+    assert report.least_certain(clips)[0] == (ordered[:, -1] - ordered[:, -2]).argmin()
+
+
+def test_what_is_embedded_first_covers_every_cell():
+    clips, _, _ = some_clips()
+    by_cell = report.cells(clips)
+    order = report.embedding_order(clips, by_cell, 2)
+    assert sorted(order) == list(range(len(clips)))
+    assert order[:2] == report.confidently_wrong(clips)[:2]
+    assert {(clips[p]["true"], clips[p]["guess"]) for p in order[: 4 + len(by_cell)]} == set(by_cell)
+
+
+def some_metrics(train, test, half=0.05, validation=0.5):
+    ends = {"accuracy_low": test - half, "accuracy_high": test + half}
+    return {
+        "train": {"accuracy": train, "support": 100},
+        "validation": {"accuracy": validation, "support": 50},
+        "test": {"accuracy": test, "support": 80, **ends},
+    }
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "half", "verdict", "words"),
+    [
+        (0.99, 0.60, 0.05, "poor", "overfits strongly"),
+        (0.80, 0.70, 0.05, "fair", "overfits somewhat"),
+        (0.80, 0.70, 0.15, "good", "no sign of overfitting"),
+        (0.72, 0.70, 0.01, "good", "no sign of overfitting"),
+        (0.50, 0.70, 0.05, "fair", "look at the split"),
+    ],
+)
+def test_the_gap_in_one_sentence(train, test, half, verdict, words):
+    said = report.gap(some_metrics(train, test, half))
+    assert said["verdict"] == verdict
+    assert words in said["text"]
+    assert f"{100 * train:.1f}%" in said["text"]
+    assert f"{100 * (train - test):.1f} points" in said["text"]
+
+
+def test_a_gap_without_clips_or_interval():
+    metrics = some_metrics(0.9, 0.5)
+    metrics["test"] |= {"accuracy_low": None, "accuracy_high": None}
+    assert "overfits strongly" in report.gap(metrics)["text"]
+    metrics["test"] = {"support": 0}
+    assert "no gap" in report.gap(metrics)["text"]
+
+
+def test_what_the_controls_mean():
+    with_ends = {"accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6, "clips": 80}
+    metrics = {
+        "svm": {**with_ends, "advantage": 0.05, "advantage_low": 0.01, "advantage_high": 0.09},
+        "context_only": with_ends,
+        "majority_class": {"accuracy": 0.2},
+    }
+    better, leak = report.control_verdicts(metrics)
+    assert "+5.0 points [+1.0, +9.0]" in better
+    assert "worth its effort" in better
+    assert "gives species away" in leak
+    metrics["svm"]["advantage_low"] = -0.01
+    metrics["context_only"] = {**with_ends, "accuracy_low": 0.1}
+    better, leak = report.control_verdicts(metrics)
+    assert "does not show" in better
+    assert "not shown to be more" in leak
+
+
+def test_examples_are_training_clips_of_median_duration():
+    rows = pd.DataFrame(
+        {
+            "class_index": [0, 0, 0, 0, 1, 3, 3],
+            "partition": ["train", "test", "train", "train", "test", "train", "train"],
+            "duration_s": [3.0, 0.1, 1.0, 2.0, 9.0, 5.0, 4.0],
+        }
+    )
+    assert report.example_positions(rows, 4) == [3, 4, None, 6]
+    counts = report.partitions(rows, 4)
+    assert counts[0] == {"train": 3, "validation": 0, "test": 1, "all": 4}
+    assert counts[2]["all"] == 0
+
+
+@pytest.mark.parametrize(("low", "high", "most"), [(0, 1, 6), (1, 60, 8), (0, 2.37, 6), (1, 2, 8), (0, 1e-4, 6)])
+def test_ticks_are_round_few_and_inside(low, high, most):
+    found = report_charts.ticks(low, high, most)
+    assert 2 <= len(found) <= most
+    assert low - 1e-9 <= min(found)
+    assert max(found) <= high + 1e-9
+    steps = np.diff(found)
+    assert np.allclose(steps, steps[0])
+    assert f"{steps[0]:.0e}"[0] in "125"
+
+
+def test_histogram_counts_everything_once():
+    values = [*np.random.default_rng(0).uniform(0.2, 4.9, 300), 1.0, 2.0, 0.3]
+    bars = report_charts.histogram(values, 30)
+    assert len(bars) <= 30
+    assert sum(bar["count"] for bar in bars) == len(values)
+    for bar in bars:
+        inside = sum(bar["low"] - 1e-9 <= value < bar["high"] - 1e-9 for value in values)
+        assert bar["count"] == inside
+    assert max(bar["share"] for bar in bars) == 1
+    assert report_charts.histogram([], 30) == []
+
+
+def test_the_kept_epoch():
+    history = pd.DataFrame(
+        {"epoch": [1.0, 2, 3], "loss": [3.0, 2, 1], "accuracy": [0.1, 0.5, 0.9], "val_loss": [2.0, 1.5, 1.7]}
+    )
+    assert report_curves.training(history, True)["kept"] == 2
+    assert report_curves.training(history, False)["kept"] == 3
+    without = history.assign(val_loss=np.nan)
+    assert report_curves.training(without, True)["kept"] == 3
+    assert [len(chart["lines"]) for chart in report_curves.training(without, True)["charts"]] == [1, 1]
+    loss = report_curves.training(history, True)["charts"][0]
+    assert [line["name"] for line in loss["lines"]] == ["training", "validation"]
+    falling = [y for _, y in loss["lines"][0]["points"]]
+    assert falling == sorted(falling), "a falling loss goes down the picture"
+
+
+def test_reliability_says_which_way_the_scores_are_off():
+    bins = [
+        {"temperature": when, "n": 10.0, "mean_score": 0.9 - shift, "accuracy": 0.6}
+        for when, shift in (("before", 0.0), ("after", 0.25))
+    ]
+    calibration = {"ece_before": 0.3, "ece_after": 0.05, "temperature": 2.0}
+    assert "0.300 too high" in report_curves.reliability(bins, calibration)["text"]
+    assert report_curves.reliability([], calibration) is None
+
+
+def test_a_table_of_classes_shows_what_there_is():
+    table = pd.DataFrame({"species_id": ["7", "07"], "support": ["3", "0"], "recall": ["0.5", ""]})
+    shown = report_tables.per_class_table(table, ["x", "y"])
+    assert [column["title"] for column in shown["columns"]] == ["Species", "Id", "Clips", "Recall"]
+    assert [cell["text"] for cell in shown["rows"][1]] == ["y", "07", "0", "–"]
+    assert shown["rows"][0][3]["value"] == 0.5
+
+
+def test_sound_becomes_an_mp3_of_the_same_length():
+    rate_hz = 24000
+    y = 0.3 * np.sin(2 * np.pi * 3000 * np.arange(2 * rate_hz) / rate_hz).astype(np.float32)
+    back, back_hz = soundfile.read(io.BytesIO(report_media.mp3(y, rate_hz)))
+    assert back_hz == rate_hz
+    assert len(back) == pytest.approx(len(y), abs=3000)
+    spectrum = np.abs(np.fft.rfft(back[:rate_hz]))
+    assert spectrum.argmax() == pytest.approx(3000, abs=2)
+    assert len(report_media.mp3(y, rate_hz)) < 16_000
+
+
+@pytest.mark.parametrize(
+    ("file_hz", "most_hz", "expected"),
+    [(24000, 24000, 24000), (48000, 24000, 24000), (8000, 24000, 8000), (10000, 24000, 11025), (384000, 96000, 48000)],
+)
+def test_the_rate_of_the_sound_is_one_that_mp3_has(file_hz, most_hz, expected):
+    assert report_media.sound_rate_hz(file_hz, most_hz) == expected
+
+
+def test_a_tone_is_a_line_at_its_height_and_time():
+    rate_hz = 16000
+    y = np.zeros(rate_hz, dtype=np.float32)
+    y[rate_hz // 2 :] = np.sin(2 * np.pi * 6000 * np.arange(rate_hz // 2) / rate_hz)
+    db = report_media.spectrogram_db(y, rate_hz, 100, 80)
+    assert db.shape == (80, 100)
+    row = np.unravel_index(db[:, 60:90].argmax(), (80, 30))[0]
+    assert 80 - row == pytest.approx(80 * 6000 / 8000, abs=1.5)
+    assert db[row, 75] - db[row, 25] > 60
+
+
+@pytest.mark.parametrize("y", [np.zeros(500), np.zeros(3), np.ones(1), np.full(2000, 0.1)])
+def test_pictures_of_silence_and_of_next_to_nothing(y):
+    y = y.astype(np.float32)
+    assert report_media.spectrogram_pixels(y, 8000, 60, 20).shape == (20, 60, 3)
+    assert report_media.waveform_path(y, 300, 60).startswith("M")
+    assert np.isfinite(report_media.gain(y))
+
+
+def test_images_are_webp():
+    pixels = report_media.mfcc_pixels(np.random.default_rng(0).normal(size=(30, 20)), 120, 4)
+    assert pixels.shape == (76, 120, 3)
+    image = Image.open(io.BytesIO(report_media.webp(pixels)))
+    assert (image.format, image.size) == ("WEBP", (120, 76))
+
+
+def test_an_excerpt_is_the_sound_around_the_annotation(tmp_path):
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, 5 * 8000).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", y, 8000, subtype="FLOAT")
+    recordings = {"r": {"path": "a.wav", "duration_s": 5.0, "sample_rate_hz": 8000}}
+    params = {"context_s": 0.5, "longest_clip_s": 2.0, "sound_rate_hz": 24000}
+    box = {"recording_id": "r", "f_min_hz": 1000.0, "f_max_hz": 3000.0}
+    rows = [{**box, "t_min_s": 4.0, "t_max_s": 4.8}, {**box, "t_min_s": 0.25, "t_max_s": 4.0}]
+    found = {
+        position: (sound, where)
+        for position, sound, where in report_excerpts.excerpts(rows, recordings, tmp_path, params)
+    }
+    sound, where = found[0]
+    assert np.array_equal(sound, y[28000:40000])
+    assert where == {
+        "rate_hz": 8000,
+        "start_s": 3.5,
+        "end_s": 5.0,
+        "top_khz": "4",
+        "box": [pytest.approx(33.3), pytest.approx(13.3), 25.0, 25.0],
+    }
+    sound, where = found[1]
+    assert np.array_equal(sound, y[0:18000])
+    assert where["box"][1] == 0
+
+
+def test_the_md5_is_the_one_of_dvc(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"a\r\nb\n")
+    assert report_provenance.md5_of(path) == hashlib.md5(b"a\r\nb\n").hexdigest()
+
+
+def test_the_commit_and_what_changed_since(tmp_path):
+    def git(*words):
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        subprocess.run(("git", "-C", str(tmp_path), *who, *words), check=True, capture_output=True)
+
+    assert "not in a Git" in report_provenance.git_state(tmp_path)
+    git("init", "-q")
+    for name in ("params.yaml", "dvc.lock", "<b>.txt"):
+        (tmp_path / name).write_text("1")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    assert re.fullmatch("[0-9a-f]{40}", report_provenance.git_state(tmp_path))
+    (tmp_path / "dvc.lock").write_text("2")
+    assert re.fullmatch("[0-9a-f]{40}", report_provenance.git_state(tmp_path))
+    (tmp_path / "params.yaml").write_text("2")
+    (tmp_path / "<b>.txt").write_text("2")
+    assert report_provenance.git_state(tmp_path).endswith("changes since in <b>.txt, params.yaml")
+
+
+def test_the_model_card_says_what_is_not_known():
+    params = {"data": {"source": "table", "annotations": "a.csv"}, "dataset": {"fit_on": "all"}}
+    params["split"] = {"method": "article", "group": "recording_id"}
+    card = dict(report_provenance.model_card(params, [("frog", 2), ("bird", 30)], ["CC BY 4.0", "not given"]))
+    assert "CC BY 4.0; not given" in card["Data and licences"][1]
+    assert card["Limits"][-1].endswith("known: frog.")
+    assert "one by one" in card["How it was evaluated"][0]
+    assert "fitted on all clips" in card["How it was evaluated"][1]
+    params["data"]["source"] = "simulated"
+    assert "invented" in dict(report_provenance.model_card(params, [], []))["Data and licences"][1]
+
+
+class Page(HTMLParser):
+    """Collects the tags of a page, and the text in it."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.texts = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    run = report_run.Run(tmp_path_factory.mktemp("run"), HOSTILE, ("<img src=x onerror=alert(1)>", "צפרדע \"'"))
+    path = run.report()
+    return run, path, Page(path.read_text(encoding="utf-8"))
+
+
+def test_nothing_is_fetched(hostile):
+    _, _, page = hostile
+    policy = next(attributes["content"] for tag, attributes in page.tags if "http-equiv" in attributes)
+    assert policy.startswith("default-src 'none'")
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "srcset", "action", "data", "poster"):
+            if name in attributes:
+                assert attributes[name].startswith(("data:", "#")), (tag, attributes[name][:80])
+
+
+def test_hostile_names_are_text(hostile):
+    _, _, page = hostile
+    assert sum(tag == "script" for tag, _ in page.tags) == 2, "the data, and the page's own"
+    assert all(attributes.get("src") != "x" for _, attributes in page.tags)
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    assert any("<script>alert(1)</script>" in text for text in page.texts)
+    assert any("<img src=x onerror=alert(1)>" in text for text in page.texts)
+
+
+def test_images_and_players_have_names(hostile):
+    _, _, page = hostile
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    players = [attributes for tag, attributes in page.tags if tag == "audio"]
+    assert len(players) == len(HOSTILE)
+    assert len(images) == 2 * len(HOSTILE)
+    assert all(attributes["alt"] for attributes in images)
+    assert all(attributes["aria-label"] for attributes in players)
+
+
+def test_how_it_was_made_is_in_the_page(hostile):
+    run, _, page = hostile
+    text = " ".join(page.texts)
+    for name, value in report.flat(run.params):
+        assert name in page.texts, name
+        assert value is None or str(value).lower() in text.lower()
+    for file in ("model.keras", "recordings.csv", "predictions.csv"):
+        assert hashlib.md5((run.path / file).read_bytes()).hexdigest() in page.texts
+    assert "CC BY 4.0" in text
+    assert "SVM on pooled statistics" in text
+
+
+def test_the_same_run_gives_the_same_page(hostile):
+    run, path, _ = hostile
+    before = path.read_bytes()
+    assert run.report().read_bytes() == before
+
+
+def test_limits_hold_the_page_small(tmp_path, capsys):
+    run = report_run.Run(tmp_path / "run", ["a", "b", "c"])
+    run.params["report"]["clips"] = 5
+    run.report()
+    assert "5 of 12 test clips" in capsys.readouterr().out
+    run.params["report"] |= {"clips": 12, "media_mb": 0.05}
+    size = run.report().stat().st_size
+    said = re.search(r"(\d+) of 12 test clips", capsys.readouterr().out)
+    assert 0 < int(said[1]) < 12
+    assert size < 1_000_000
+
+
+def test_a_run_without_test_clips_says_so(tmp_path):
+    run = report_run.Run(tmp_path / "run", ["a", "b"])
+    header = (run.path / "predictions.csv").read_text().splitlines()[0]
+    (run.path / "predictions.csv").write_text(header + "\n")
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    metrics["test"] = {**dict.fromkeys(metrics["test"]), "support": 0, "groups": 0}
+    (run.path / "metrics.json").write_text(json.dumps(metrics))
+    reliability = (run.path / "reliability.csv").read_text().splitlines()
+    (run.path / "reliability.csv").write_text("\n".join(r for r in reliability if ",4," not in r and ",12," not in r))
+    assert "There are no test clips" in run.report().read_text()

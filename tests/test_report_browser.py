@@ -1,0 +1,251 @@
+"""The report and the comparison in a real browser: no request, cells open, tables sort, sound plays."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import report_run
+from dawnchorus import report_render
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+ARGUMENTS += ["--disable-component-update", "--disable-extensions", "--no-first-run", "--mute-audio"]
+HOSTILE = ["<script>document.title='evil'</script>", "a \"b\" 'c' & </script>", "ضفدع \u202eevil"]
+# WCAG 2.1, level AA.
+CONTRAST = 4.5
+
+# The lowest contrast of each visible text that a selector finds, as [ratio, text].
+RATIOS = """
+(parts) => {
+  // A canvas turns any CSS colour, color-mix included, into bytes.
+  const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const bytes = (colour) => {
+    context.clearRect(0, 0, 1, 1); context.fillStyle = colour; context.fillRect(0, 0, 1, 1);
+    return [...context.getImageData(0, 0, 1, 1).data];
+  };
+  const luminance = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ratio = (element) => {
+    let behind = element;
+    while (behind && bytes(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
+    const pair = [bytes(getComputedStyle(element).color), bytes(getComputedStyle(behind).backgroundColor)];
+    const [low, high] = pair.map(luminance).sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+  return [...document.querySelectorAll(parts)]
+    .filter((element) => element.checkVisibility() && element.textContent.trim())
+    .map((element) => [ratio(element), element.textContent.trim().slice(0, 60)]);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        if not CHROMIUM and not Path(playwright.chromium.executable_path).exists():
+            pytest.skip("no chromium on this machine; set CHROMIUM, or run `playwright install chromium`")
+        with playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS) as browser:
+            yield browser
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    return report_run.Run(tmp_path_factory.mktemp("few") / "run", HOSTILE, ("<b>rec</b>", "rec2")).report()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    names = [f"Eleutherodactylus species{i}" for i in range(100)]
+    run = report_run.Run(tmp_path_factory.mktemp("many") / "run", names)
+    run.params["report"]["clips"] = 120
+    return run.report()
+
+
+@pytest.fixture
+def opened(browser):
+    """Open a page; at the end of the test nothing may have been complained about or asked for."""
+    contexts, problems = [], []
+
+    def open_page(path, scheme="light", width=1280):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("dialog", lambda dialog: problems.append(dialog.message))
+        page.on(
+            "request",
+            lambda request: request.url.startswith(("data:", "file:")) or problems.append(request.url),
+        )
+        page.goto(path.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def test_a_cell_opens_its_clips_and_the_sound_has_a_duration(opened, few):
+    page = opened(few)
+    cell = page.locator('.matrix [data-cell="0-1"]')
+    assert cell.inner_text() == "1"
+    cell.click()
+    assert page.locator("#clips article").count() == 1
+    assert "called" in page.locator("#clips h3").inner_text()
+    assert cell.get_attribute("aria-expanded") == "true"
+    page.wait_for_function("document.querySelector('#clips audio').readyState > 0")
+    duration_s = page.evaluate("document.querySelector('#clips audio').duration")
+    assert 0.5 < duration_s < 3.5
+    page.wait_for_function("document.querySelector('#clips img').naturalWidth > 0")
+    page.get_by_role("button", name="Close").click()
+    assert page.locator("#clips").is_hidden()
+    assert page.evaluate("document.activeElement.dataset.cell") == "0-1"
+
+
+def test_the_order_of_the_clips(opened, few):
+    page = opened(few)
+    page.locator('.matrix [data-cell="0-0"]').click()
+    shown = page.locator("#clips article .scores tr.truth td:last-child").all_inner_texts()
+    assert shown == ["40.0 %", "80.0 %", "80.0 %"], "the least certain first"
+    page.locator('[data-list="wrong"]').click()
+    assert page.locator("#clips article").count() == 3
+    assert page.locator("[aria-expanded=true]").count() == 1
+
+
+def test_by_keyboard(opened, few):
+    page = opened(few)
+    page.locator('.matrix [data-cell="0-0"]').focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.dataset.cell") == "1-1"
+    page.keyboard.press("Enter")
+    assert page.locator("#clips article").count() == 3
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.dataset.cell") == "1-1"
+    assert page.evaluate("document.querySelectorAll('.matrix button[tabindex=\"0\"]').length") == 1
+
+
+def test_the_table_sorts(opened, few):
+    page = opened(few)
+    column = page.locator("#per-class thead th", has_text="F1")
+    values = page.locator("#per-class tbody td:nth-child(6)")
+    assert values.all_inner_texts() == ["1.000", "0.500", "0.333"]
+    column.get_by_role("button").click()
+    assert column.get_attribute("aria-sort") == "descending"
+    column.get_by_role("button").press("Enter")
+    assert column.get_attribute("aria-sort") == "ascending"
+    assert values.all_inner_texts() == ["0.333", "0.500", "1.000"]
+
+
+def test_hostile_names_are_shown_and_do_nothing(opened, few):
+    page = opened(few)
+    page.locator('.matrix [data-cell="0-1"]').click()
+    assert page.title().startswith("3 species")
+    assert HOSTILE[0][:12] in page.locator("#clips h5").inner_text()
+    assert "<b>rec" in page.locator("#clips").inner_text() or "rec2" in page.locator("#clips").inner_text()
+    assert page.locator("#per-class tbody th").first.inner_text() == HOSTILE[0]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast(opened, few, scheme):
+    page = opened(few, scheme)
+    page.locator('.matrix [data-cell="0-1"]').click()
+    parts = "p, dt, dd, h1, h2, h3, h5, a, summary, td, th, .faint, caption, figcaption, .matrix button, #clips button"
+    ratios = page.evaluate(RATIOS, parts)
+    assert len(ratios) > 100
+    assert min(ratios)[0] >= CONTRAST, min(ratios)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_in_cells_can_be_read_at_every_share(opened, few, scheme):
+    page = opened(few, scheme)
+    cell = page.locator('.matrix [data-cell="0-0"]')
+    for percent in (1, 30, 50, 53, 54, 60, 74, 75, 90, 100):
+        strength = "strong" if percent >= 75 else "middle" if percent >= 54 else ""
+        cell.evaluate(
+            "(b, [share, name]) => { b.style.setProperty('--share', share); b.className = name; }",
+            [percent / 100, strength],
+        )
+        [[ratio, _]] = page.evaluate(RATIOS, '.matrix [data-cell="0-0"]')
+        assert ratio >= CONTRAST, percent
+
+
+@pytest.mark.parametrize("width", [320, 390, 1600])
+def test_nothing_sticks_out_of_the_window(opened, few, many, width):
+    for path in (few, many):
+        page = opened(path, width=width)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_at_a_hundred_classes(opened, many):
+    page = opened(many)
+    assert many.stat().st_size < 25e6
+    assert page.locator(".matrix button").count() == 200
+    assert page.locator(".matrix thead th").count() == 101
+    box = page.locator('.matrix [data-cell="0-0"]').bounding_box()
+    assert box["width"] >= 16
+    assert box["height"] >= 16
+    cell = page.locator('.matrix [data-cell="99-0"]')
+    cell.scroll_into_view_if_needed()
+    cell.click()
+    assert page.locator("#clips article").count() == 1
+    names = page.locator(".matrix tbody th")
+    assert names.last.is_visible()
+    # The names stay in sight when the matrix is moved sideways.
+    page.locator(".matrix-frame").evaluate("frame => { frame.scrollLeft = 500; }")
+    frame = page.locator(".matrix-frame").bounding_box()
+    assert names.last.bounding_box()["x"] == pytest.approx(frame["x"], abs=3)
+
+
+def test_print_opens_everything_and_hides_players(opened, few):
+    page = opened(few)
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    assert not page.locator("audio").first.is_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_every_control_has_a_name(opened, few):
+    page = opened(few)
+    page.locator('.matrix [data-cell="0-1"]').click()
+    for element in page.locator("button, a, summary, img, audio, svg[role=img]").all():
+        name = element.evaluate("e => e.getAttribute('aria-label') || e.getAttribute('alt') || e.textContent")
+        assert re.search(r"\S", name)
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")
+    assert len(ids) == len(set(ids))
+
+
+def test_the_comparison_in_the_browser(opened, tmp_path):
+    row = {"a": 0.5, "b": 0.6, "difference": 0.1, "low": 0.02, "high": 0.2, "verdict": "better"}
+    clip = {"recording_id": HOSTILE[0], "t_min_s": 1.0, "t_max_s": 2.0, "species": HOSTILE[2]}
+    context = {
+        "a": {"name": HOSTILE[0], "commit": "0" * 40},
+        "b": {"name": "workspace", "commit": None},
+        "clips": 12,
+        "groups": 3,
+        "only_in_a": 0,
+        "only_in_b": 1,
+        "metrics": [
+            {"metric": "accuracy", **row},
+            {"metric": "loss", **row, "low": None, "high": None, "verdict": "unclear"},
+        ],
+        "mcnemar": {"became_right": 1, "became_wrong": 0, "p_value": 1.0},
+        "changed": [{"became": "right", **clip, "called_by_a": HOSTILE[1], "called_by_b": HOSTILE[2]}],
+        "params": [{"name": "model.units", "a": None, "b": False}],
+    }
+    path = tmp_path / "compare.html"
+    path.write_text(report_render.render("compare.html.j2", context), encoding="utf-8")
+    for scheme in ("light", "dark"):
+        page = opened(path, scheme, 390)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert HOSTILE[0] in page.locator("h1").inner_text()
+        assert page.locator("tr.better").count() == 1
+        ratios = page.evaluate(RATIOS, "p, td, th, h1, h2, summary, footer")
+        assert min(ratios)[0] >= CONTRAST, min(ratios)

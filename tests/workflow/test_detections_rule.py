@@ -1,0 +1,57 @@
+"""The rules of the detections on seconds of sound, with a model made by the test: what a change costs."""
+
+import csv
+import re
+
+import numpy as np
+import pytest
+import soundfile
+from project import PITCHES_HZ, SAMPLE_RATE_HZ, Project, rules_of, tone
+
+from test_detections import write_model
+
+# A model that comes from somewhere else: nothing upstream of it is there, and none of it is asked for.
+COMMAND = ("snakemake", "--cores", "2", "--allowed-rules", "window_scores", "detections", "--", "detections")
+
+
+def add_sound(project, name, seed):
+    path = project.path / "new" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    calls = [tone(pitch_hz, 1.0, seed + k) for k, pitch_hz in enumerate(PITCHES_HZ.values())]
+    soundfile.write(path, np.concatenate(calls), SAMPLE_RATE_HZ)
+
+
+@pytest.fixture
+def project(tmp_path):
+    project = Project.create(tmp_path / "project", n_recordings=1, dvc=False)
+    (project.path / "models").mkdir()
+    write_model(project.path / "models")
+    project.set("detections.recordings", "new")
+    for number in range(5):
+        add_sound(project, f"site {number % 2}/night {number}.flac", 100 * number)
+    return project
+
+
+def costs(project):
+    """Return how many jobs scored windows, and how many recordings they scored."""
+    output = project.run(*COMMAND).stdout
+    return rules_of(output)["window_scores"], sum(int(n) for n in re.findall(r"recordings: (\d+) scored", output))
+
+
+def test_one_new_file_costs_one_file_and_a_decision_costs_none(project):
+    assert costs(project) == (8, 5)
+    out = project.path / "reports/detections"
+    with (out / "events.csv").open(newline="") as file:
+        heard = {row["path"] for row in csv.DictReader(file)}
+    assert heard == {f"new/site {k % 2}/night {k}.flac" for k in range(5)}
+    assert (out / "raven/site 0/night 0.flac.selections.txt").exists()
+    assert (project.path / "reports/detections.html").exists()
+    assert costs(project) == (0, 0)
+
+    add_sound(project, "one more.wav", 999)
+    assert costs(project) == (1, 1)
+    (project.path / "new/one more.wav").unlink()
+    assert costs(project) == (1, 0)
+    assert not (out / "raven/one more.wav.selections.txt").exists()
+    project.set("detections.merge_gap_s", 1.0)
+    assert costs(project)[1] == 0

@@ -1,0 +1,105 @@
+"""Whole runs as a user starts them: what is printed, what is left behind, what comes out the same."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+import yaml
+from project import IDS, ROOT, Project, environment
+
+
+@pytest.fixture
+def bare(tmp_path) -> Project:
+    """A project that was never run, without Git or DVC."""
+    return Project.create(tmp_path / "project", dvc=False)
+
+
+def last_lines(output: str, n: int = 15) -> str:
+    return "\n".join(output.splitlines()[-n:])
+
+
+def test_bad_input_stops_the_run_and_the_last_lines_say_why(bare):
+    rows = bare.annotations()
+    rows[0][3] = "soon"
+    bare.write_annotations(rows)
+    (bare.path / f"raw/audio/{IDS[3]}.wav").write_bytes(b"")
+    done = bare.run("snakemake", "--cores", "2", check=False)
+    assert done.returncode != 0
+    end = last_lines(done.stdout)
+    assert "error: raw/annotations.csv:2: column t_min: 'soon': expected a finite number of seconds" in end
+    assert f"error: raw/audio/{IDS[3]}.wav: 'empty: the file has 0 bytes': expected whole, readable sound" in end
+    assert "Traceback" not in done.stdout
+    assert not list((bare.path / "data").rglob("*.csv"))
+
+
+def test_quarantine_goes_on_and_says_at_the_end_how_much_is_missing(bare):
+    (bare.path / f"raw/audio/{IDS[3]}.wav").write_bytes(b"")
+    bare.set("data.on_bad_recording", "quarantine")
+    output = bare.run("snakemake", "--cores", "2").stdout
+    assert "workflow specific profile profiles/default" in output
+    assert "quarantine: 3 of 27 annotations left out; 1 problems in data/recordings/audit.csv" in last_lines(output)
+    with open(bare.path / "data/recordings/audit.csv", newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == [f"raw/audio/{IDS[3]}.wav"]
+    metrics = json.loads((bare.path / "reports/metrics.json").read_text())
+    assert sum(metrics[part]["support"] for part in ("train", "validation", "test")) == 24
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("train.epochs", 0, "params.yaml: train.epochs: 0: expected integer >= 1"),
+        ("train.epoch", 5, "params.yaml: train.epoch: unknown key; did you mean epochs?"),
+    ],
+)
+def test_a_wrong_parameter_stops_before_anything_runs(bare, key, value, expected):
+    bare.set(key, value)
+    done = bare.run("snakemake", "--cores", "2", check=False)
+    assert done.returncode != 0
+    assert expected in last_lines(done.stdout, 4)
+    assert "Traceback" not in done.stdout
+    assert not (bare.path / "data").exists()
+
+
+def test_values_of_the_command_line_are_refused(bare):
+    done = bare.run("snakemake", "--cores", "2", "--config", "seed=5", check=False)
+    assert done.returncode != 0
+    assert "seed: given by --config or --configfile" in last_lines(done.stdout, 4)
+
+
+def test_a_group_that_is_no_column_is_named(bare):
+    bare.set("split.group", "site")
+    done = bare.run("snakemake", "--cores", "2", check=False)
+    assert done.returncode != 0
+    assert "error: params.yaml: split.group: 'site': expected a column of the annotations" in last_lines(done.stdout)
+
+
+def test_two_trainings_with_one_seed_are_the_same_and_another_seed_is_not(tmp_path):
+    """The stage as the rule calls it, with Keras, in processes of their own."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "dataset").mkdir()
+    y = rng.integers(3, size=60)
+    x = rng.normal(size=(60, 10, 4)).astype(np.float32) + y[:, None, None]
+    np.save(tmp_path / "dataset/x.npy", x)
+    parts = np.where(np.arange(60) < 40, "train", "validation")
+    lines = [f"{label},{part}" for label, part in zip(y, parts, strict=True)]
+    (tmp_path / "dataset/rows.csv").write_text("\n".join(["class_index,partition", *lines]) + "\n")
+    (tmp_path / "dataset/classes.csv").write_text("class_index,species_id,species_name\n0,a,a\n1,b,b\n2,c,c\n")
+    (tmp_path / "dataset/statistics.json").write_text("{}")
+    default = yaml.safe_load((ROOT / "params.yaml").read_text())
+    histories = []
+    for run, seed in enumerate((5, 5, 6)):
+        params = {"seed": seed, "model": {"name": "lstm", "units": 8, "dropout": 0.5}}
+        params["train"] = {**default["train"], "epochs": 3}
+        command = [sys.executable, "-m", "dawnchorus.stages.model", "--dataset", "dataset", "--threads", "2"]
+        command += ["--params", json.dumps(params), "--output", f"models-{run}"]
+        env = {**environment(), "PYTHONPATH": str(ROOT / "src")}
+        said = subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True, text=True)
+        assert Counter(line.split(":")[0] for line in said.stdout.splitlines())["model"] >= 5
+        assert "model: CPU" in said.stdout or "model: GPU" in said.stdout
+        histories.append((tmp_path / f"models-{run}/history.csv").read_text())
+    assert histories[0] == histories[1]
+    assert histories[0] != histories[2]

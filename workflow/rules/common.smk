@@ -1,0 +1,32 @@
+# common: what all rules share
+#
+# checks params.yaml, takes the folder for this run, and holds the records of earlier runs against the files there are
+
+
+def block(*names):
+    """Return blocks of params.yaml as one JSON text: what a rule records, and all that its stage gets."""
+    return json.dumps({name: config[name] for name in names}, sort_keys=True)
+
+
+try:
+    params.check_config(config, "params.yaml", Path(workflow.basedir) / "workflow/schemas/params.schema.yaml")
+    # The jobs of a cluster read this file too; only the process that plans them may touch records.
+    if workflow.is_main_process and records.claim():
+        records.settle()
+except errors.InputError as error:
+    raise WorkflowError(str(error)) from None
+
+# The code that runs is the code of this folder, not an installed copy: `dvc exp run --temp` works in a copy.
+shell.prefix('set -euo pipefail; export PYTHONPATH="$PWD/src"; ')
+
+STARTED_S = time.time()
+SHARDS = range(8)
+
+# A simulated set is named by content in its recordings.csv, an input; the user's own audio by this hash.
+AUDIO_FINGERPRINT = (
+    ""
+    if config["data"]["source"] == "simulated"
+    else recordings.fingerprint(
+        config["data"]["annotations"], config["data"]["audio_dir"], hashes.HashCache(records.HASHES)
+    )
+)

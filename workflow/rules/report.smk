@@ -1,0 +1,72 @@
+# report: one page in which the run can be read, seen and heard
+#
+# needs  what evaluation measured, the training history, the model's card, the tables of the data, some audio,
+#        all of params.yaml (the page shows every value)
+# makes  reports/report.html, which holds everything it shows and works without any network
+#
+# The page names the commit at which it was made. That is said, not an input: a commit makes no report stale.
+
+
+rule report:
+    """Put metrics, curves, confusions, pictures and sounds of the run into one page."""
+    input:
+        metrics="reports/metrics.json",
+        comparison="reports/comparison.csv",
+        predictions="reports/predictions.csv",
+        per_class="reports/per_class.csv",
+        reliability="reports/reliability.csv",
+        history="models/history.csv",
+        model="models/model.keras",
+        rows="data/dataset/rows.csv",
+        split="data/split/split.csv",
+        annotations="data/recordings/annotations.csv",
+        recordings="data/recordings/recordings.csv",
+        audit="data/recordings/audit.csv",
+        templates=[
+            "src/dawnchorus/templates/report.html.j2",
+            "src/dawnchorus/templates/charts.html.j2",
+            "src/dawnchorus/templates/page.css",
+            "src/dawnchorus/templates/report.css",
+            "src/dawnchorus/templates/report.js",
+        ],
+        code=[
+            "src/dawnchorus/stages/report.py",
+            "src/dawnchorus/report.py",
+            "src/dawnchorus/report_charts.py",
+            "src/dawnchorus/report_curves.py",
+            "src/dawnchorus/report_excerpts.py",
+            "src/dawnchorus/report_media.py",
+            "src/dawnchorus/report_provenance.py",
+            "src/dawnchorus/report_render.py",
+            "src/dawnchorus/report_tables.py",
+            "src/dawnchorus/audio.py",
+            "src/dawnchorus/features.py",
+            "src/dawnchorus/labels.py",
+            "src/dawnchorus/model_file.py",
+            "src/dawnchorus/pooled.py",
+            "src/dawnchorus/device.py",
+            "src/dawnchorus/networks/__init__.py",
+            "src/dawnchorus/blocks.py",
+            f"src/dawnchorus/networks/{config['model']['name']}.py",
+            "src/dawnchorus/errors.py",
+            "src/dawnchorus/files.py",
+            "src/dawnchorus/tables.py",
+        ],
+    output:
+        "reports/report.html",
+    log:
+        "logs/report.log",
+    benchmark:
+        "benchmarks/report.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        report=block(*config),
+        audio_dir=config["data"]["audio_dir"],
+    shell:
+        "python -m dawnchorus.stages.report --metrics {input.metrics:q} --comparison {input.comparison:q}"
+        " --predictions {input.predictions:q} --per-class {input.per_class:q}"
+        " --reliability {input.reliability:q} --history {input.history:q} --model {input.model:q}"
+        " --rows {input.rows:q} --split {input.split:q} --annotations {input.annotations:q}"
+        " --recordings {input.recordings:q} --audit {input.audit:q} --audio-dir {params.audio_dir:q}"
+        " --params {params.report:q} --output {output:q} 2>&1 | tee {log}"
