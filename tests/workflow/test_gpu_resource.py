@@ -7,8 +7,6 @@ import pytest
 import yaml
 from project import ROOT, Project
 
-pytestmark = pytest.mark.workflow
-
 SNAKEFILE = """
 rule all:
     input:
