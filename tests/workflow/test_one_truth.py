@@ -18,7 +18,8 @@ from project import IDS, Project, environment, rules_of
 pytestmark = pytest.mark.table
 
 TOOLS = pytest.mark.parametrize("tool", ["snakemake", "dvc"])
-FROM_MODEL = Counter(model=1, evaluation=1, figures=1)
+FROM_EVALUATION = Counter(evaluation=1, figures=1, report=1)
+FROM_MODEL = Counter(model=1) + FROM_EVALUATION
 EVERYTHING = Counter(recordings=1, features=8, split=1, dataset=1) + FROM_MODEL
 
 
@@ -74,8 +75,8 @@ def test_dvc_repro_then_snakemake_has_nothing_to_do(tmp_path):
         ("dataset.normalization", "none", Counter(dataset=1) + FROM_MODEL),
         ("model.l2", 0.5, FROM_MODEL),
         ("train.epochs", 6, FROM_MODEL),
-        ("evaluation.batch_size", 3, Counter(evaluation=1, figures=1)),
-        ("figures.example_species", 2, Counter(figures=1)),
+        ("evaluation.batch_size", 3, FROM_EVALUATION),
+        ("figures.example_species", 2, Counter(figures=1, report=1)),
     ],
 )
 def test_a_changed_key_runs_its_rules_for_real(project, tool, key, value, expected):
@@ -241,7 +242,7 @@ def test_a_changed_readme_runs_nothing(project):
     [
         ("data/features/shard-3.zip", Counter(features=1, dataset=1) + FROM_MODEL),
         ("models/model.keras", FROM_MODEL),
-        ("reports/metrics.json", Counter(evaluation=1, figures=1)),
+        ("reports/metrics.json", FROM_EVALUATION),
         ("reports/figures/classes.svg", Counter(figures=1)),
     ],
 )
@@ -382,3 +383,11 @@ def test_links_into_the_cache_are_never_written_through(two_commits, tool, link)
     assert project.trained_with()["train"]["epochs"] == 5
     assert_settled(project)
     assert_cache_is_intact(project)
+
+
+def test_snakemakes_own_report_and_the_picture_of_the_dag(project):
+    graph = project.run("snakemake", "--rulegraph", "--", "reports/report.html").stdout
+    assert graph[graph.index("digraph") :].count("label = ") == 8
+    project.run("snakemake", "--report", "snakemake-report.html")
+    assert "<html" in (project.path / "snakemake-report.html").read_text()[:2000].lower()
+    assert_settled(project)
