@@ -46,8 +46,6 @@ rule evaluation:
         reliability="reports/reliability.csv",
         comparison="reports/comparison.csv",
         calibration="models/calibration.json",
-    params:
-        evaluation=block("seed", "evaluation"),
     log:
         "logs/evaluation.log",
     benchmark:
@@ -55,6 +53,8 @@ rule evaluation:
     conda:
         "../../environment.yml"
     threads: 8
+    params:
+        evaluation=block("seed", "evaluation"),
     shell:
         "python -m dawnchorus.stages.evaluation --dataset data/dataset --annotations {input.annotations:q}"
         " --split {input.split:q} --model {input.model:q} --params {params.evaluation:q} --threads {threads}"
