@@ -49,6 +49,7 @@ def stages() -> dict[str, list[str]]:
     found = {}
     for path in ("dvc.yaml", "workflow/simulate/dvc.yaml"):
         for name, stage in yaml.safe_load(Path(path).read_text())["stages"].items():
+            stage = stage.get("do", stage)
             outs = [*stage["outs"], *stage.get("metrics", [])]
             found[name] = [next(iter(out)) if isinstance(out, dict) else out for out in outs]
     return found

@@ -8,6 +8,12 @@ def block(*names):
     return json.dumps({name: config[name] for name in names}, sort_keys=True)
 
 
+def recordings_to_hear(wildcards):
+    """Name the content of a shard's recordings; called only when detections are asked for."""
+    cache = hashes.HashCache(records.HASHES)
+    return sounds.fingerprint(config["detections"]["recordings"], int(wildcards.shard), len(SHARDS), cache)
+
+
 try:
     params.check_config(config, "params.yaml", Path(workflow.basedir) / "workflow/schemas/params.schema.yaml")
     # The jobs of a cluster read this file too; only the process that plans them may touch records.

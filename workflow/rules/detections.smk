@@ -8,12 +8,6 @@
 # every recording whose content, model, windows and code are the same: `update` hands it its own old shard.
 
 
-def recordings_to_hear(wildcards):
-    """Name the content of a shard's recordings; called only when detections are asked for."""
-    cache = hashes.HashCache(records.HASHES)
-    return sounds.fingerprint(config["detections"]["recordings"], int(wildcards.shard), len(SHARDS), cache)
-
-
 rule window_scores:
     """Score the windows of each recording of a shard."""
     input:
