@@ -72,7 +72,7 @@ def test_dvc_repro_then_snakemake_has_nothing_to_do(tmp_path):
         ("data.shortest_annotation_s", 0.06, EVERYTHING),
         ("features.n_mels", 12, Counter(features=8, dataset=1) + FROM_MODEL),
         ("split.test_fraction", 0.3, Counter(split=1, dataset=1) + FROM_MODEL),
-        ("dataset.normalization", "none", Counter(dataset=1) + FROM_MODEL),
+        ("dataset.normalization", "per_feature", Counter(dataset=1) + FROM_MODEL),
         ("model.l2", 0.5, FROM_MODEL),
         ("train.epochs", 6, FROM_MODEL),
         ("evaluation.batch_size", 3, FROM_EVALUATION),

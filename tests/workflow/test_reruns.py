@@ -40,7 +40,7 @@ OTHER = {
     "split.validation_groups": [IDS[2]],
     "dataset.frames": 20,
     "dataset.padding": "centre",
-    "dataset.normalization": "none",
+    "dataset.normalization": "per_feature",
     "dataset.fit_on": "all",
     "train.early_stopping_patience": 3,
     "train.optimizer": "adam",
