@@ -22,7 +22,7 @@ fail() {
 
 [[ -f tests/slurm/run.sh && -f Snakefile ]] || fail "$PWD is not the top of the repository; expected to run there"
 ((EUID == 0)) || fail "the user is $(id -un); expected root, whom slurmd needs"
-python -c 'import snakemake_executor_plugin_slurm' ||
+python -c 'import snakemake_executor_plugin_slurm' 2>/dev/null ||
     fail "$(command -v python || echo 'no python') has no SLURM plugin; expected the project's environment on PATH"
 
 readonly TOOLS=(munged slurmctld slurmd sbatch)
@@ -40,6 +40,8 @@ fi
 repository=$PWD
 # Not in TMPDIR: the path of a socket may have 107 characters.
 here=$(mktemp -d /tmp/dawnchorus-slurm.XXXXXX)
+# From here on no command of SLURM's speaks to another SLURM than the one in this folder.
+export SLURM_CONF=$here/slurm.conf
 # Newest first: the order in which they are stopped.
 started=()
 
@@ -53,8 +55,10 @@ start() { # LOG COMMAND...
 stop_all() {
     local pid
     # Jobs outlive the daemons; so they go first.
-    timeout 10 scancel --quiet --full --signal=KILL --user=root 2>/dev/null || true
-    timeout 10 bash -c 'while [[ $(squeue --noheader --states=R,CG) ]]; do sleep 0.2; done' 2>/dev/null || true
+    if [[ -f $SLURM_CONF ]]; then
+        timeout 10 scancel --quiet --full --signal=KILL --user=root 2>/dev/null || true
+        timeout 10 bash -c 'while [[ $(squeue --noheader --states=R,CG) ]]; do sleep 0.2; done' 2>/dev/null || true
+    fi
     for pid in "${started[@]}"; do
         kill "$pid" 2>/dev/null || continue
         # A daemon that does not end when asked to is not left behind.
@@ -101,7 +105,6 @@ print(*(s.getsockname()[1] for s in held))'
 
 chmod 755 "$here"
 mkdir "$here"/{bin,environments,state,spool}
-export SLURM_CONF=$here/slurm.conf
 node=$(hostname -s)
 read -r controller_port node_port < <(free_ports)
 

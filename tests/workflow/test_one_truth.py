@@ -333,7 +333,7 @@ def test_the_second_of_two_runs_says_so_and_stops(project, tool):
         rest = first.stdout.read()
         first.wait()
     assert second.returncode != 0
-    says = "make sure that no other Snakemake process" if tool == "snakemake" else "Unable to acquire lock"
+    says = "make sure that no other Snakemake process" if tool == "snakemake" else "is busy, it is being blocked by"
     assert says in second.stdout
     assert "Traceback" not in second.stdout
     assert first.returncode == 0, rest
