@@ -11,7 +11,7 @@ run: .venv/ready
 
 # Unit tests and the workflow on seconds of sound. `make test-table` runs the long table of Snakemake against DVC.
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 -m "not table"
+	$(BIN)/python -m pytest -n 2
 
 test-table: .venv/ready
 	$(BIN)/python -m pytest -n 2 -m table
