@@ -17,8 +17,8 @@ test-table: .venv/ready
 	$(BIN)/python -m pytest -n 2 -m table
 
 bench: .venv/ready
-	$(BIN)/python bench/workflow.py
-	$(BIN)/python bench/extraction.py --data ../shared/data/a60
+	PYTHONPATH=src $(BIN)/python bench/workflow.py
+	PYTHONPATH=src $(BIN)/python bench/extraction.py --data ../shared/data/a60
 
 .venv/ready: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

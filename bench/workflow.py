@@ -94,11 +94,10 @@ def memory(folder: Path, n: int) -> None:
     found = {}
     for rows in (n, 10 * n):
         project = many_recordings(folder / f"memory-{rows}", rows)
-        project.set("dataset.frames", 512)
-        project.set("model.name", "lstm")
+        project.set("dataset.frames", 256)
         params = project.params()
-        params["model"] = {"name": "lstm", "units": 8, "dropout": 0.0}
-        params["train"]["epochs"] = 1
+        params["model"] = {"name": "lstm", "units": 8, "bidirectional": False, "dropout": 0.0}
+        params["train"].update(epochs=1, batch_size=64)
         project.write_params(params)
         project.run("snakemake", "--cores", "2", "--until", "model")
         size_mb = (project.path / "data/dataset/x.npy").stat().st_size / 1e6
