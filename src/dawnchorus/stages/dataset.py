@@ -6,7 +6,7 @@ Beside it an array of the test recordings' clips that hold no annotation, for th
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -80,12 +80,21 @@ def features_block(opened: list[shards.Shard]) -> dict:
 
 
 @contextmanager
-def array_for_whole(path: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """Yield a float32 array to fill; it becomes the .npy file ``path`` when the block ends without error."""
+def array_for_whole(path: Path, shape: tuple[int, int, int]) -> Iterator[Callable[[int, np.ndarray], None]]:
+    """Yield a function that puts one row into a float32 array; the array becomes the .npy file ``path`` at the end.
+
+    Rows are written to the file, not into a map of it: a map would count as memory, all that was written of it.
+    """
     with path_for_whole(path) as temporary:
-        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
-        yield array
-        array.flush()
+        offset = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape).offset
+        row_bytes = shape[1] * shape[2] * np.dtype(np.float32).itemsize
+        with open(temporary, "r+b") as file:
+
+            def put(number: int, row: np.ndarray) -> None:
+                file.seek(offset + number * row_bytes)
+                file.write(np.ascontiguousarray(row, dtype=np.float32).tobytes())
+
+            yield put
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -119,14 +128,16 @@ def main(argv: list[str] | None = None) -> None:
         )
         n_features = next(iter(clips))[1].shape[1]
         n_frames = [0] * len(rows)
-        with array_for_whole(args.output / "x.npy", (len(rows), frames, n_features)) as x:
+        with array_for_whole(args.output / "x.npy", (len(rows), frames, n_features)) as put:
             for number, clip in clips:
-                x[number], n_frames[number] = dataset.normalized(clip, statistics, frames, params["padding"])
+                values, n_frames[number] = dataset.normalized(clip, statistics, frames, params["padding"])
+                put(number, values)
         taken, pairs = clips.context([partition[row.cells["annotation_id"]] == "test" for row in rows])
         n_context, context_frames = sum(taken.values()), [0] * sum(taken.values())
-        with array_for_whole(args.output / "context.npy", (n_context, frames, n_features)) as x:
+        with array_for_whole(args.output / "context.npy", (n_context, frames, n_features)) as put:
             for number, clip in enumerate(clips.features_of_context(taken)):
-                x[number], context_frames[number] = dataset.normalized(clip, statistics, frames, params["padding"])
+                values, context_frames[number] = dataset.normalized(clip, statistics, frames, params["padding"])
+                put(number, values)
     write_rows(
         args.output / "rows.csv",
         ROW_COLUMNS,
