@@ -47,7 +47,6 @@ ARTICLE = {
     "clip": "annotation",
     "window_s": 5.0,
     "jitter_s": 0.0,
-    "clip_normalization": "none",
     "context_clips": 0,
     "context_gap_s": 0.5,
 }

@@ -124,6 +124,19 @@ def test_a_frequency_response_is_the_same_in_all_frames_of_a_clip_and_spares_the
         assert (gain[n:] == 0).all()
 
 
+def test_powers_add_where_a_background_is_laid_under():
+    clip, background = np.full((5, 3), -20, np.float32), np.full((2, 3), -20, np.float32)
+    background[1] = -90
+    mixed = augmentation.over_background(clip, background, 0.0)
+    # Twice the power is 3.01 dB more; what lies 70 dB below changes nothing. Its 2 frames are repeated.
+    np.testing.assert_allclose(mixed[[0, 2, 4]], -20 + 10 * np.log10(2), atol=1e-4)
+    np.testing.assert_allclose(mixed[[1, 3]], -20, atol=1e-4)
+    weaker = augmentation.over_background(clip, background, -10.0)
+    np.testing.assert_allclose(weaker[0], -20 + 10 * np.log10(1.1), atol=1e-4)
+    assert mixed.dtype == np.float32
+    assert (clip == -20).all()
+
+
 def test_a_clip_read_faster_is_shorter_and_holds_the_same_order():
     ramp = np.arange(1, 21, dtype=np.float32)[None, :, None]
     for seed in range(30):

@@ -108,6 +108,8 @@ def test_ninety_five_of_a_hundred_hold_the_truth():
         ("r r s t", "r r s t", "r r s t"),
         # The article's split: every annotation on its own, though two come from one recording.
         ("0 1 2 3", "r r s t", "r r s t"),
+        # A fold that is the whole test partition.
+        ("5 5 5", "r r s", "r r s"),
     ],
 )
 def test_what_is_drawn_as_a_whole(groups, recordings, expected):

@@ -19,16 +19,57 @@ def test_the_annotation_is_the_clip():
 @pytest.mark.parametrize(
     ("annotation", "duration_s", "expected"),
     [
-        ((20.0, 22.0), 60.0, (18.0, 24.0)),
-        ((0.5, 1.5), 60.0, (0.0, 6.0)),
-        ((59.0, 60.0), 60.0, (54.0, 60.0)),
-        ((10.0, 30.0), 60.0, (17.0, 23.0)),
+        ((20.0, 22.0), 60.0, (18.5, 23.5)),
+        ((0.5, 1.5), 60.0, (0.0, 5.0)),
+        ((59.0, 60.0), 60.0, (55.0, 60.0)),
+        ((10.0, 30.0), 60.0, (17.5, 22.5)),
         ((1.0, 2.0), 4.0, (0.0, 4.0)),
-        ((1.0, 2.0), 6.0, (0.0, 6.0)),
+        ((1.0, 2.0), 5.0, (0.0, 5.0)),
     ],
 )
 def test_window_by_hand(annotation, duration_s, expected):
     assert clips.spans([annotation], duration_s, WINDOW) == [pytest.approx(expected)]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "duration_s", "margin", "starts"),
+    [
+        # In the middle of a recording the window moves half a second to both sides.
+        ((20.0, 22.0), 60.0, (18.0, 24.0), (0.0, 1.0)),
+        # At an edge, where the annotation does not lie in the middle, it never leaves a part of it behind.
+        ((0.2, 0.4), 60.0, (0.0, 6.0), (0.0, 0.2)),
+        ((59.6, 59.9), 60.0, (54.0, 60.0), (0.9, 1.0)),
+        ((0.0, 0.4), 60.0, (0.0, 6.0), (0.0, 0.0)),
+        # A call longer than the window loses at both ends; the window stays within it.
+        ((10.0, 30.0), 60.0, (17.0, 23.0), (0.0, 1.0)),
+        # No room to move.
+        ((1.0, 2.0), 5.0, (0.0, 5.0), (0.0, 0.0)),
+        ((1.0, 2.0), 3.0, (0.0, 3.0), (0.0, 0.0)),
+    ],
+)
+def test_margin_and_starts_by_hand(annotation, duration_s, margin, starts):
+    assert clips.margins([annotation], duration_s, WINDOW) == [pytest.approx(margin)]
+    assert clips.jitter(annotation, margin, WINDOW) == pytest.approx(starts)
+
+
+def test_no_margins_without_jitter_or_windows():
+    assert clips.margins([(1.0, 2.0)], 60.0, {**WINDOW, "clip": "annotation"}) == []
+    assert clips.margins([(1.0, 2.0)], 60.0, {**WINDOW, "jitter_s": 0.0}) == []
+
+
+def test_a_moved_window_stays_in_its_margin_and_loses_nothing_more_of_the_annotation():
+    for rng, duration_s, annotations in random_cases(400, seed=5):
+        params = {"clip": "window", "window_s": rng.uniform(0.2, 8), "jitter_s": rng.uniform(0.01, 2)}
+        of_all = clips.spans(annotations, duration_s, params), clips.margins(annotations, duration_s, params)
+        for (t_min_s, t_max_s), window, margin in zip(annotations, *of_all, strict=True):
+            length_s = window[1] - window[0]
+            held_s = min(t_max_s, window[1]) - max(t_min_s, window[0])
+            first_s, last_s = clips.jitter((t_min_s, t_max_s), margin, params)
+            assert -1e-9 <= first_s <= window[0] - margin[0] + 1e-9
+            assert window[0] - margin[0] - 1e-9 <= last_s <= margin[1] - margin[0] - length_s + 1e-9
+            for start_s in (margin[0] + first_s, margin[0] + last_s):
+                assert abs(start_s - window[0]) <= params["jitter_s"] + 1e-9
+                assert min(t_max_s, start_s + length_s) - max(t_min_s, start_s) >= held_s - 1e-9
 
 
 def test_unknown_policy_is_an_input_error():
@@ -47,7 +88,7 @@ def random_cases(n, seed):
 def test_window_stays_inside_keeps_its_length_and_holds_the_centre():
     for rng, duration_s, annotations in random_cases(400, seed=1):
         params = {"clip": "window", "window_s": rng.uniform(0.2, 8), "jitter_s": rng.uniform(0, 2)}
-        length_s = params["window_s"] + 2 * params["jitter_s"]
+        length_s = params["window_s"]
         found = clips.spans(annotations, duration_s, params)
         assert len(found) == len(annotations)
         for (t_min_s, t_max_s), (start_s, stop_s) in zip(annotations, found, strict=True):
@@ -106,7 +147,7 @@ def test_context_is_as_long_as_what_it_stands_for():
     (span,) = clips.context(annotations[:1], 60.0, 1.5, params)
     assert span[1] - span[0] == pytest.approx(1.5)
     (span,) = clips.context(annotations[:1], 60.0, 0.1, {**params, "clip": "window"})
-    assert span[1] - span[0] == pytest.approx(6.0)
+    assert span[1] - span[0] == pytest.approx(5.0)
     assert clips.context(annotations, 60.0, 0.1, {**params, "context_clips": 0}) == []
     assert clips.context([], 60.0, 0.1, params) == []
 

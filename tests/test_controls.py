@@ -28,9 +28,9 @@ def plain_statistics(clip):
 
 
 def as_data_set(made, normalization, padding, deltas=0):
-    statistics = dataset.fit_statistics(made, normalization, 14, padding)
-    rows = [dataset.normalized(clip, statistics, 14, padding) for clip in made]
-    statistics |= {"padding": padding, "features": {"deltas": deltas}}
+    block = {"normalization": normalization, "clip_normalization": "none", "frames": 14, "padding": padding}
+    statistics = dataset.fit_statistics(made, {**block, "features": {"deltas": deltas}})
+    rows = [dataset.normalized(clip, statistics) for clip in made]
     return np.stack([row for row, _ in rows]), np.array([n for _, n in rows]), statistics
 
 

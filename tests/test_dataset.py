@@ -11,7 +11,7 @@ from dawnchorus.stages import dataset as stage
 
 def clips(lengths=(3, 7, 5), n_features=4, seed=0):
     rng = np.random.default_rng(seed)
-    return [rng.normal(50, 3, size=(n, n_features)).astype("f4") * [1, 2, 3, 4] for n in lengths]
+    return [(rng.normal(50, 3, size=(n, n_features)) * [1, 2, 3, 4]).astype("f4") for n in lengths]
 
 
 def test_right_padding_puts_zeros_after():
@@ -31,6 +31,42 @@ def test_a_longer_clip_keeps_its_middle():
     assert (padded[:, 0].tolist(), n_frames) == ([2, 3, 4], 3)
 
 
+def block(normalization, frames, padding="right", clip_normalization="none"):
+    return {
+        "normalization": normalization,
+        "clip_normalization": clip_normalization,
+        "frames": frames,
+        "padding": padding,
+        "features": {"deltas": 0},
+    }
+
+
+def test_clip_normalization_by_its_definition():
+    (piece,) = clips((9,))
+    median = dataset.clip_normalized(piece, "median", 0)
+    np.testing.assert_allclose(median, piece - np.median(piece, axis=0), atol=1e-5)
+    standard = dataset.clip_normalized(piece, "standard", 0)
+    np.testing.assert_allclose(standard, (piece - piece.mean()) / piece.std(), atol=1e-4)
+    assert standard.dtype == np.float32
+    # Differences over time have nothing taken away, and the scale of what they are differences of.
+    with_deltas = dataset.clip_normalized(np.hstack([piece, 0 * piece + 3]), "standard", 1)
+    np.testing.assert_allclose(with_deltas[:, :4], standard, atol=1e-5)
+    np.testing.assert_allclose(with_deltas[:, 4:], 3 / piece.std(), rtol=1e-5)
+    assert not dataset.clip_normalized(np.full((3, 2), 7, "f4"), "standard", 0).any()
+    assert dataset.clip_normalized(piece, "none", 0) is piece
+    with pytest.raises(InputError, match=r"dataset\.clip_normalization: 'max'"):
+        dataset.clip_normalized(piece, "max", 0)
+
+
+def test_statistics_are_those_of_clips_that_were_normalized_by_themselves():
+    pieces = clips()
+    own = np.concatenate([piece - np.median(piece, axis=0) for piece in pieces])
+    statistics = dataset.fit_statistics(pieces, block("per_feature", 9, clip_normalization="median"))
+    np.testing.assert_allclose(statistics["offset"], own.mean(axis=0), atol=1e-4)
+    row, n = dataset.normalized(pieces[0], statistics)
+    np.testing.assert_allclose(row[:n], (own[:n] - own.mean(axis=0)) / own.std(axis=0), atol=1e-4)
+
+
 def test_moments_in_pieces_are_numpys_of_the_whole():
     whole = np.random.default_rng(1).normal(1e4, 0.01, size=(1000, 3))
     moments = dataset.Moments()
@@ -44,8 +80,8 @@ def test_moments_in_pieces_are_numpys_of_the_whole():
 
 def test_per_feature_frames_have_mean_0_and_deviation_1_and_padding_stays_0():
     pieces = clips()
-    statistics = dataset.fit_statistics(pieces, "per_feature", 9, "right")
-    rows = [dataset.normalized(piece, statistics, 9, "right") for piece in pieces]
+    statistics = dataset.fit_statistics(pieces, block("per_feature", 9))
+    rows = [dataset.normalized(piece, statistics) for piece in pieces]
     sounding = np.concatenate([row[:n] for row, n in rows])
     np.testing.assert_allclose(sounding.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(sounding.std(axis=0), 1, rtol=1e-5)
@@ -54,7 +90,7 @@ def test_per_feature_frames_have_mean_0_and_deviation_1_and_padding_stays_0():
 
 def test_a_feature_that_never_varies_becomes_0_not_nan():
     piece = np.hstack([np.full((5, 1), 7.0), np.arange(5.0)[:, None]]).astype("f4")
-    row, _ = dataset.normalized(piece, dataset.fit_statistics([piece], "per_feature", 5, "right"), 5, "right")
+    row, _ = dataset.normalized(piece, dataset.fit_statistics([piece], block("per_feature", 5)))
     assert (row[:, 0] == 0).all()
     assert np.isfinite(row).all()
 
@@ -67,35 +103,42 @@ def test_min_max_std_is_the_articles_formula_on_the_padded_whole():
         row[before : before + len(piece)] = piece
     expected = (whole - whole.min()) / (whole.max() - whole.min())
     expected = expected / np.std(expected)
-    statistics = dataset.fit_statistics(pieces, "min_max_std", 10, "centre")
-    got = np.stack([dataset.normalized(piece, statistics, 10, "centre")[0] for piece in pieces])
+    statistics = dataset.fit_statistics(pieces, block("min_max_std", 10, "centre"))
+    got = np.stack([dataset.normalized(piece, statistics)[0] for piece in pieces])
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_nothing_to_fit_on_or_nothing_that_varies_is_an_error():
     with pytest.raises(InputError, match="no clip to fit"):
-        dataset.fit_statistics([], "per_feature", 5, "right")
+        dataset.fit_statistics([], block("per_feature", 5))
     with pytest.raises(InputError, match="all feature values are equal"):
-        dataset.fit_statistics([np.zeros((5, 2), "f4")], "min_max_std", 5, "right")
+        dataset.fit_statistics([np.zeros((5, 2), "f4")], block("min_max_std", 5))
 
 
 # the stage
 
-FEATURES = {"kind": "log_mel", "context_clips": 2}
-PARAMS = {"frames": None, "padding": "right", "normalization": "per_feature", "fit_on": "train"}
+FEATURES = {"kind": "log_mel", "deltas": 0, "clip": "window", "window_s": 3.0, "jitter_s": 1.0, "context_clips": 2}
+PARAMS = {
+    "frames": None,
+    "clip_normalization": "none",
+    "padding": "right",
+    "normalization": "per_feature",
+    "fit_on": "train",
+}
 
 
-def a_set(folder, n_context):
+def a_set(folder, n_context, margins=False):
     """Write two shards of recordings a, b and c, the last two in the test partition; return the arguments.
 
     ``n_context``: how many clips without annotation each has. Each of their values is a number of its own.
+    ``margins``: whether clips have a second of margin on both sides; a frame is a second.
     """
     species = {"a": "xyx", "b": "yxy", "c": "x"}
     rng = np.random.default_rng(0)
     rows = [(recording, of) for recording in species for of in species[recording]]
     with open(folder / "annotations.csv", "w") as file:
-        file.write("annotation_id,recording_id,species_id,species_name,row\n")
-        file.writelines(f"{n},{recording},{of},{of},odd\n" for n, (recording, of) in enumerate(rows))
+        file.write("annotation_id,recording_id,species_id,species_name,row,t_min_s,t_max_s\n")
+        file.writelines(f"{n},{recording},{of},{of},odd,11,12\n" for n, (recording, of) in enumerate(rows))
     with open(folder / "split.csv", "w") as file:
         file.write("annotation_id,partition\n")
         file.writelines(f"{n},{'train' if recording == 'a' else 'test'}\n" for n, (recording, _) in enumerate(rows))
@@ -103,9 +146,15 @@ def a_set(folder, n_context):
         with shards.write_shard(folder / f"shard-{number}.zip", FEATURES) as writer:
             for recording in held:
                 n_clips, n_free = len(species[recording]), n_context[recording]
-                arrays = [rng.normal(size=(3 + n, 2)).astype("f4") for n in range(n_clips)]
+                wide = [rng.normal(size=(5 + n, 2)).astype("f4") for n in range(n_clips)]
+                arrays = [clip[1:-1] for clip in wide] + (wide if margins else [])
                 arrays += [np.full((2, 2), 100 * ord(recording) + n, "f4") for n in range(n_free)]
-                writer.add(recording, "s", [(0.0, 1.0)] * len(arrays), arrays, n_free)
+                clips_s = {
+                    "annotation": [(10.0, 13.0)] * n_clips,
+                    "margin": [(9.0, 13.0 + n) for n in range(n_clips)] * margins,
+                    "context": [(0.0, 1.0)] * n_free,
+                }
+                writer.add(recording, "s", clips_s, arrays)
     arguments = {"--annotations": "annotations.csv", "--split": "split.csv", "--output": "made"}
     words = [word for key, name in arguments.items() for word in (key, str(folder / name))]
     return [*words, "--shards", *(str(folder / f"shard-{n}.zip") for n in range(2)), "--params"]
@@ -116,25 +165,22 @@ def table(path):
         return list(csv.DictReader(file))
 
 
-def test_stage_sets_context_clips_beside_the_test_rows(tmp_path, capsys):
+def test_stage_writes_clips_without_annotation_as_they_were_extracted(tmp_path, capsys):
     arguments = a_set(tmp_path, {"a": 2, "b": 2, "c": 0})
     stage.main([*arguments, json.dumps({"dataset": PARAMS})])
     made = tmp_path / "made"
     statistics = json.loads((made / "statistics.json").read_text())
     assert statistics["features"] == FEATURES
-    # Recording a is for training, c has no room: three annotations of b take its two clips in turn.
     rows = table(made / "context_rows.csv")
-    assert [row["row"] for row in rows] == ["0", "1", "0"]
-    assert [row["annotation_id"] for row in rows] == ["3", "4", "5"]
-    assert [row["class_index"] for row in rows] == ["1", "0", "1"]
-    assert {row["recording_id"] for row in rows} == {"b"}
+    assert [row["row"] for row in rows] == ["0", "1", "2", "3"]
+    assert [row["recording_id"] for row in rows] == ["a", "a", "b", "b"]
+    assert [row["partition"] for row in rows] == ["train", "train", "test", "test"]
     assert {row["n_frames"] for row in rows} == {"2"}
     context = np.load(made / "context.npy")
-    raw = context[:, :2] * statistics["scale"] + statistics["offset"]
-    np.testing.assert_allclose(raw, [np.full((2, 2), 9800 + n) for n in range(2)], rtol=1e-5)
-    assert context.shape == (2, 5, 2)
+    np.testing.assert_array_equal(context[:, :2], [np.full((2, 2), value) for value in (9700, 9701, 9800, 9801)])
+    assert context.shape == (4, 5, 2)
     assert (context[:, 2:] == 0).all()
-    assert "2 clips without annotation stand for 3 of 4 test rows" in capsys.readouterr().out
+    assert "4 clips without annotation, of 2 recordings" in capsys.readouterr().out
     # The statistics are those of the training clips alone, and a column of the user's table changes no number.
     with shards.Shard(tmp_path / "shard-0.zip") as shard:
         known = np.concatenate(shard.features_of_clips("a"))
@@ -142,11 +188,41 @@ def test_stage_sets_context_clips_beside_the_test_rows(tmp_path, capsys):
     assert [row["row"] for row in table(made / "rows.csv")] == [str(n) for n in range(7)]
 
 
-def test_stage_without_context(tmp_path):
+def test_stage_writes_training_clips_with_their_margins(tmp_path):
+    arguments = a_set(tmp_path, {"a": 0, "b": 0, "c": 0}, margins=True)
+    stage.main([*arguments, json.dumps({"dataset": PARAMS})])
+    rows, training = table(tmp_path / "made/training_rows.csv"), np.load(tmp_path / "made/training.npy")
+    assert [row["annotation_id"] for row in rows] == ["0", "1", "2"]
+    assert [row["n_frames"] for row in rows] == ["3", "4", "5"]
+    with shards.Shard(tmp_path / "shard-0.zip") as shard:
+        wide = shard.features_of_clips("a", "margin")
+    assert training.shape == (3, 7, 2)
+    for clip, row in zip(wide, training, strict=True):
+        np.testing.assert_array_equal(row[: len(clip)], clip)
+        assert not row[len(clip) :].any()
+    # 5 frames of 4 s: the window of 3 s lies at 10 s, a second into its margin, and may start a frame to each side.
+    assert (rows[0]["first_start"], rows[0]["last_start"]) == ("0", "1")
+    assert (rows[1]["first_start"], rows[1]["last_start"]) == ("0", "2")
+    x = np.load(tmp_path / "made/x.npy")
+    statistics = json.loads((tmp_path / "made/statistics.json").read_text())
+    np.testing.assert_allclose(dataset.normalized(wide[0][1:4], statistics)[0], x[0])
+
+
+def test_stage_without_context_or_margins(tmp_path):
     arguments = a_set(tmp_path, {"a": 1, "b": 0, "c": 0})
     stage.main([*arguments, json.dumps({"dataset": PARAMS})])
-    assert np.load(tmp_path / "made/context.npy", mmap_mode="r").shape == (0, 5, 2)
-    assert table(tmp_path / "made/context_rows.csv") == []
+    assert np.load(tmp_path / "made/context.npy", mmap_mode="r").shape == (1, 5, 2)
+    rows, training = table(tmp_path / "made/training_rows.csv"), np.load(tmp_path / "made/training.npy")
+    assert {(row["first_start"], row["last_start"]) for row in rows} == {("0", "0")}
+    assert training.shape == (3, 5, 2)
+
+
+def test_a_recording_with_rows_in_several_partitions_lends_its_background_to_none(tmp_path):
+    arguments = a_set(tmp_path, {"a": 2, "b": 0, "c": 0})
+    split = (tmp_path / "split.csv").read_text().replace("1,train", "1,test")
+    (tmp_path / "split.csv").write_text(split)
+    stage.main([*arguments, json.dumps({"dataset": PARAMS})])
+    assert {row["partition"] for row in table(tmp_path / "made/context_rows.csv")} == {"several"}
 
 
 def test_shards_of_different_features_are_refused(tmp_path):

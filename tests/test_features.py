@@ -30,7 +30,6 @@ ARTICLE = {
     "f_max_hz": None,
     "mel_sample_rate_hz": 22_050,
     "deltas": 0,
-    "clip_normalization": "none",
     "clip": "annotation",
     "window_s": 5.0,
     "jitter_s": 0.0,
@@ -123,16 +122,6 @@ def test_deltas_are_appended(params, n_orders):
     assert found.shape[1] == features.n_features({**params, "deltas": n_orders})
 
 
-def test_clip_normalization():
-    plain = features.extract(sound(), 28_000, LOG_MEL)
-    median = features.extract(sound(), 28_000, {**LOG_MEL, "clip_normalization": "median"})
-    np.testing.assert_allclose(median, plain - np.median(plain, axis=0), atol=1e-4)
-    standard = features.extract(sound(), 28_000, {**LOG_MEL, "clip_normalization": "standard"})
-    np.testing.assert_allclose(standard, (plain - plain.mean()) / plain.std(), atol=1e-4)
-    silent = np.zeros(4_000, np.float32)
-    assert not features.extract(silent, 28_000, {**LOG_MEL, "clip_normalization": "standard"}).any()
-
-
 @pytest.mark.parametrize("params", [ARTICLE, LOG_MEL, PCEN], ids=lambda params: params["kind"])
 def test_the_shortest_clip_and_no_warning(params):
     params = {**params, "deltas": 2}
@@ -156,7 +145,6 @@ def test_empty_bands_are_counted():
     ("changes", "message"),
     [
         ({"kind": "mel"}, "features.kind: 'mel': expected mfcc, log_mel or pcen"),
-        ({"clip_normalization": "max"}, "features.clip_normalization: 'max'"),
         ({"n_mfcc": 200}, "features.n_mfcc: 200: expected at most features.n_mels 128"),
         ({"f_min_hz": 9_000.0, "f_max_hz": 5_000.0}, "features.f_min_hz: 9000: expected less than"),
         ({"f_min_hz": 12_000.0}, "features.f_min_hz: 12000: expected less than half the rate of 22050 Hz"),
@@ -264,10 +252,12 @@ def test_own_rate_and_windows(project, capsys):
             _, path, _, _, rate_hz, _ = project.recordings[recording_id]
             y, _ = librosa.load(project.folder / "audio" / path, sr=None)
             spans = [span for key, *span in project.annotations if key == recording_id]
-            for (t_min, t_max), got in zip(spans, shard.features_of_clips(recording_id), strict=True):
-                start_s = min(max((t_min + t_max) / 2 - 0.75, 0.0), 1.5)
-                cut = y[round(start_s * rate_hz) : round((start_s + 1.5) * rate_hz)]
-                np.testing.assert_allclose(got, features.extract(cut, rate_hz, project.params), atol=1e-3)
+            for kind, length_s in (("annotation", 1.0), ("margin", 1.5)):
+                found = shard.features_of_clips(recording_id, kind)
+                for (t_min, t_max), got in zip(spans, found, strict=True):
+                    start_s = min(max((t_min + t_max - length_s) / 2, 0.0), 3.0 - length_s)
+                    cut = y[round(start_s * rate_hz) : round((start_s + length_s) * rate_hz)]
+                    np.testing.assert_allclose(got, features.extract(cut, rate_hz, project.params), atol=1e-3)
 
 
 def test_context_is_sound_away_from_annotations(project, capsys):
@@ -280,10 +270,10 @@ def test_context_is_sound_away_from_annotations(project, capsys):
             y, _ = librosa.load(project.folder / "audio" / project.recordings[recording_id][1], sr=28_000)
             spans = [span for key, *span in project.annotations if key == recording_id]
             assert len(shard.clips(recording_id)) == len(spans)
-            context = shard.context_clips(recording_id)
+            context = shard.clips(recording_id, "context")
             assert len(context) <= min(2, len(spans))
             n_found += len(context)
-            for clip, got in zip(context, shard.features_of_context(recording_id), strict=True):
+            for clip, got in zip(context, shard.features_of_clips(recording_id, "context"), strict=True):
                 start_s, stop_s = clip[:2]
                 assert all(stop_s < t_min - 0.09 or start_s > t_max + 0.09 for t_min, t_max in spans)
                 cut = y[round(start_s * 28_000) : round(stop_s * 28_000)]

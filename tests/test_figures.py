@@ -318,7 +318,6 @@ FEATURES = {
     "f_min_hz": 0.0,
     "f_max_hz": None,
     "mel_sample_rate_hz": None,
-    "clip_normalization": "none",
     "deltas": 2,
     "clip": "annotation",
     "window_s": 1.0,

@@ -198,6 +198,82 @@ def test_every_option_of_training_works_together_and_repeats():
     assert found == pytest.approx(min(row["val_loss"] for row in history), rel=1e-3)
 
 
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"early_stopping_patience": None},
+        {"early_stopping_patience": 2, "weight_averaging": 0.9, "optimizer": "adamw", "schedule": "cosine"},
+    ],
+    ids=["plain", "averaged"],
+)
+def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, options):
+    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL_S", 0.0)
+    x, y, _ = clips()
+    params = {**TRAIN, "epochs": 9, "mixup_share": 0.5, **options}
+    said = []
+
+    def run(checkpoint, dies_after=None):
+        def say(text):
+            said.append(text)
+            if dies_after and text.startswith(f"epoch {dies_after}/"):
+                raise Killed
+
+        keras.utils.set_random_seed(3)
+        model = networks.get("cnn").build((FRAMES, FEATURES), CLASSES, SMALL["cnn"])
+        parts = np.arange(40), np.arange(40, 60)
+        return model, training.fit(model, x, y, *parts, params, 5, say, checkpoint=checkpoint)
+
+    whole, history = run(None)
+    path = tmp_path / "checkpoint.npz"
+    with pytest.raises(Killed):
+        run((path, "a"), dies_after=4)
+    assert path.exists()
+    found, same = run((path, "a"))
+    assert f"going on after epoch 3, from {path}" in said
+    assert same == history
+    np.testing.assert_array_equal(found.predict_on_batch(x), whole.predict_on_batch(x))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["of another training", "cut", "text"])
+def test_a_checkpoint_that_is_of_no_use_is_left_out_of_account(tmp_path, monkeypatch, damage):
+    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL_S", 0.0)
+    x, y, _ = clips()
+    params, path = {**TRAIN, "epochs": 3, "early_stopping_patience": None}, tmp_path / "checkpoint.npz"
+
+    def run(key, say):
+        keras.utils.set_random_seed(3)
+        model = networks.get("lstm").build((FRAMES, FEATURES), CLASSES, SMALL["lstm"])
+        return training.fit(model, x, y, np.arange(40), np.arange(0), params, 5, say, checkpoint=(path, key))
+
+    def dying(text):
+        if text.startswith("epoch 2/"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        run("a", dying)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif damage == "text":
+        path.write_text("no arrays")
+    said = []
+    assert len(run("b" if damage == "of another training" else "a", said.append)) == 3
+    assert not any("going on" in text for text in said)
+
+
+def test_clips_that_are_drawn_anew_take_the_place_of_those_in_the_array():
+    x, y, _ = clips(20)
+    rows = np.array([3, 7, 11, 15])
+    batches = training.Batches(x, y, rows, 4, TRAIN, 0, lambda place, rng: np.full((FRAMES, FEATURES), place + 1.0))
+    served, labels = batches[0]
+    assert sorted(served[:, 0, 0].tolist()) == [1, 2, 3, 4]
+    assert labels.tolist() == [y[rows[int(place) - 1]] for place in served[:, 0, 0]]
+
+
 def test_balanced_sampling_serves_rare_classes_as_often():
     y = np.array([0] * 90 + [1] * 10)
     x = np.zeros((100, 1, 1), np.float32)

@@ -20,10 +20,16 @@ def content(seed=0):
     ids = ["a", "sub/b c", "../../x", "ü\n", "9" * 300]
     made = {}
     for number, recording_id in enumerate(sorted(ids)):
-        clips_s = [tuple(np.sort(rng.uniform(0, 60, 2)).tolist()) for _ in range(1 + number % 3)]
-        arrays = [rng.standard_normal((int(rng.integers(1, 9)), 4)).astype(np.float32) for _ in clips_s]
+        spans = [tuple(np.sort(rng.uniform(0, 60, 2)).tolist()) for _ in range(3 + number % 3)]
+        clips_s = {"annotation": spans[:1], "margin": spans[1:2], "context": spans[2:]}
+        arrays = [rng.standard_normal((int(rng.integers(1, 9)), 4)).astype(np.float32) for _ in spans]
         made[recording_id] = f"signature {number}", clips_s, arrays
     return made
+
+
+def only(*spans):
+    """Clips of annotations, and of no other kind."""
+    return {"annotation": list(spans), "margin": [], "context": []}
 
 
 def write(path, made):
@@ -39,8 +45,8 @@ def assert_same(path, made):
         assert shard.recording_ids == list(made)
         for recording_id, (signature, clips_s, arrays) in made.items():
             assert shard.signature(recording_id) == signature
-            assert [clip[:2] for clip in shard.clips(recording_id)] == clips_s
-            found = shard.features_of_clips(recording_id)
+            assert {kind: [clip[:2] for clip in shard.clips(recording_id, kind)] for kind in shards.KINDS} == clips_s
+            found = [array for kind in shards.KINDS for array in shard.features_of_clips(recording_id, kind)]
             assert len(found) == len(arrays)
             for got, expected in zip(found, arrays, strict=True):
                 np.testing.assert_array_equal(got, expected)
@@ -76,39 +82,41 @@ def test_same_content_gives_same_bytes(tmp_path):
             if number % 2:
                 writer.add(recording_id, *entry)
             else:
-                writer.add_member(recording_id, entry[0], old.clips(recording_id), old.member(recording_id))
+                writer.copy(recording_id, old)
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_clips_without_an_annotation_come_apart(tmp_path):
-    clips_s = [(0.0, 1.0), (5.0, 6.0), (8.0, 9.5)]
+def test_kinds_of_clips_come_apart(tmp_path):
+    clips_s = {"annotation": [(0.0, 1.0)], "margin": [], "context": [(5.0, 6.0), (8.0, 9.5)]}
     arrays = [np.full((n + 1, 4), n, np.float32) for n in range(3)]
     with shards.write_shard(tmp_path / "a.zip", PARAMS) as writer:
-        writer.add("a", "s", clips_s, arrays, n_context=2)
-        writer.add("b", "s", clips_s, arrays)
+        writer.add("a", "s", clips_s, arrays)
+        writer.add("b", "s", only((0.0, 1.0), (5.0, 6.0), (8.0, 9.5)), arrays)
     with shards.Shard(tmp_path / "a.zip") as shard:
         assert shard.clips("a") == [(0.0, 1.0, 0, 1)]
-        assert shard.context_clips("a") == [(5.0, 6.0, 1, 2), (8.0, 9.5, 3, 3)]
+        assert shard.clips("a", "context") == [(5.0, 6.0, 1, 2), (8.0, 9.5, 3, 3)]
         for got, expected in zip(shard.features_of_clips("a"), arrays[:1], strict=True):
             np.testing.assert_array_equal(got, expected)
-        for got, expected in zip(shard.features_of_context("a"), arrays[1:], strict=True):
+        for got, expected in zip(shard.features_of_clips("a", "context"), arrays[1:], strict=True):
             np.testing.assert_array_equal(got, expected)
         assert len(shard.clips("b")) == 3
-        assert shard.context_clips("b") == shard.features_of_context("b") == []
+        assert (
+            shard.clips("a", "margin") == shard.clips("b", "context") == shard.features_of_clips("b", "context") == []
+        )
 
 
 def test_order_is_that_of_ids(tmp_path):
     arrays = [np.zeros((1, 4), np.float32)]
     with shards.write_shard(tmp_path / "a.zip", PARAMS) as writer:
-        writer.add("b", "s", [(0.0, 1.0)], arrays)
+        writer.add("b", "s", only((0.0, 1.0)), arrays)
         with pytest.raises(ValueError, match="sorted"):
-            writer.add("a", "s", [(0.0, 1.0)], arrays)
+            writer.add("a", "s", only((0.0, 1.0)), arrays)
 
 
 def test_a_failed_write_leaves_the_old_shard(tmp_path):
     path = write(tmp_path / "a.zip", content())
     before = path.read_bytes()
-    never_whole = {"a": ("s", [(0.0, 1.0)], [np.zeros((1, 4), np.float32)]), "b": ("s", [], [])}
+    never_whole = {"a": ("s", only((0.0, 1.0)), [np.zeros((1, 4), np.float32)]), "b": ("s", only(), [])}
     with pytest.raises(ValueError, match="concatenate"):
         write(path, never_whole)
     assert path.read_bytes() == before
@@ -120,7 +128,7 @@ def test_memory_is_that_of_one_recording(tmp_path):
     with shards.write_shard(tmp_path / "a.zip", PARAMS) as writer:
         for number in range(n_recordings):
             array = np.full((n_frames, 64), number, np.float32)
-            writer.add(f"{number:03d}", "s", [(0.0, 1.0)], [array])
+            writer.add(f"{number:03d}", "s", only((0.0, 1.0)), [array])
     one = n_frames * 64 * 4
     tracemalloc.start()
     with shards.Shard(tmp_path / "a.zip") as shard:
@@ -147,7 +155,8 @@ def zip_of(path, members, compression=zipfile.ZIP_STORED):
 
 
 def index_of(**changes):
-    entry = {"signature": "s", "member": "000000.npy", "clips": [[0.0, 1.0, 0, 2]], "n_context": 0, **changes}
+    kinds = {"annotation": [[0.0, 1.0, 0, 2]], "margin": [], "context": []}
+    entry = {"signature": "s", "member": "000000.npy", "clips": kinds, **changes}
     return json.dumps({"format": shards.FORMAT, "features": {}, "recordings": {"a": entry}})
 
 
@@ -170,14 +179,14 @@ def index_of(**changes):
         index_of(member="../evil"),
         index_of(member=None),
         index_of(clips=None),
-        index_of(clips=[[0.0, 1.0, 1, 2]]),
-        index_of(clips=[[0.0, 1.0, 0, -2]]),
-        index_of(clips=[["0", 1.0, 0, 2]]),
-        index_of(clips=[[0.0, 1.0, 0]]),
-        index_of(clips=[[2.0, 1.0, 0, 2]]),
-        index_of(n_context=2),
-        index_of(n_context=-1),
-        index_of(n_context=None),
+        index_of(clips=[[0.0, 1.0, 0, 2]]),
+        index_of(clips={"annotation": [[0.0, 1.0, 0, 2]]}),
+        index_of(clips={**only([0.0, 1.0, 0, 2]), "else": []}),
+        *(
+            index_of(clips=only(clip))
+            for clip in ([0.0, 1.0, 1, 2], [0.0, 1.0, 0, -2], ["0", 1.0, 0, 2], [0.0, 1.0, 0], [2.0, 1.0, 0, 2], 3)
+        ),
+        index_of(clips={**only([0.0, 1.0, 0, 2]), "context": None}),
     ],
 )
 def test_a_foreign_index_is_an_input_error(tmp_path, index):
@@ -269,20 +278,22 @@ def test_shard_of_a_recording_is_its_crc32():
 
 
 def test_signature_changes_with_everything_it_is_made_of():
-    base = ("ab" * 32, [(0.0, 1.0), (2.0, 3.0)], 0, PARAMS, "code")
+    first, second = (0.0, 1.0), (2.0, 3.0)
+    base = ("ab" * 32, only(first, second), PARAMS, "code")
     others = [
         ("cd" * 32, *base[1:]),
-        (base[0], [(0.0, 1.0)], *base[2:]),
-        (base[0], base[1][::-1], *base[2:]),
-        (base[0], [(0.0, 1.0), (2.0, 3.0000001)], *base[2:]),
-        (*base[:2], 1, *base[3:]),
-        (*base[:3], {**PARAMS, "n_mfcc": 5}, base[4]),
-        (*base[:4], "other code"),
+        (base[0], only(first), *base[2:]),
+        (base[0], only(second, first), *base[2:]),
+        (base[0], only(first, (2.0, 3.0000001)), *base[2:]),
+        (base[0], {**only(first), "context": [second]}, *base[2:]),
+        (base[0], {**only(first), "margin": [second]}, *base[2:]),
+        (*base[:2], {**PARAMS, "n_mfcc": 5}, base[3]),
+        (*base[:3], "other code"),
     ]
     signatures = [shards.signature_of(*parts) for parts in (base, *others)]
     assert len(set(signatures)) == len(signatures)
     reordered = {key: PARAMS[key] for key in reversed(PARAMS)}
-    assert shards.signature_of(*base[:3], reordered, base[4]) == signatures[0]
+    assert shards.signature_of(*base[:2], reordered, base[3]) == signatures[0]
 
 
 def test_code_version_covers_the_modules_that_determine_values(tmp_path, monkeypatch):

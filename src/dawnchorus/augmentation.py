@@ -8,6 +8,8 @@ import numpy as np
 
 # At most this share of a clip's own frames is masked by one run, so that a short call is never blotted out.
 MASKED_SHARE = 0.2
+# Decibels a factor of e in power.
+DB = np.float32(10 / np.log(10))
 
 
 def sounding_frames(batch: np.ndarray) -> np.ndarray:
@@ -96,6 +98,15 @@ def equalize(batch: np.ndarray, n_frames: np.ndarray, rng: np.random.Generator, 
         curve = np.interp(np.arange(batch.shape[2]), places, rng.uniform(-gain, gain, points))
         clip[:n] += curve.astype(batch.dtype)
     return batch
+
+
+def over_background(clip: np.ndarray, background: np.ndarray, gain_db: float) -> np.ndarray:
+    """Return log-mel frames in dB, (frames, bands), with the power of ``background`` (dB) at ``gain_db`` added.
+
+    A background of another length is repeated or cut.
+    """
+    other = np.resize(background, clip.shape) + np.float32(gain_db)
+    return (np.logaddexp(clip / DB, other / DB) * DB).astype(clip.dtype)
 
 
 def augment(

@@ -17,13 +17,15 @@ FEWEST_GROUPS = 2
 
 
 def units(groups: np.ndarray, recordings: np.ndarray) -> np.ndarray:
-    """Return what is drawn as a whole for each row: its group, or its recording where groups cut one up.
+    """Return what is drawn as a whole for each row: its group, or its recording where groups tell nothing.
 
-    The article's split makes every annotation a group of its own; its intervals would take clips of one
-    recording for independent. Two arrays of text, (rows,), give one.
+    That is where groups cut recordings up: the article's split makes every annotation a group of its own, and its
+    intervals would take clips of one recording for independent. And it is where all rows are of one group, such as a
+    fold that is the whole test partition. Two arrays of text, (rows,), give one.
     """
     pairs = set(zip(groups.tolist(), recordings.tolist(), strict=True))
-    return np.asarray(groups if len(pairs) == len(set(recordings.tolist())) else recordings)
+    whole = len(pairs) == len(set(recordings.tolist()))
+    return np.asarray(groups if whole and len(set(groups.tolist())) > 1 else recordings)
 
 
 def draws(of_row: np.ndarray, n_draws: int, rng: np.random.Generator) -> np.ndarray | None:

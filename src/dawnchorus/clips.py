@@ -13,21 +13,48 @@ def spans(annotations: Sequence[Span], duration_s: float, params: dict) -> list[
     """Return the clip of each annotation (t_min_s, t_max_s) of one recording, in the same order.
 
     ``params`` is the block ``features``. Its ``clip`` is ``annotation`` (the clip is the annotation) or
-    ``window`` (``window_s`` around the annotation's centre, with ``jitter_s`` more on both sides).
+    ``window`` (``window_s`` around the annotation's centre).
     """
     if params["clip"] == "annotation":
         return list(annotations)
     if params["clip"] == "window":
-        length_s = params["window_s"] + 2 * params["jitter_s"]
-        return [centred(annotation, duration_s, length_s) for annotation in annotations]
+        return [centred(annotation, duration_s, params["window_s"]) for annotation in annotations]
     raise InputError(f"features.clip: {params['clip']!r}: expected annotation or window")
+
+
+def margins(annotations: Sequence[Span], duration_s: float, params: dict) -> list[Span]:
+    """Return the window of each annotation with ``jitter_s`` more on both sides; nothing where windows do not jitter.
+
+    The training draws its window anew from this stretch in each epoch.
+    """
+    if params["clip"] != "window" or params["jitter_s"] == 0:
+        return []
+    length_s = params["window_s"] + 2 * params["jitter_s"]
+    return [centred(annotation, duration_s, length_s) for annotation in annotations]
+
+
+def jitter(annotation: Span, margin: Span, params: dict) -> Span:
+    """Return the earliest and the latest start of a window within its ``margin``, from the margin's own start.
+
+    Up to ``jitter_s`` to both sides of where the window lies around its annotation, and never so far that it loses
+    a part of the annotation that it holds there (at an edge of the recording a window does not lie in the middle).
+    """
+    window_s, jitter_s = params["window_s"], params["jitter_s"]
+    (low_s, high_s), (t_min_s, t_max_s) = margin, annotation
+    latest_s = max(low_s, high_s - window_s)
+    start_s = min(max(low_s, (t_min_s + t_max_s - window_s) / 2), latest_s)
+    # Between these two starts a window holds as much of the annotation as any window can.
+    one_s, other_s = sorted((t_min_s, t_max_s - window_s))
+    first_s = max(low_s, start_s - jitter_s, min(start_s, one_s))
+    last_s = min(latest_s, start_s + jitter_s, max(start_s, other_s))
+    return first_s - low_s, last_s - low_s
 
 
 def centred(span: Span, duration_s: float, length_s: float) -> Span:
     """Return ``length_s`` around the middle of a span, shifted (never padded) to lie in [0, ``duration_s``].
 
     A recording shorter than ``length_s`` is returned whole. Of two lengths around one span the longer holds
-    the shorter: ``centred(annotation, duration_s, window_s)`` lies in the clip that has a margin for jitter.
+    the shorter: a window lies in its margin.
     """
     if duration_s <= length_s:
         return 0.0, duration_s
@@ -47,7 +74,7 @@ def context(annotations: Sequence[Span], duration_s: float, shortest_s: float, p
     if n == 0:
         return []
     if params["clip"] == "window":
-        length_s = params["window_s"] + 2 * params["jitter_s"]
+        length_s = params["window_s"]
     else:
         length_s = max(shortest_s, median_low(t_max_s - t_min_s for t_min_s, t_max_s in annotations))
     return context_spans(annotations, duration_s, length_s, params["context_gap_s"], n)

@@ -63,26 +63,52 @@ class Moments:
         return np.sqrt(self.squares / self.count)
 
 
-def fit_statistics(clips: Iterable[np.ndarray], normalization: str, frames: int, padding: str) -> dict:
-    """Fit the normalization on an iterable of clips, each of shape (n_frames, n_features).
+def clip_normalized(clip: np.ndarray, method: str, deltas: int) -> np.ndarray:
+    """Return one clip of shape (n_frames, n_features) without what is steady in it.
 
-    ``per_feature``: mean and standard deviation of each feature over the frames that hold sound.
-    ``min_max_std``: the article's: one minimum and maximum over all padded values, and the standard deviation
-    of the values after scaling to [0, 1].
-    ``none``: nothing is changed.
+    ``none``: as it is. ``median``: each feature less its median over the frames. ``standard``: mean 0 and standard
+    deviation 1 over all frames and features. The ``deltas`` orders of differences that follow the features are those of
+    the result: they are scaled with them, and have no mean of their own taken away.
+    """
+    if method == "none" or len(clip) == 0:
+        return clip
+    base = clip[:, : clip.shape[1] // (1 + deltas)]
+    offset, scale = np.zeros(clip.shape[1], clip.dtype), 1.0
+    if method == "median":
+        offset[: base.shape[1]] = np.median(base, axis=0)
+    elif method == "standard":
+        deviation = base.std(dtype=np.float64)
+        offset[: base.shape[1]], scale = base.mean(dtype=np.float64), deviation if deviation > 0 else 1.0
+    else:
+        raise InputError(f"dataset.clip_normalization: {method!r}: expected none, median or standard")
+    return ((clip - offset) / scale).astype(clip.dtype)
+
+
+def fit_statistics(clips: Iterable[np.ndarray], block: dict) -> dict:
+    """Fit the normalization on an iterable of clips, each of shape (n_frames, n_features), as they were extracted.
+
+    ``block``: the block ``dataset`` with ``frames`` a number, and the block ``features`` under that key. Each clip is
+    first normalized by itself (:func:`clip_normalized`); then its ``normalization`` is
+
+    - ``per_feature``: mean and standard deviation of each feature over the frames that hold sound;
+    - ``min_max_std``: the article's: one minimum and maximum over all padded values, and the standard deviation of the
+      values after scaling to [0, 1];
+    - ``none``: nothing is changed.
 
     Returns:
-        ``{"normalization": name, "offset": [...], "scale": [...]}``; normalized = (value - offset) / scale, each
-        list with one number a feature, or with one number for all.
+        All of ``block``, ``offset`` and ``scale``; normalized = (value - offset) / scale, each list with one number a
+        feature, or with one number for all.
     """
+    normalization = block["normalization"]
     if normalization == "none":
-        return {"normalization": "none", "offset": [0.0], "scale": [1.0]}
+        return {**block, "offset": [0.0], "scale": [1.0]}
     moments = Moments()
-    for clip in clips:
+    for raw in clips:
+        clip = clip_normalized(raw, block["clip_normalization"], block["features"]["deltas"])
         if normalization == "per_feature":
             moments.add(clip)
         else:
-            moments.add(fit_frames(clip, frames, padding)[0].reshape(-1, 1))
+            moments.add(fit_frames(clip, block["frames"], block["padding"])[0].reshape(-1, 1))
     if moments.count == 0:
         raise InputError("dataset: no clip to fit the normalization on; expected rows in the partition train")
     if normalization == "per_feature":
@@ -95,15 +121,18 @@ def fit_statistics(clips: Iterable[np.ndarray], normalization: str, frames: int,
             raise InputError("dataset: all feature values are equal; expected sound that varies")
         # (x - min) / span, divided by its own standard deviation std(x) / span, is (x - min) / std(x).
         offset, scale = moments.minimum, moments.std
-    return {"normalization": normalization, "offset": offset.tolist(), "scale": scale.tolist()}
+    return {**block, "offset": offset.tolist(), "scale": scale.tolist()}
 
 
-def normalized(clip: np.ndarray, statistics: dict, frames: int, padding: str) -> tuple[np.ndarray, int]:
-    """Return the clip padded and normalized as float32 of shape (frames, n_features), and its sounding frames.
+def normalized(clip: np.ndarray, statistics: dict) -> tuple[np.ndarray, int]:
+    """Return an extracted clip normalized and padded as float32 of shape (frames, n_features), and its sounding frames.
 
-    With ``min_max_std`` padding comes first, as in the article, so padded frames take the value of a scaled
-    zero; with ``per_feature`` it comes last, so padded frames are exactly 0 and can be masked.
+    ``statistics``: from :func:`fit_statistics`. With ``min_max_std`` padding comes before the data set's normalization,
+    as in the article, so padded frames take the value of a scaled zero; else it comes last, so padded frames are
+    exactly 0 and can be masked.
     """
+    frames, padding = statistics["frames"], statistics["padding"]
+    clip = clip_normalized(clip, statistics["clip_normalization"], statistics["features"]["deltas"])
     offset, scale = np.array(statistics["offset"]), np.array(statistics["scale"])
     if statistics["normalization"] == "min_max_std":
         padded, n_frames = fit_frames(clip, frames, padding)

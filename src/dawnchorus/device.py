@@ -42,6 +42,19 @@ def prepare(seed: int, threads: int) -> str:
     return f"CPU, {threads} thread{'s' * (threads > 1)} (no GPU found)"
 
 
+@contextmanager
+def mixed_precision(wanted: bool) -> Iterator[None]:
+    """Let layers that are made inside compute in half precision, with their weights and the scores in single."""
+    import keras
+
+    if wanted:
+        keras.config.set_dtype_policy("mixed_float16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 def _tensorflow_gpus(threads: int) -> list[str]:
     import tensorflow as tf
 

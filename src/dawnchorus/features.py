@@ -59,8 +59,6 @@ def extract(y: np.ndarray, sample_rate_hz: int, params: dict) -> np.ndarray:
     - ``log_mel``: power in decibels, 0 for a power of 1, never below -100, whatever the rest of the clip is;
     - ``pcen``: ``librosa.pcen`` of the mel amplitude, with the smoother settled at the clip's start.
 
-    ``clip_normalization`` takes away what is steady in the clip: ``median`` subtracts from each feature its
-    median over the frames; ``standard`` gives the clip mean 0 and deviation 1 over all frames and features.
     ``deltas`` appends so many orders of ``librosa.feature.delta`` (9 frames; the edge frames are repeated).
     """
     import librosa
@@ -80,7 +78,6 @@ def extract(y: np.ndarray, sample_rate_hz: int, params: dict) -> np.ndarray:
         values = _pcen(_mel(spectrum, basis) * PCEN_SCALE, sample_rate_hz / params["hop_length"])
     else:
         raise InputError(f"features.kind: {params['kind']!r}: expected mfcc, log_mel or pcen")
-    values = _without_steady_part(values, params["clip_normalization"])
     orders = [
         librosa.feature.delta(values, width=DELTA_FRAMES, order=order, mode="nearest")
         for order in range(1, params["deltas"] + 1)
@@ -135,17 +132,3 @@ def _pcen(mel: np.ndarray, frames_per_s: float) -> np.ndarray:
     b = (np.sqrt(1 + 4 * t_frames**2) - 1) / (2 * t_frames**2)
     level = mel[:, : int(np.ceil(3 * t_frames))].mean(axis=1, keepdims=True)
     return librosa.pcen(mel, b=b, zi=(1 - b) * level, **PCEN)
-
-
-def _without_steady_part(values: np.ndarray, method: str) -> np.ndarray:
-    """Normalize one clip, (features, frames), by its own statistics."""
-    import numpy as np
-
-    if method == "none":
-        return values
-    if method == "median":
-        return values - np.median(values, axis=1, keepdims=True)
-    if method == "standard":
-        deviation = values.std()
-        return (values - values.mean()) / (deviation if deviation > 0 else 1.0)
-    raise InputError(f"features.clip_normalization: {method!r}: expected none, median or standard")

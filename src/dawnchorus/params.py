@@ -115,6 +115,17 @@ def _contradictions(params: dict) -> Iterator[str]:
                 f"data.shortest_annotation_s: {data['shortest_annotation_s']:g}: expected >= {frame_s:.4g}, one "
                 f"FFT frame of features.n_fft {features['n_fft']} at {rate_hz} Hz"
             )
+    train = params["train"]
+    if train["background_share"] > 0 and (features["kind"] != "log_mel" or features["deltas"]):
+        yield (
+            f"train.background_share: {train['background_share']:g}: expected 0 with features.kind "
+            f"{features['kind']} and features.deltas {features['deltas']}: only powers can be added (log_mel, 0)"
+        )
+    if train["background_min_db"] > train["background_max_db"]:
+        yield (
+            f"train.background_min_db: {train['background_min_db']:g}: expected at most train.background_max_db "
+            f"{train['background_max_db']:g}"
+        )
     if split["test_fraction"] + split["validation_fraction"] >= 1 and split["method"] == "grouped":
         yield (
             f"split.test_fraction + split.validation_fraction: "

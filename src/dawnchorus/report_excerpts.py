@@ -81,7 +81,7 @@ def mfcc_of(recording: dict, span_s: tuple[float, float], audio_dir: Path, param
 
     Without deltas, and not flattened by the clip's own statistics.
     """
-    block = {**params, "kind": "mfcc", "deltas": 0, "clip_normalization": "none"}
+    block = {**params, "kind": "mfcc", "deltas": 0}
     rate_hz = params["sample_rate_hz"] or recording["sample_rate_hz"]
     y = audio.read_cut(audio_dir / recording["path"], span_s, rate_hz)
     if len(y) < params["n_fft"] or params["n_mfcc"] > params["n_mels"]:

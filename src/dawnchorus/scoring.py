@@ -24,6 +24,7 @@ from dawnchorus.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
+NORMALIZING = ("features", "clip_normalization", "normalization", "offset", "scale", "frames", "padding")
 DECODED_AHEAD = 8  # windows; with a batch of windows in the making they bound the memory
 
 
@@ -34,7 +35,6 @@ class Recipe:
     features: dict
     statistics: dict
     frames: int
-    padding: str
     species_ids: tuple[str, ...]
     species_names: tuple[str, ...]
 
@@ -45,9 +45,8 @@ class Recipe:
             made = card["dataset"]
             recipe = cls(
                 made["features"],
-                {key: made[key] for key in ("normalization", "offset", "scale")},
+                {key: made[key] for key in NORMALIZING},
                 int(made["frames"]),
-                made["padding"],
                 tuple(row["species_id"] for row in card["classes"]),
                 tuple(row["species_name"] for row in card["classes"]),
             )
@@ -63,7 +62,7 @@ class Recipe:
     def prepared(self, y: np.ndarray, rate_hz: int) -> np.ndarray:
         """Return what the network takes of one window's samples: normalized, (frames, n_features), float32."""
         made = feature_frames.extract(y, rate_hz, self.features)
-        return dataset.normalized(made, self.statistics, self.frames, self.padding)[0]
+        return dataset.normalized(made, self.statistics)[0]
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 A shard is a zip of uncompressed members. The clips of a recording are concatenated in one float32 array of
 shape (total frames, n_features), the member ``<ordinal>.npy``. ``index.json`` holds the block ``features``
-and maps each recording id to the signature of what made it, its member, and its clips as [t_min_s, t_max_s,
-first_frame, n_frames], in the order of the recording's rows in annotations.csv. After them come ``n_context``
+and maps each recording id to the signature of what made it, its member, and its clips of each kind as [t_min_s,
+t_max_s, first_frame, n_frames]. The kinds are those of :data:`KINDS`, in this order: ``annotation`` and ``margin``
+(the same with room for jitter, or none) in the order of the recording's rows in annotations.csv, and ``context``,
 clips that hold no annotation. The same content gives the same bytes.
 """
 
@@ -17,7 +18,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 Span = tuple[float, float]
 Clip = tuple[float, float, int, int]
 
-FORMAT = "dawnchorus features 2"
+FORMAT = "dawnchorus features 3"
+KINDS = ("annotation", "margin", "context")
 INDEX = "index.json"
 CODE = ("audio.py", "features.py", "clips.py", "shards.py")  # the modules that determine the values
 # What zipfile and json raise on a file that is damaged or something else.
@@ -52,9 +54,9 @@ def code_version() -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(source).digest() for source in sources)).hexdigest()
 
 
-def signature_of(audio_sha256: str, clips_s: Sequence[Span], n_context: int, params: dict, code: str) -> str:
-    """Return one hash of all that a recording's features depend on: content, clips, block, code."""
-    parts = [audio_sha256, [list(clip) for clip in clips_s], n_context, params, code]
+def signature_of(audio_sha256: str, clips_s: Mapping[str, Sequence[Span]], params: dict, code: str) -> str:
+    """Return one hash of all that a recording's features depend on: content, clips of each kind, block, code."""
+    parts = [audio_sha256, {kind: list(map(list, spans)) for kind, spans in clips_s.items()}, params, code]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -97,14 +99,9 @@ class Shard:
         """Return the signature of a recording's entry, None when the shard has no such recording."""
         return self._entry(recording_id)["signature"] if recording_id in self._recordings else None
 
-    def clips(self, recording_id: str) -> list[Clip]:
-        """Return (t_min_s, t_max_s, first_frame, n_frames) of each clip that has an annotation."""
-        entry = self._entry(recording_id)
-        return [tuple(clip) for clip in entry["clips"][: len(entry["clips"]) - entry["n_context"]]]
-
-    def context_clips(self, recording_id: str) -> list[Clip]:
-        """Return the same of each clip that holds no annotation."""
-        return [tuple(clip) for clip in self._entry(recording_id)["clips"][len(self.clips(recording_id)) :]]
+    def clips(self, recording_id: str, kind: str = "annotation") -> list[Clip]:
+        """Return (t_min_s, t_max_s, first_frame, n_frames) of each clip of a kind."""
+        return [tuple(clip) for clip in self._entry(recording_id)["clips"][kind]]
 
     def features(self, recording_id: str) -> np.ndarray:
         """Return the frames of all clips of a recording: float32, (total frames, n_features), read-only."""
@@ -113,15 +110,10 @@ class Shard:
             raise self._unusable(f"{entry['member']} is not the array that the index describes")
         return array
 
-    def features_of_clips(self, recording_id: str) -> list[np.ndarray]:
+    def features_of_clips(self, recording_id: str, kind: str = "annotation") -> list[np.ndarray]:
         """Return the features of each of :meth:`clips`, (n_frames, n_features), as views of one array."""
         array = self.features(recording_id)
-        return [array[first : first + n_frames] for _, _, first, n_frames in self.clips(recording_id)]
-
-    def features_of_context(self, recording_id: str) -> list[np.ndarray]:
-        """Return the features of each of :meth:`context_clips`."""
-        array = self.features(recording_id)
-        return [array[first : first + n_frames] for _, _, first, n_frames in self.context_clips(recording_id)]
+        return [array[first : first + n_frames] for _, _, first, n_frames in self.clips(recording_id, kind)]
 
     def member(self, recording_id: str) -> bytes:
         """Return the bytes of a recording's array as they are stored, verified by their checksum."""
@@ -156,31 +148,37 @@ class Writer:
         self,
         recording_id: str,
         signature: str,
-        clips_s: Sequence[Span],
+        clips_s: Mapping[str, Sequence[Span]],
         arrays: Sequence[np.ndarray],
-        n_context: int = 0,
     ) -> None:
-        """Add a recording with the features of each clip, float32 of shape (n_frames, n_features).
+        """Add a recording: the clips of each kind, and the features of all of them in the order of :data:`KINDS`.
 
-        The last ``n_context`` clips are those that hold no annotation.
+        Each array is float32 of shape (n_frames, n_features).
         """
         import numpy as np
 
-        member, clips, first_frame = io.BytesIO(), [], 0
-        for (t_min_s, t_max_s), array in zip(clips_s, arrays, strict=True):
-            clips.append((t_min_s, t_max_s, first_frame, len(array)))
-            first_frame += len(array)
+        member, clips, made, first_frame = io.BytesIO(), {}, iter(arrays), 0
+        for kind in KINDS:
+            clips[kind] = []
+            for t_min_s, t_max_s in clips_s[kind]:
+                n_frames = len(next(made))
+                clips[kind].append((t_min_s, t_max_s, first_frame, n_frames))
+                first_frame += n_frames
         values = np.ascontiguousarray(np.concatenate(arrays), dtype="<f4")
         np.lib.format.write_array(member, values, version=(1, 0), allow_pickle=False)
-        self.add_member(recording_id, signature, clips, member.getvalue(), n_context)
+        self._add(recording_id, signature, clips, member.getvalue())
 
-    def add_member(self, recording_id: str, signature: str, clips: Sequence[Clip], member: bytes, n_context=0) -> None:
-        """Add a recording with the bytes of its array, as :meth:`Shard.member` returns them."""
+    def copy(self, recording_id: str, old: Shard) -> None:
+        """Add a recording as it is in another shard; a damaged one raises :class:`InputError`, and nothing is added."""
+        member = old.member(recording_id)
+        clips = {kind: old.clips(recording_id, kind) for kind in KINDS}
+        self._add(recording_id, old.signature(recording_id), clips, member)
+
+    def _add(self, recording_id: str, signature: str, clips: Mapping[str, Sequence[Clip]], member: bytes) -> None:
         if self._recordings and recording_id <= next(reversed(self._recordings)):
             raise ValueError(f"recording {recording_id!r} is not in sorted order")
         name = f"{len(self._recordings):06d}.npy"
-        spans = {"clips": [list(clip) for clip in clips], "n_context": n_context}
-        self._recordings[recording_id] = {"signature": signature, "member": name, **spans}
+        self._recordings[recording_id] = {"signature": signature, "member": name, "clips": clips}
         self._write(name, member)
 
     def finish(self) -> None:
@@ -215,16 +213,15 @@ def _checked_index(index: dict) -> tuple[dict, dict[str, dict]]:
         raise ValueError(f"{INDEX} has no recordings or no features block")
     for recording_id, entry in index["recordings"].items():
         named = isinstance(entry["signature"], str) and re.fullmatch(r"\d+\.npy", entry["member"])
-        counted = isinstance(entry["n_context"], int) and 0 <= entry["n_context"] <= len(entry["clips"])
-        if not (named and counted) or _total_frames(entry["clips"]) is None:
+        if not named or set(entry["clips"]) != set(KINDS) or _total_frames(entry["clips"]) is None:
             raise ValueError(f"{INDEX}: the entry of {recording_id!r} is malformed")
     return index["features"], index["recordings"]
 
 
-def _total_frames(clips: Sequence[Clip]) -> int | None:
+def _total_frames(clips: Mapping[str, Sequence[Clip]]) -> int | None:
     """Return the number of frames of all clips, None unless they follow one another without a gap."""
     total = 0
-    for t_min_s, t_max_s, first_frame, n_frames in clips:
+    for t_min_s, t_max_s, first_frame, n_frames in (clip for kind in KINDS for clip in clips[kind]):
         whole = isinstance(first_frame, int) and isinstance(n_frames, int) and n_frames >= 0
         if not whole or first_frame != total or not t_min_s <= t_max_s:
             return None

@@ -70,6 +70,26 @@ def read_rows(path: str | os.PathLike, required: Sequence[str]) -> tuple[list[st
     return header, rows, problems
 
 
+def read_made(path: str | os.PathLike, required: Sequence[str]) -> list[Row]:
+    """Read a table that an earlier stage made: its rows; one of a wrong length raises :class:`InputError`."""
+    return _read_whole(path, required)[1]
+
+
+def read_table(path: str | os.PathLike, required: Sequence[str]):
+    """Read a table that an earlier stage made, as a pandas table of texts, so that ids such as ``007`` stay."""
+    import pandas as pd
+
+    header, rows = _read_whole(path, required)
+    return pd.DataFrame([row.cells for row in rows], columns=header)
+
+
+def _read_whole(path: str | os.PathLike, required: Sequence[str]) -> tuple[list[str], list[Row]]:
+    header, rows, problems = read_rows(path, required)
+    if problems:
+        raise InputError("\n".join(map(str, problems)))
+    return header, rows
+
+
 def number(text: str) -> float:
     """Return a finite number; anything else (nan, inf, empty, text) raises ValueError."""
     value = float(text)

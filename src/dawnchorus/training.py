@@ -1,16 +1,23 @@
 """Fit a network to the rows of a memory-mapped array."""
 
+import json
+import time
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from dawnchorus import augmentation
+from dawnchorus.files import path_for_whole
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 # Where the cosine schedule starts and ends, as shares of the learning rate.
 FIRST_RATE, LAST_RATE = 0.05, 0.01
+# A checkpoint costs a fraction of a second; this is what a killed training loses at most, beside the epoch at hand.
+CHECKPOINT_INTERVAL_S = 60.0
 
 
 class Batches(keras.utils.PyDataset):
@@ -24,16 +31,19 @@ class Batches(keras.utils.PyDataset):
         rows: which rows to serve, in this order unless ``params`` shuffles.
         params: the block ``train``; None serves the rows as they are, for validation.
         seed: of the order and of the augmentation.
+        draw: makes a row's clip anew, given its place among ``rows`` and a generator; None takes it out of ``x``.
     """
 
-    def __init__(self, x, targets, rows, batch_size: int, params: dict | None = None, seed: int = 0):
+    def __init__(self, x, targets, rows, batch_size: int, params: dict | None = None, seed: int = 0, draw=None):
         super().__init__()
-        self.x, self.targets, self.rows = x, targets, np.array(rows)
-        self.batch_size, self.params, self.seed, self.epoch = batch_size, params, seed, 0
-        self._order()
+        self.x, self.targets, self.rows, self.draw = x, targets, np.array(rows), draw
+        self.place = {row: place for place, row in enumerate(self.rows.tolist())}
+        self.batch_size, self.params, self.seed = batch_size, params, seed
+        self.start(0)
 
-    def _order(self) -> None:
-        self.served = self.rows
+    def start(self, epoch: int) -> None:
+        """Serve the batches of an epoch, from 0, next."""
+        self.epoch, self.served = epoch, self.rows
         if self.params is None or not self.params["shuffle"]:
             return
         rng = np.random.default_rng([self.seed, self.epoch])
@@ -50,15 +60,15 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = self.served[index * self.batch_size : (index + 1) * self.batch_size]
-        # Indexing with an array copies, so that the augmentation never writes into the data set.
-        batch, targets = self.x[rows], self.targets[rows]
         if self.params is None:
-            return batch, targets
-        return augmentation.augment(batch, targets, self.params, np.random.default_rng([self.seed, self.epoch, index]))
+            return self.x[rows], self.targets[rows]
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        # Indexing with an array copies, so that the augmentation never writes into the data set.
+        batch = np.stack([self.draw(self.place[row], rng) for row in rows.tolist()]) if self.draw else self.x[rows]
+        return augmentation.augment(batch, self.targets[rows], self.params, rng)
 
     def on_epoch_end(self) -> None:
-        self.epoch += 1
-        self._order()
+        self.start(self.epoch + 1)
 
 
 class Report(keras.callbacks.Callback):
@@ -74,6 +84,74 @@ class Report(keras.callbacks.Callback):
         self.rows.append({"epoch": epoch + 1, **row})
         values = ", ".join(f"{key} {row[key]:.4f}" for key in METRICS if key in row)
         self.say(f"epoch {epoch + 1}/{self.epochs}: {values}")
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Keep the weights of the epoch with the lowest validation loss, and stop ``patience`` epochs after it."""
+
+    def __init__(self, patience: int):
+        super().__init__()
+        self.patience, self.best_loss, self.waited, self.weights = patience, np.inf, 0, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.waited += 1
+        if logs["val_loss"] < self.best_loss or not self.weights:
+            self.best_loss, self.waited, self.weights = float(logs["val_loss"]), 0, self.model.get_weights()
+        if self.waited >= self.patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        self.model.set_weights(self.weights)
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Save before an epoch all that the training depends on, so that one that was killed goes on as if it had not been.
+
+    One .npz of arrays, without pickle: the variables of model and optimizer, the history, what ``best`` keeps, and
+    ``key``, which names what is trained: a file of another key is of no use and is left out of account.
+    """
+
+    def __init__(self, path: Path, key: str, report: Report, best: KeepBest | None):
+        super().__init__()
+        self.path, self.key, self.report, self.best = path, key, report, best
+        self.saved_s = time.monotonic()
+
+    def _variables(self, model) -> list:
+        return [*model.variables, *model.optimizer.variables]
+
+    def restore(self, model) -> int:
+        """Put a compiled model back to where the file has it; return the epochs that it had been trained for."""
+        if not self.path.exists():
+            return 0
+        try:
+            with np.load(self.path, allow_pickle=False) as stored:
+                if str(stored["key"]) != self.key:
+                    return 0
+                state = json.loads(str(stored["state"]))
+                values = [stored[f"variable_{n}"] for n in range(state["n_variables"])]
+                kept = [stored[f"kept_{n}"] for n in range(state["n_kept"])]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return 0
+        model.optimizer.build(model.trainable_variables)
+        for variable, value in zip(self._variables(model), values, strict=True):
+            variable.assign(value)
+        self.report.rows = state["history"]
+        if self.best:
+            self.best.best_loss, self.best.waited, self.best.weights = state["best_loss"], state["waited"], kept
+        return len(state["history"])
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 0 or time.monotonic() - self.saved_s < CHECKPOINT_INTERVAL_S:
+            return
+        self.saved_s = time.monotonic()
+        values, kept = self._variables(self.model), self.best.weights if self.best else []
+        state = {"history": self.report.rows, "n_variables": len(values), "n_kept": len(kept)}
+        if self.best:
+            state |= {"best_loss": self.best.best_loss, "waited": self.best.waited}
+        arrays = {f"variable_{n}": keras.ops.convert_to_numpy(value) for n, value in enumerate(values)}
+        arrays |= {f"kept_{n}": value for n, value in enumerate(kept)}
+        with path_for_whole(self.path) as temporary:
+            np.savez(temporary, key=self.key, state=json.dumps(state), **arrays)
 
 
 def learning_rate(params: dict, steps: int):
@@ -108,11 +186,15 @@ def fit(
     params: dict,
     seed: int,
     say: Callable[[str], None] = print,
+    draw: Callable[[int, np.random.Generator], np.ndarray] | None = None,
+    checkpoint: tuple[Path, str] | None = None,
 ) -> list[dict]:
     """Train a model in place and return its history, one row an epoch.
 
     With ``early_stopping_patience`` the weights of the epoch with the lowest validation loss are restored;
-    with null, or without validation rows, those of the last epoch stay.
+    with null, or without validation rows, those of the last epoch stay. ``draw``: see :class:`Batches`, for the
+    training rows. ``checkpoint``: a file, and a key that names what is trained; the training goes on from the file if
+    it is there and of this key, saves to it as it goes, and removes it at its end.
     """
     soft = params["mixup_share"] > 0 or params["label_smoothing"] > 0
     targets = np.eye(model.output_shape[-1], dtype=np.float32)[y] if soft else y
@@ -122,19 +204,24 @@ def fit(
         else keras.losses.SparseCategoricalCrossentropy()
     )
     size = params["batch_size"]
-    batches = Batches(x, targets, train, size, params, seed)
+    batches = Batches(x, targets, train, size, params, seed, draw)
     model.compile(optimizer=optimizer(params, len(batches) * params["epochs"]), loss=loss, metrics=["accuracy"])
     report = Report(params["epochs"], say)
     callbacks = [report]
     if params["weight_averaging"]:
         # Validation sees, and early stopping keeps, the averaged weights.
         callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    best, saved, done = None, None, 0
     if params["early_stopping_patience"] is not None and len(validation):
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                monitor="val_loss", patience=params["early_stopping_patience"], restore_best_weights=True
-            )
-        )
+        best = KeepBest(params["early_stopping_patience"])
+        callbacks.append(best)
+    if checkpoint:
+        saved = Checkpoint(*checkpoint, report, best)
+        done = saved.restore(model)
+        batches.start(done)
+        callbacks.append(saved)
+        if done:
+            say(f"going on after epoch {done}, from {saved.path}")
     weights = None
     if params["class_weights"]:
         counts = np.bincount(y[train], minlength=model.output_shape[-1])
@@ -143,10 +230,13 @@ def fit(
     model.fit(
         batches,
         validation_data=Batches(x, targets, validation, size) if len(validation) else None,
+        initial_epoch=done,
         epochs=params["epochs"],
         callbacks=callbacks,
         class_weight=weights,
         shuffle=False,
         verbose=0,
     )
+    if saved:
+        saved.path.unlink(missing_ok=True)
     return report.rows

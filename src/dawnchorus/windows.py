@@ -23,26 +23,19 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class Plan:
-    """The windows of a recording: length, step, and the margin of sound on both sides that features are made
-    of.
-
-    The margin is what training cut around its windows (``features.jitter_s``): a median over the clip, or a
-    frame at the window's edge, hears it in training and has to hear it here.
-    """
+    """The windows of a recording: their length and step."""
 
     rate_hz: int
     length_samples: int
     step_samples: int
-    margin_samples: int
 
     def starts(self, n_samples: int) -> range:
         """Return the first sample of each window of a recording; the first and last may reach beyond its ends."""
         return grid(n_samples, self.length_samples, self.step_samples)
 
     def spans(self, n_samples: int) -> list[Span]:
-        """Return [first, stop) of the sound that each window's features are made of, its margins included."""
-        before, after = self.margin_samples, self.length_samples + self.margin_samples
-        return [(start - before, start + after) for start in self.starts(n_samples)]
+        """Return [first, stop) of the sound of each window."""
+        return [(start, start + self.length_samples) for start in self.starts(n_samples)]
 
 
 def plan(features: dict, frames: int, rate_hz: int, window_s: float | None, step_s: float | None) -> Plan:
@@ -58,15 +51,14 @@ def plan(features: dict, frames: int, rate_hz: int, window_s: float | None, step
         length = round(features["window_s"] * rate_hz)
     else:
         length = (frames - 1) * features["hop_length"]
-    margin = round(features["jitter_s"] * rate_hz) if features["clip"] == "window" else 0
     step = round(step_s * rate_hz) if step_s is not None else length // 2
-    if length + 2 * margin < features["n_fft"]:
+    if length < features["n_fft"]:
         least_s = features["n_fft"] / rate_hz
         raise InputError(f"detections.window_s: {length / rate_hz:g}: expected one FFT frame at least, {least_s:g} s")
     if not 1 <= step <= length:
         expected = f"more than 0 and at most the window, {length / rate_hz:g} s"
         raise InputError(f"detections.step_s: {step / rate_hz:g}: expected {expected}")
-    return Plan(rate_hz, length, step, margin)
+    return Plan(rate_hz, length, step)
 
 
 def grid(n_samples: int, length_samples: int, step_samples: int) -> range:

@@ -33,7 +33,7 @@ OTHER = {
     "features.mel_sample_rate_hz": 7000.0,
     "features.deltas": 1,
     "features.clip": "window",
-    "features.clip_normalization": "median",
+    "dataset.clip_normalization": "median",
     "split.method": "article",
     "split.group": "species_id",
     "split.test_groups": [IDS[1]],

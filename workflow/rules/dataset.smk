@@ -2,7 +2,8 @@
 #
 # needs  the shards, annotations.csv, split.csv, the block `dataset`
 # makes  data/dataset/x.npy (rows, frames, features), rows.csv, classes.csv, statistics.json,
-#        context.npy and context_rows.csv: clips away from every annotation, for the context-only control
+#        training.npy and training_rows.csv: the training clips as extracted, with their margins for jitter
+#        context.npy and context_rows.csv: clips away from every annotation, as extracted
 
 
 rule dataset:
@@ -14,6 +15,7 @@ rule dataset:
         code=[
             "src/dawnchorus/stages/dataset.py",
             "src/dawnchorus/dataset.py",
+            "src/dawnchorus/clips.py",
             "src/dawnchorus/recordings.py",
             "src/dawnchorus/shards.py",
             "src/dawnchorus/errors.py",
@@ -25,6 +27,8 @@ rule dataset:
         rows="data/dataset/rows.csv",
         classes="data/dataset/classes.csv",
         statistics="data/dataset/statistics.json",
+        training="data/dataset/training.npy",
+        training_rows="data/dataset/training_rows.csv",
         context="data/dataset/context.npy",
         context_rows="data/dataset/context_rows.csv",
     log:

@@ -24,6 +24,7 @@ rule evaluation:
             "src/dawnchorus/bootstrap.py",
             "src/dawnchorus/measures.py",
             "src/dawnchorus/calibration.py",
+            "src/dawnchorus/dataset.py",
             "src/dawnchorus/controls.py",
             "src/dawnchorus/model_file.py",
             "src/dawnchorus/pooled.py",

@@ -1,25 +1,28 @@
 """Make data/dataset/: every clip in one padded, normalized array, with its rows, classes and statistics.
 
-Beside it an array of the test recordings' clips that hold no annotation, for the control `context only`.
+Beside it two arrays of frames as they were extracted: the training clips with their margins, from which training can
+draw windows anew, and the clips that hold no annotation, for backgrounds and for the control `context only`.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from dawnchorus import dataset, shards
+from dawnchorus import clips, dataset, shards
 from dawnchorus.errors import InputError, run
 from dawnchorus.files import path_for_whole, write_whole
 from dawnchorus.recordings import class_order
-from dawnchorus.tables import Row, read_rows, write_rows
+from dawnchorus.tables import Row, number, read_made, write_rows
 
+ANNOTATION_COLUMNS = ("annotation_id", "recording_id", "species_id", "species_name", "t_min_s", "t_max_s")
 ROW_COLUMNS = ("row", "annotation_id", "recording_id", "species_id", "class_index", "partition", "n_frames")
-CONTEXT_COLUMNS = ("row", "annotation_id", "recording_id", "class_index", "n_frames")
+TRAINING_COLUMNS = ("row", "annotation_id", "n_frames", "first_start", "last_start")
+CONTEXT_COLUMNS = ("row", "recording_id", "partition", "n_frames")
 CLASS_COLUMNS = ("class_index", "species_id", "species_name")
 
 
@@ -28,8 +31,8 @@ class Clips:
 
     def __init__(self, opened: list[shards.Shard], rows: list[Row]):
         self._rows_of: dict[str, list[int]] = {}
-        for number, row in enumerate(rows):
-            self._rows_of.setdefault(row.cells["recording_id"], []).append(number)
+        for position, row in enumerate(rows):
+            self._rows_of.setdefault(row.cells["recording_id"], []).append(position)
         self._shard_of = {recording_id: shard for shard in opened for recording_id in shard.recording_ids}
         for recording_id, numbers in self._rows_of.items():
             shard = self._shard_of.get(recording_id)
@@ -37,37 +40,36 @@ class Clips:
             if found != len(numbers):
                 raise InputError(f"{recording_id}: {found} clips in the shards; expected {len(numbers)}")
 
-    def longest(self) -> int:
-        """Return the number of frames of the longest clip, from the index alone."""
-        return max(
-            clip[3] for recording_id in self._rows_of for clip in self._shard_of[recording_id].clips(recording_id)
-        )
+    def longest(self, kind: str = "annotation") -> int:
+        """Return the number of frames of the longest clip of a kind, from the index alone; 0 if there is none."""
+        return max((clip[3] for key, shard in self._in_use() for clip in shard.clips(key, kind)), default=0)
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         for recording_id, numbers in self._rows_of.items():
             yield from zip(numbers, self._shard_of[recording_id].features_of_clips(recording_id), strict=True)
 
-    def context(self, wanted: Sequence[bool]) -> tuple[dict[str, int], list[tuple[int, int]]]:
-        """Return which clips without annotation stand for the wanted rows: one a row, where there is one.
-
-        First how many are taken of each recording; then, for each wanted row that has one, its row number in
-        annotations.csv and the number of its clip among all that are taken. The rows of a recording take its
-        clips in turn.
+    def margins(self) -> Iterator[tuple[int, int, shards.Clip, np.ndarray]]:
+        """Yield each clip with its margin, or as it is where it has none: row number, frames without margin, place,
+        features.
         """
-        taken, pairs, total = {}, [], 0
-        for recording_id, numbers in self._rows_of.items():
-            numbers = [number for number in numbers if wanted[number]]
-            n_clips = len(self._shard_of[recording_id].context_clips(recording_id))
-            if n := min(n_clips, len(numbers)):
-                taken[recording_id] = n
-                pairs += [(number, total + position % n) for position, number in enumerate(numbers)]
-                total += n
-        return taken, sorted(pairs)
+        for key, shard in self._in_use():
+            kind = "margin" if shard.clips(key, "margin") else "annotation"
+            without = [clip[3] for clip in shard.clips(key)]
+            found = shard.features_of_clips(key, kind)
+            yield from zip(self._rows_of[key], without, shard.clips(key, kind), found, strict=True)
 
-    def features_of_context(self, taken: dict[str, int]) -> Iterator[np.ndarray]:
-        """Yield the clips that :meth:`context` counted."""
-        for recording_id, n in taken.items():
-            yield from self._shard_of[recording_id].features_of_context(recording_id)[:n]
+    def n_context(self) -> int:
+        """Return how many clips hold no annotation."""
+        return sum(len(shard.clips(key, "context")) for key, shard in self._in_use())
+
+    def context(self) -> Iterator[tuple[str, list[int], np.ndarray]]:
+        """Yield the clips that hold no annotation, each with its recording and the rows of that."""
+        for key, shard in self._in_use():
+            for clip in shard.features_of_clips(key, "context"):
+                yield key, self._rows_of[key], clip
+
+    def _in_use(self) -> Iterator[tuple[str, shards.Shard]]:
+        return ((key, self._shard_of[key]) for key in self._rows_of)
 
 
 def features_block(opened: list[shards.Shard]) -> dict:
@@ -97,6 +99,31 @@ def array_for_whole(path: Path, shape: tuple[int, int, int]) -> Iterator[Callabl
             yield put
 
 
+def write_training(
+    path: Path, found: Clips, rows: list[Row], number_of: dict[int, int], n_features: int, features: dict
+) -> list[tuple]:
+    """Write the training clips as they were extracted, each with its margin, and return their rows of the table.
+
+    ``number_of``: the rows of annotations.csv that train, each with its number among them. ``features``: the block. A
+    clip of ``n_frames`` frames may start at the frames ``first_start`` to ``last_start``.
+    """
+    table: list[tuple] = [()] * len(number_of)
+    shape = (max(found.longest(), found.longest("margin")), n_features)
+    with array_for_whole(path, (len(number_of), *shape)) as put:
+        for row, n_window, place, clip in found.margins():
+            if row not in number_of:
+                continue
+            first = last = 0
+            if len(clip) > n_window:
+                annotation = number(rows[row].cells["t_min_s"]), number(rows[row].cells["t_max_s"])
+                frames_per_s = (len(clip) - 1) / (place[1] - place[0])
+                starts = (round(start_s * frames_per_s) for start_s in clips.jitter(annotation, place[:2], features))
+                first, last = (min(start, len(clip) - n_window) for start in starts)
+            put(number_of[row], dataset.fit_frames(clip, shape[0], "right")[0])
+            table[number_of[row]] = (number_of[row], rows[row].cells["annotation_id"], n_window, first, last)
+    return table
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shards", type=Path, nargs="+", required=True)
@@ -107,62 +134,59 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     params = args.params["dataset"]
 
-    _, rows, _ = read_rows(args.annotations, ("annotation_id", "recording_id", "species_id", "species_name"))
-    _, split_rows, _ = read_rows(args.split, ("annotation_id", "partition"))
+    rows = read_made(
+        args.annotations, ("annotation_id", "recording_id", "species_id", "species_name", "t_min_s", "t_max_s")
+    )
+    split_rows = read_made(args.split, ("annotation_id", "partition"))
     partition = {row.cells["annotation_id"]: row.cells["partition"] for row in split_rows}
     if [row.cells["annotation_id"] for row in rows] != list(partition):
         raise InputError(f"{args.split}: expected the same annotations as {args.annotations}, in the same order")
     names = {row.cells["species_id"]: row.cells["species_name"] for row in rows}
-    index = {species_id: number for number, species_id in enumerate(class_order(names))}
+    index = {species_id: position for position, species_id in enumerate(class_order(names))}
+
+    parts = [partition[row.cells["annotation_id"]] for row in rows]
 
     with ExitStack() as stack:
         opened = [stack.enter_context(shards.Shard(path)) for path in args.shards]
-        features, clips = features_block(opened), Clips(opened, rows)
-        frames = params["frames"] or clips.longest()
-        fitted_on = [params["fit_on"] == "all" or partition[row.cells["annotation_id"]] == "train" for row in rows]
+        features, found = features_block(opened), Clips(opened, rows)
+        frames = params["frames"] or found.longest()
         statistics = dataset.fit_statistics(
-            (clip for number, clip in clips if fitted_on[number]),
-            params["normalization"],
-            frames,
-            params["padding"],
+            (clip for row, clip in found if params["fit_on"] == "all" or parts[row] == "train"),
+            {**params, "frames": frames, "features": features},
         )
-        n_features = next(iter(clips))[1].shape[1]
+        n_features = next(iter(found))[1].shape[1]
         n_frames = [0] * len(rows)
         with array_for_whole(args.output / "x.npy", (len(rows), frames, n_features)) as put:
-            for number, clip in clips:
-                values, n_frames[number] = dataset.normalized(clip, statistics, frames, params["padding"])
-                put(number, values)
-        taken, pairs = clips.context([partition[row.cells["annotation_id"]] == "test" for row in rows])
-        n_context, context_frames = sum(taken.values()), [0] * sum(taken.values())
-        with array_for_whole(args.output / "context.npy", (n_context, frames, n_features)) as put:
-            for number, clip in enumerate(clips.features_of_context(taken)):
-                values, context_frames[number] = dataset.normalized(clip, statistics, frames, params["padding"])
-                put(number, values)
+            for row, clip in found:
+                values, n_frames[row] = dataset.normalized(clip, statistics)
+                put(row, values)
+        of_train = (row for row, part in enumerate(parts) if part == "train")
+        number_of = {row: position for position, row in enumerate(of_train)}
+        training_rows = write_training(args.output / "training.npy", found, rows, number_of, n_features, features)
+        context_rows = []
+        with array_for_whole(args.output / "context.npy", (found.n_context(), frames, n_features)) as put:
+            for position, (recording_id, of_recording, clip) in enumerate(found.context()):
+                values, n = dataset.fit_frames(clip, frames, "right")
+                put(position, values)
+                of = {parts[row] for row in of_recording}
+                context_rows.append((position, recording_id, of.pop() if len(of) == 1 else "several", n))
+    for name, columns, table in (
+        ("training_rows.csv", TRAINING_COLUMNS, training_rows),
+        ("context_rows.csv", CONTEXT_COLUMNS, context_rows),
+    ):
+        write_rows(args.output / name, columns, (dict(zip(columns, row, strict=True)) for row in table))
     write_rows(
         args.output / "rows.csv",
         ROW_COLUMNS,
         (
             {
                 **row.cells,
-                "row": number,
+                "row": position,
                 "class_index": index[row.cells["species_id"]],
-                "partition": partition[row.cells["annotation_id"]],
-                "n_frames": n_frames[number],
+                "partition": parts[position],
+                "n_frames": n_frames[position],
             }
-            for number, row in enumerate(rows)
-        ),
-    )
-    write_rows(
-        args.output / "context_rows.csv",
-        CONTEXT_COLUMNS,
-        (
-            {
-                **rows[number].cells,
-                "row": clip,
-                "class_index": index[rows[number].cells["species_id"]],
-                "n_frames": context_frames[clip],
-            }
-            for number, clip in pairs
+            for position, row in enumerate(rows)
         ),
     )
     write_rows(
@@ -171,11 +195,11 @@ def main(argv: list[str] | None = None) -> None:
         ({"class_index": n, "species_id": key, "species_name": names[key]} for key, n in index.items()),
     )
     with write_whole(args.output / "statistics.json") as file:
-        json.dump({**statistics, **params, "frames": frames, "features": features}, file, indent=1)
+        json.dump(statistics, file, indent=1)
     print(f"dataset: {len(rows)} rows of {frames} frames of {n_features} features, {len(index)} classes")
     if features["context_clips"]:
-        n_test = sum(part == "test" for part in partition.values())
-        print(f"dataset: {n_context} clips without annotation stand for {len(pairs)} of {n_test} test rows")
+        n_recordings = len({recording_id for _, recording_id, _, _ in context_rows})
+        print(f"dataset: {len(context_rows)} clips without annotation, of {n_recordings} recordings")
 
 
 if __name__ == "__main__":

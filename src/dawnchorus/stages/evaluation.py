@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dawnchorus import bootstrap, calibration, controls, evaluation, model_file
+from dawnchorus import bootstrap, calibration, controls, dataset, evaluation, model_file
 from dawnchorus.errors import InputError, run
 from dawnchorus.files import sha256_of, write_whole
 from dawnchorus.seeds import rng
-from dawnchorus.tables import read_rows
+from dawnchorus.tables import read_table
 
 CLASS_COLUMNS = ("class_index", "species_id", "species_name")
 ROW_COLUMNS = ("annotation_id", "recording_id", "class_index", "partition", "n_frames")
-CONTEXT_COLUMNS = ("row", "annotation_id")
+CONTEXT_COLUMNS = ("row", "recording_id", "n_frames")
 SPLIT_COLUMNS = ("annotation_id", "recording_id", "group")
 ANNOTATION_COLUMNS = ("annotation_id", "t_min_s", "t_max_s")
 # What the controls are called in comparison.csv, by their names in metrics.json.
@@ -29,12 +29,6 @@ CONTROLS = {
     "svm": "SVM on pooled statistics",
     "context_only": "context only",
 }
-
-
-def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Read a table with every cell as text, so that ids such as ``007`` and times stay as written."""
-    header, rows, _ = read_rows(path, columns)
-    return pd.DataFrame([row.cells for row in rows], columns=header)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -68,28 +62,37 @@ def read_array(folder: Path, name: str, n_rows: int, table: str) -> np.ndarray:
 
 
 def groups_of(split: Path, rows: pd.DataFrame) -> np.ndarray:
-    """Return what is drawn as a whole for each row of the data set, (rows,) text."""
+    """Return what is drawn as a whole for each of ``rows`` of the data set, (rows,) text."""
     table = read_table(split, SPLIT_COLUMNS)
-    if table["annotation_id"].to_list() != rows["annotation_id"].to_list():
-        raise InputError(f"{split}: expected the annotations of the data set, in the same order; make both again")
+    table = table.set_index("annotation_id").reindex(rows["annotation_id"])
+    if table["group"].isna().any():
+        raise InputError(f"{split}: expected the annotations of the data set; make both again")
     return bootstrap.units(table["group"].to_numpy(dtype=str), table["recording_id"].to_numpy(dtype=str))
 
 
 def context_answers(
-    model, folder: Path, test: pd.DataFrame, batch_size: int, source: str, n_classes: int
+    model, folder: Path, test: pd.DataFrame, statistics: dict, batch_size: int, source: str, n_classes: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return which test rows have a clip without annotation, as positions, and the scores of these clips."""
-    pairs = read_table(folder / "context_rows.csv", CONTEXT_COLUMNS)
-    if pairs.empty:
+    """Return which test rows have a clip without annotation, as positions, and the scores of these clips.
+
+    The test rows of a recording take its clips in turn.
+    """
+    table = read_table(folder / "context_rows.csv", CONTEXT_COLUMNS)
+    raw = read_array(folder, "context.npy", len(table), "context_rows.csv")
+    clips_of = table.groupby("recording_id", sort=False).indices
+    positions, clips = [], []
+    for recording_id, of_recording in test.reset_index(drop=True).groupby("recording_id", sort=False).indices.items():
+        if recording_id in clips_of:
+            positions += of_recording.tolist()
+            clips += np.resize(clips_of[recording_id], len(of_recording)).tolist()
+    if not positions:
         return None
-    clips = pairs["row"].to_numpy(dtype=int)
-    x = read_array(folder, "context.npy", clips.max() + 1, "context_rows.csv")
+    used, of_position = np.unique(clips, return_inverse=True)
+    n_frames = table["n_frames"].to_numpy(dtype=int)
+    x = np.stack([dataset.normalized(raw[clip][: n_frames[clip]], statistics)[0] for clip in used])
     scores = predict(model, x, batch_size)
     evaluation.check_scores(scores, len(x), n_classes, source)
-    positions = pd.Index(test["annotation_id"]).get_indexer(pairs["annotation_id"])
-    if (positions < 0).any():
-        raise InputError(f"{folder / 'context_rows.csv'}: an annotation that is not of the test partition")
-    return positions, scores[clips]
+    return np.array(positions), scores[of_position]
 
 
 def calibrated(of_validation: tuple, of_test: tuple, classes: pd.DataFrame, params: dict) -> tuple:
@@ -128,7 +131,6 @@ def main(argv: list[str] | None = None) -> None:
     x = read_array(args.dataset, "x.npy", len(rows), "rows.csv")
     if len(rows) == 0:
         raise InputError(f"{args.dataset / 'rows.csv'}: no rows; expected clips to score")
-    group = groups_of(args.split, rows)
     model, card = model_file.load(args.model, args.threads)
     if [of["species_id"] for of in card["classes"]] != classes["species_id"].to_list():
         raise InputError(f"{args.model}: trained for other classes than {args.dataset / 'classes.csv'}; train again")
@@ -138,8 +140,9 @@ def main(argv: list[str] | None = None) -> None:
     true_index, partition = rows["class_index"].to_numpy(dtype=int), rows["partition"].to_numpy(dtype=str)
     train, validation, test = (np.flatnonzero(partition == name) for name in evaluation.PARTITIONS)
     truth, of_test = true_index[test], (true_index[test], scores[test])
-    weights = bootstrap.draws(group[test], params["bootstrap_draws"], rng(args.params["seed"], "bootstrap"))
-    n_groups = len(np.unique(group[test]))
+    group = groups_of(args.split, rows.iloc[test])
+    weights = bootstrap.draws(group, params["bootstrap_draws"], rng(args.params["seed"], "bootstrap"))
+    n_groups = len(np.unique(group))
     result = evaluation.metrics(true_index, scores, partition, params["top_k"], weights, n_groups)
     fitted, result["calibration"], reliability = calibrated(
         (true_index[validation], scores[validation]), of_test, classes, params
@@ -148,14 +151,16 @@ def main(argv: list[str] | None = None) -> None:
     everything, n_frames = np.arange(len(test)), rows["n_frames"].to_numpy(dtype=int)
     majority = controls.majority_scores(true_index[train], len(test), len(classes))
     machine = controls.svm_scores(x, n_frames, true_index, train, test, statistics, len(classes))
-    context = context_answers(model, args.dataset, rows.iloc[test], batch_size, str(args.model), len(classes))
+    context = context_answers(
+        model, args.dataset, rows.iloc[test], statistics, batch_size, str(args.model), len(classes)
+    )
     answers = {
         card["model"]["name"]: (everything, scores[test]),
         CONTROLS["majority_class"]: (everything, majority) if len(train) else None,
         CONTROLS["svm"]: None if machine is None else (everything, machine),
         CONTROLS["context_only"]: context,
     }
-    comparison = controls.comparison(truth, answers, group[test], weights, params["top_k"])
+    comparison = controls.comparison(truth, answers, group, weights, params["top_k"])
     for name in ("svm", "context_only"):
         row = next(row for row in comparison if row["model"] == CONTROLS[name])
         result[name] = {key: row[key] for key in row if key.startswith(("accuracy", "advantage")) or key == "clips"}

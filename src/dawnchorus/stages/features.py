@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,24 +16,20 @@ from pathlib import Path
 from dawnchorus import clips, shards
 from dawnchorus.errors import InputError, run
 from dawnchorus.files import sha256_of
-from dawnchorus.tables import Row, number, read_rows
+from dawnchorus.tables import Row, number, read_made
 
 PROGRESS_INTERVAL_S = 10.0
 
 
 @dataclass(frozen=True)
 class Task:
-    """A recording that has to be in the shard: its file, the hash it must have, its clips in seconds.
-
-    The last ``n_context`` clips hold no annotation.
-    """
+    """A recording that has to be in the shard: its file, the hash it must have, its clips of each kind in seconds."""
 
     recording_id: str
     path: Path
     sha256: str
     sample_rate_hz: int
-    clips_s: list[clips.Span]
-    n_context: int
+    clips_s: dict[str, list[clips.Span]]
     signature: str
 
 
@@ -46,14 +41,6 @@ def inside(audio_dir: str | os.PathLike, path: str) -> Path:
     if "\0" in path or "\\" in path or any(part in ("", ".", "..") for part in path.split("/")):
         raise InputError(f"{path!r}: expected a relative path inside the audio folder, without '..'")
     return Path(audio_dir, path)
-
-
-def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
-    """Read a table that an earlier stage made; a row of a wrong length raises :class:`InputError`."""
-    _, rows, problems = read_rows(path, columns)
-    if problems:
-        raise InputError("\n".join(map(str, problems)))
-    return rows
 
 
 def number_in(path: Path, row: Row, column: str) -> float:
@@ -70,13 +57,13 @@ def tasks_of_shard(
 ) -> list[Task]:
     """Return what has to be in a shard, sorted by id; a recording without annotations has no entry."""
     spans: dict[str, list[clips.Span]] = {}
-    for row in read_table(annotations, ("recording_id", "t_min_s", "t_max_s")):
+    for row in read_made(annotations, ("recording_id", "t_min_s", "t_max_s")):
         recording_id = row.cells["recording_id"]
         if shards.shard_of(recording_id, n_shards) == shard:
             span = number_in(annotations, row, "t_min_s"), number_in(annotations, row, "t_max_s")
             spans.setdefault(recording_id, []).append(span)
     code, tasks = shards.code_version(), {}
-    for row in read_table(recordings, ("recording_id", "path", "sha256", "duration_s", "sample_rate_hz")):
+    for row in read_made(recordings, ("recording_id", "path", "sha256", "duration_s", "sample_rate_hz")):
         recording_id, sha256 = row.cells["recording_id"], row.cells["sha256"]
         if recording_id in tasks:
             found = f"{recordings}:{row.line}: column recording_id: {recording_id!r}"
@@ -86,16 +73,18 @@ def tasks_of_shard(
             sample_rate_hz = int(number_in(recordings, row, "sample_rate_hz"))
             # Two samples more than an FFT frame, for the rounding of both ends.
             shortest_s = (params["n_fft"] + 2) / (params["sample_rate_hz"] or sample_rate_hz)
-            context_s = clips.context(spans[recording_id], duration_s, shortest_s, params)
-            clips_s = clips.spans(spans[recording_id], duration_s, params) + context_s
+            clips_s = {
+                "annotation": clips.spans(spans[recording_id], duration_s, params),
+                "margin": clips.margins(spans[recording_id], duration_s, params),
+                "context": clips.context(spans[recording_id], duration_s, shortest_s, params),
+            }
             tasks[recording_id] = Task(
                 recording_id,
                 inside(audio_dir, row.cells["path"]),
                 sha256,
                 sample_rate_hz,
                 clips_s,
-                len(context_s),
-                shards.signature_of(sha256, clips_s, len(context_s), params, code),
+                shards.signature_of(sha256, clips_s, params, code),
             )
     for recording_id in sorted(spans.keys() - tasks.keys()):
         found = f"{annotations}: column recording_id: {recording_id!r}"
@@ -104,7 +93,7 @@ def tasks_of_shard(
 
 
 def compute(task: Task, params: dict) -> list:
-    """Return the features of each clip of a recording, in the order of its clips."""
+    """Return the features of each clip of a recording, in the order of the kinds and their clips."""
     from dawnchorus import features
 
     try:
@@ -113,8 +102,9 @@ def compute(task: Task, params: dict) -> list:
         raise InputError(f"{task.path}: cannot be read: {error.strerror}") from None
     if found != task.sha256:
         raise InputError(f"{task.path}: changed since the audit of the recordings; run the workflow again")
-    made = dict(features.of_recording(task.path, task.clips_s, task.sample_rate_hz, params))
-    return [made[index] for index in range(len(task.clips_s))]
+    clips_s = [span for kind in shards.KINDS for span in task.clips_s[kind]]
+    made = dict(features.of_recording(task.path, clips_s, task.sample_rate_hz, params))
+    return [made[index] for index in range(len(clips_s))]
 
 
 def open_old(path: Path) -> shards.Shard | None:
@@ -133,12 +123,10 @@ def keep(task: Task, old: shards.Shard | None, writer: shards.Writer) -> bool:
     if old is None or old.signature(task.recording_id) != task.signature:
         return False
     try:
-        member = old.member(task.recording_id)
+        writer.copy(task.recording_id, old)
     except InputError as error:
         print(f"{error}; computing {task.recording_id} again", flush=True)
         return False
-    kept = old.clips(task.recording_id) + old.context_clips(task.recording_id)
-    writer.add_member(task.recording_id, task.signature, kept, member, task.n_context)
     return True
 
 
@@ -181,7 +169,7 @@ def main(argv: list[str] | None = None) -> None:
             if keep(task, old, writer):
                 continue
             made = compute(task, params)
-            writer.add(task.recording_id, task.signature, task.clips_s, made, task.n_context)
+            writer.add(task.recording_id, task.signature, task.clips_s, made)
             if not n_computed:
                 say_empty_bands(task.sample_rate_hz, params)
             n_computed += 1

@@ -12,7 +12,7 @@ from dawnchorus import audio, clips, features, figure_style, figures
 from dawnchorus.errors import InputError, run
 from dawnchorus.files import write_whole
 from dawnchorus.labels import display_labels
-from dawnchorus.tables import read_rows
+from dawnchorus.tables import read_table
 
 FORMATS = ("png", "svg")
 LABEL_CHARACTERS = 28
@@ -22,14 +22,6 @@ ROW_COLUMNS = ("annotation_id", "class_index", "partition")
 CONFUSION_COLUMNS = ("true_species_id", "predicted_species_id", "count")
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy")
 ANNOTATION_COLUMNS = ("annotation_id", "recording_id", "t_min_s", "t_max_s")
-
-
-def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Read a table with every cell as text; a table without rows raises :class:`InputError`."""
-    header, rows, _ = read_rows(path, columns)
-    if not rows:
-        raise InputError(f"{path}: no rows; expected at least one")
-    return pd.DataFrame([row.cells for row in rows], columns=header)
 
 
 def read_history(path: Path) -> pd.DataFrame:
@@ -83,8 +75,7 @@ def read_examples(
 def quantity(params: dict) -> str:
     """Return what the values of the block ``features`` are, for the scale of their colours."""
     name = {"mfcc": "MFCC", "log_mel": "log-mel", "pcen": "PCEN"}[params["kind"]]
-    in_db = params["kind"] == "log_mel" and params["clip_normalization"] != "standard"
-    return f"{name} (dB)" if in_db else name
+    return f"{name} (dB)" if params["kind"] == "log_mel" else name
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -101,6 +92,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     classes = read_table(args.classes, CLASS_COLUMNS)
+    if classes.empty:
+        raise InputError(f"{args.classes}: no rows; expected at least one class")
     ids = classes["species_id"].to_list()
     labels = display_labels(ids, classes["species_name"].to_list(), LABEL_CHARACTERS)
     history = read_history(args.history)

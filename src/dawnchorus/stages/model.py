@@ -1,6 +1,7 @@
 """Make models/: the trained network with its class list, and the history of its training."""
 
 import argparse
+import hashlib
 import json
 import platform
 import sys
@@ -10,17 +11,48 @@ from pathlib import Path
 
 import numpy as np
 
-from dawnchorus import device, model_file, networks, pooled
+from dawnchorus import device, fresh_clips, model_file, networks, pooled
 from dawnchorus.errors import InputError, run
+from dawnchorus.files import sha256_of
 from dawnchorus.seeds import derived_seed, rng
-from dawnchorus.tables import read_rows, write_rows
+from dawnchorus.tables import read_made, write_rows
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+CLIP_COLUMNS = ("n_frames", "first_start", "last_start")
 PACKAGES = ("keras", "librosa", "numpy", "soundfile", "tensorflow")
 
 
 def say(text: str) -> None:
     print(f"model: {text}", flush=True)
+
+
+def clips_to_draw(folder: Path, statistics: dict, params: dict) -> fresh_clips.FreshClips | None:
+    """Return what draws the training clips anew in each epoch; None where params ask for none of that."""
+    if not fresh_clips.wanted(statistics, params):
+        return None
+    table = read_made(folder / "training_rows.csv", CLIP_COLUMNS)
+    context = read_made(folder / "context_rows.csv", ("partition", "n_frames"))
+    heard = [place for place, row in enumerate(context) if row.cells["partition"] == "train"]
+    if params["background_share"] and not heard:
+        expected = "clips without annotation in training recordings, or 0; see features.context_clips"
+        raise InputError(f"train.background_share: {params['background_share']:g}: expected {expected}")
+    return fresh_clips.FreshClips(
+        np.load(folder / "training.npy", mmap_mode="r", allow_pickle=False),
+        np.array([[int(row.cells[column]) for column in CLIP_COLUMNS] for row in table]),
+        np.load(folder / "context.npy", mmap_mode="r", allow_pickle=False)[heard],
+        np.array([int(context[place].cells["n_frames"]) for place in heard]),
+        statistics,
+        params,
+    )
+
+
+def key_of(params: dict, folder: Path) -> str:
+    """Name by content what is trained and with what code, so that a checkpoint of anything else is not gone on with."""
+    sources = sorted(Path(device.__file__).parent.glob("**/*.py"))
+    contents = [
+        sha256_of(path) for path in [*sources, folder / "x.npy", folder / "rows.csv", folder / "statistics.json"]
+    ]
+    return hashlib.sha256(json.dumps([params, version("keras"), contents], sort_keys=True).encode()).hexdigest()
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -33,8 +65,8 @@ def main(argv: list[str] | None = None) -> None:
     params = args.params
 
     network = networks.get(params["model"]["name"])
-    _, table, _ = read_rows(args.dataset / "rows.csv", ("class_index", "partition"))
-    _, classes, _ = read_rows(args.dataset / "classes.csv", ("class_index", "species_id", "species_name"))
+    table = read_made(args.dataset / "rows.csv", ("class_index", "partition"))
+    classes = read_made(args.dataset / "classes.csv", ("class_index", "species_id", "species_name"))
     statistics = json.loads((args.dataset / "statistics.json").read_text(encoding="utf-8"))
     x = np.load(args.dataset / "x.npy", mmap_mode="r", allow_pickle=False)
     y = np.array([int(row.cells["class_index"]) for row in table])
@@ -50,10 +82,26 @@ def main(argv: list[str] | None = None) -> None:
         from dawnchorus import training
 
         say(used)
-        model = network.build(x.shape[1:], len(classes), params["model"])
-        history = training.fit(
-            model, x, y, train, validation, params["train"], derived_seed(params["seed"], "batches"), say
-        )
+        draw = clips_to_draw(args.dataset, statistics, params["train"])
+        mixed = params["train"]["mixed_precision"] and used.startswith("GPU")
+        with device.mixed_precision(mixed):
+            model = network.build(x.shape[1:], len(classes), params["model"])
+            history = training.fit(
+                model,
+                x,
+                y,
+                train,
+                validation,
+                params["train"],
+                derived_seed(params["seed"], "batches"),
+                say,
+                draw.draw if draw else None,
+                (args.output / "checkpoint.npz", key_of(params, args.dataset)),
+            )
+        if mixed:
+            # What is saved computes in single precision, which every device does fast.
+            weights, model = model.get_weights(), network.build(x.shape[1:], len(classes), params["model"])
+            model.set_weights(weights)
     else:
         used = "CPU (no network: pooled statistics)"
         model, history = pooled.fit(

@@ -5,8 +5,6 @@ import json
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 from dawnchorus import (
     model_file,
     report,
@@ -20,7 +18,7 @@ from dawnchorus.errors import run
 from dawnchorus.files import write_whole
 from dawnchorus.labels import display_labels
 from dawnchorus.report_charts import histogram
-from dawnchorus.tables import read_rows
+from dawnchorus.tables import read_table
 
 LABEL_CHARACTERS, NAME_CHARACTERS = 26, 200
 HIGHLIGHTS = 24
@@ -39,12 +37,6 @@ INPUTS = ("metrics", "comparison", "predictions", "per-class", "reliability", "h
 INPUTS += ("annotations", "recordings", "audit", "audio-dir")
 COMMANDS = """snakemake --cores 8        # makes what is missing or stale
 dvc repro                  # the same, and records contents in dvc.lock"""
-
-
-def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Read a table with every cell as text, so that ids such as ``007`` stay as written."""
-    header, rows, _ = read_rows(path, columns)
-    return pd.DataFrame([row.cells for row in rows], columns=header)
 
 
 def inputs_of(args: argparse.Namespace) -> list[Path]:

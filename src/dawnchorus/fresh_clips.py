@@ -1,0 +1,49 @@
+"""Training clips made anew in each epoch from the frames that were extracted: moved, and over other backgrounds."""
+
+import numpy as np
+
+from dawnchorus import augmentation, dataset
+
+
+class FreshClips:
+    """Draws each training clip as a window within its margin, over the background of a training recording.
+
+    Args:
+        training: frames as they were extracted, shape (training rows, frames, n_features), float32.
+        table: (training rows, 3) integers: ``n_frames``, ``first_start`` and ``last_start`` of training_rows.csv.
+        backgrounds: frames without a call, shape (clips, frames, n_features); at least one if ``background_share`` > 0.
+        background_frames: (clips,), how many frames of each background hold sound.
+        statistics: of the data set, for :func:`dawnchorus.dataset.normalized`.
+        params: the block ``train``.
+    """
+
+    def __init__(
+        self,
+        training: np.ndarray,
+        table: np.ndarray,
+        backgrounds: np.ndarray,
+        background_frames: np.ndarray,
+        statistics: dict,
+        params: dict,
+    ):
+        self.training, self.table, self.statistics, self.params = training, table, statistics, params
+        self.backgrounds, self.background_frames = backgrounds, background_frames
+
+    def draw(self, number: int, rng: np.random.Generator) -> np.ndarray:
+        """Return training clip ``number``, normalized and padded: float32, (frames, n_features)."""
+        n_frames, first_start, last_start = self.table[number]
+        start = int(rng.integers(first_start, last_start + 1))
+        clip = np.asarray(self.training[number, start : start + n_frames])
+        if rng.random() < self.params["background_share"]:
+            position = int(rng.integers(len(self.backgrounds)))
+            background = self.backgrounds[position, : self.background_frames[position]]
+            turned = np.roll(background, int(rng.integers(len(background))), axis=0)
+            gain_db = rng.uniform(self.params["background_min_db"], self.params["background_max_db"])
+            clip = augmentation.over_background(clip, turned, gain_db)
+        return dataset.normalized(clip, self.statistics)[0]
+
+
+def wanted(statistics: dict, params: dict) -> bool:
+    """Say whether the blocks ``features`` (in ``statistics``) and ``train`` ask for clips that are drawn anew."""
+    features = statistics["features"]
+    return (features["clip"] == "window" and features["jitter_s"] > 0) or params["background_share"] > 0
