@@ -12,7 +12,7 @@ min_version("9.27")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from dawnchorus import errors, hashes, params, records, sounds
+from dawnchorus import errors, hashes, params, records, sounds, study_steps
 from dawnchorus.stages import recordings
 
 
@@ -30,6 +30,8 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/detections.smk"
+include: "workflow/rules/cross_validation.smk"
+include: "workflow/rules/overfitting_study.smk"
 
 
 # Every product is a target, so that one that was deleted comes back.

@@ -126,7 +126,7 @@ SMALL = {
     "cnn": {"widths": [4, 8], "position": True, "contrast": True, "dropout": 0.2},
     "crnn": {"widths": [4], "position": True, "contrast": False, "dropout": 0.2, "units": 5, "pooling": "attention"},
     "simplest_lstm": {"units": 6},
-    "article": {"units": 6},
+    "article": {"units": 6, "dense": [5, 4], "dropout": [0.2, 0.0, 0.4]},
 }
 
 

@@ -121,6 +121,11 @@ def _contradictions(params: dict) -> Iterator[str]:
             f"train.background_share: {train['background_share']:g}: expected 0 with features.kind "
             f"{features['kind']} and features.deltas {features['deltas']}: only powers can be added (log_mel, 0)"
         )
+    if train["early_stopping_patience"] is not None and params["cross_validation"]["validation_fraction"] == 0:
+        yield (
+            "cross_validation.validation_fraction: 0: expected more than 0, because train.early_stopping_patience "
+            "chooses the epoch by validation"
+        )
     if train["background_min_db"] > train["background_max_db"]:
         yield (
             f"train.background_min_db: {train['background_min_db']:g}: expected at most train.background_max_db "

@@ -54,8 +54,11 @@ def profile(name: str) -> dict:
     return yaml.safe_load((ROOT / f"workflow/profiles/{name}/config.yaml").read_text())
 
 
-def test_only_the_model_takes_a_gpu(gpus):
-    assert gpus == {"model": 1}
+TRAININGS = {"model", "fold_model", "study_model"}
+
+
+def test_only_trainings_take_a_gpu(gpus):
+    assert gpus == dict.fromkeys(TRAININGS, 1)
 
 
 def test_the_slurm_profile_sizes_every_rule_and_limits_no_gpu(rules):
@@ -63,7 +66,7 @@ def test_the_slurm_profile_sizes_every_rule_and_limits_no_gpu(rules):
     assert set(rules) - {"all"} <= set(slurm["set-resources"])
     assert "resources" not in slurm
     on_gpu = {rule for rule, asked in slurm["set-resources"].items() if asked.get("slurm_partition") == "gpu"}
-    assert on_gpu == {"model"}
+    assert on_gpu == TRAININGS
 
 
 def test_both_profiles_agree_on_what_is_stale():

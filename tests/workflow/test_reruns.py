@@ -57,6 +57,9 @@ OTHER = {
     "train.class_weights": True,
     "train.mixup_share": 0.25,
     "model.widths": [4, 8],
+    "cross_validation.column": "species_id",
+    "overfitting_study.dense": [64],
+    "overfitting_study.dropout": [0.5],
 }
 PATHS = {"data.annotations", "data.recordings_table", "data.species_table", "data.audio_dir"}
 

@@ -3,9 +3,9 @@
 # checks params.yaml, takes the folder for this run, and holds the records of earlier runs against the files there are
 
 
-def block(*names):
+def block(*names, **others):
     """Return blocks of params.yaml as one JSON text: what a rule records, and all that its stage gets."""
-    return json.dumps({name: config[name] for name in names}, sort_keys=True)
+    return json.dumps({**{name: config[name] for name in names}, **others}, sort_keys=True)
 
 
 def recordings_to_hear(wildcards):

@@ -39,6 +39,7 @@ rule dataset:
         "../../environment.yml"
     params:
         dataset=block("dataset"),
+        folder="data/dataset",
     shell:
         "python -m dawnchorus.stages.dataset --shards {input.shards:q} --annotations {input.annotations:q}"
-        " --split {input.split:q} --params {params.dataset:q} --output data/dataset 2>&1 | tee {log}"
+        " --split {input.split:q} --params {params.dataset:q} --output {params.folder:q} 2>&1 | tee {log}"

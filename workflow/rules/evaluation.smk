@@ -2,7 +2,8 @@
 #
 # needs  the model and the data set, split.csv (the groups are resampled), the block `evaluation`, the root seed
 # makes  reports/metrics.json, predictions.csv (the test clips), predictions_seen.csv (train and validation),
-#        per_class.csv, confusion.csv, reliability.csv, comparison.csv (the model beside its controls),
+#        per_class.csv, confusion.csv, reliability.csv, comparison.csv (the model beside its controls, whose
+#        scores are in control_predictions.csv),
 #        models/calibration.json (temperature and thresholds, fitted on validation, for detection)
 
 
@@ -46,6 +47,7 @@ rule evaluation:
         confusion="reports/confusion.csv",
         reliability="reports/reliability.csv",
         comparison="reports/comparison.csv",
+        controls="reports/control_predictions.csv",
         calibration="models/calibration.json",
     log:
         "logs/evaluation.log",
@@ -56,7 +58,9 @@ rule evaluation:
     threads: 8
     params:
         evaluation=block("seed", "evaluation"),
+        data_folder="data/dataset",
+        folder="reports",
     shell:
-        "python -m dawnchorus.stages.evaluation --dataset data/dataset --annotations {input.annotations:q}"
+        "python -m dawnchorus.stages.evaluation --dataset {params.data_folder:q} --annotations {input.annotations:q}"
         " --split {input.split:q} --model {input.model:q} --params {params.evaluation:q} --threads {threads}"
-        " --output reports --calibration {output.calibration:q} 2>&1 | tee {log}"
+        " --output {params.folder:q} --calibration {output.calibration:q} 2>&1 | tee {log}"

@@ -47,6 +47,8 @@ rule model:
         gpu=1,
     params:
         model=block("seed", "model", "train"),
+        data_folder="data/dataset",
+        folder="models",
     shell:
-        "python -m dawnchorus.stages.model --dataset data/dataset --params {params.model:q}"
-        " --threads {threads} --output models 2>&1 | tee {log}"
+        "python -m dawnchorus.stages.model --dataset {params.data_folder:q} --params {params.model:q}"
+        " --threads {threads} --output {params.folder:q} 2>&1 | tee {log}"

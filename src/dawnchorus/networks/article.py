@@ -6,25 +6,38 @@ centred padding this hides time from the recurrence; it is kept to be compared w
 
 PARAMS = {
     "units": {"type": "integer", "minimum": 1, "description": "LSTM units; the article has 128"},
+    "dense": {
+        "type": "array",
+        "maxItems": 10,
+        "items": {"type": "integer", "minimum": 1, "maximum": 65536},
+        "description": "units of the layers that follow; the article has [128, 64, 48]",
+    },
+    "dropout": {
+        "type": "array",
+        "maxItems": 11,
+        "items": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+        "description": "share dropped after the LSTM and after each of these; the article has [0.2, 0.0, 0.4, 0.4]",
+    },
 }
 
 
 def build(input_shape, n_classes, params):
-    """Build LSTM - Dropout 0.2 - Dense 128, 64 - Dropout 0.4 - Dense 48 - Dropout 0.4 - softmax."""
+    """Build LSTM - dense layers with ReLU - softmax, with dropout where it is not 0; with no dense layers the simplest.
+
+    ``dropout`` may be shorter than the layers: the rest have none.
+    """
     from keras import Input, Sequential, layers
 
-    return Sequential(
-        [
-            Input(input_shape),
-            layers.Permute((2, 1), name="coefficients_as_steps"),
-            layers.LSTM(params["units"], name="lstm"),
-            layers.Dropout(0.2, name="dropout_1"),
-            layers.Dense(128, activation="relu", name="dense_1"),
-            layers.Dense(64, activation="relu", name="dense_2"),
-            layers.Dropout(0.4, name="dropout_2"),
-            layers.Dense(48, activation="relu", name="dense_3"),
-            layers.Dropout(0.4, name="dropout_3"),
-            layers.Dense(n_classes, activation="softmax", dtype="float32", name="scores"),
-        ],
-        name="article",
-    )
+    made = [
+        Input(input_shape),
+        layers.Permute((2, 1), name="coefficients_as_steps"),
+        layers.LSTM(params["units"], name="lstm"),
+    ]
+    rates = [*params["dropout"], *[0.0] * (1 + len(params["dense"]))]
+    for number, rate in enumerate(rates[: 1 + len(params["dense"])]):
+        if number:
+            made.append(layers.Dense(params["dense"][number - 1], activation="relu", name=f"dense_{number}"))
+        if rate:
+            made.append(layers.Dropout(rate, name=f"dropout_{number}"))
+    made.append(layers.Dense(n_classes, activation="softmax", dtype="float32", name="scores"))
+    return Sequential(made, name="article")

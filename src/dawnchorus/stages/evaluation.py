@@ -1,7 +1,8 @@
 """Make reports/: what the model is worth, and models/calibration.json, which detection needs.
 
 predictions.csv, per_class.csv, confusion.csv and reliability.csv are of the test clips, with raw scores but
-in the last; predictions_seen.csv holds the other clips. comparison.csv sets the model beside its controls.
+in the last; predictions_seen.csv holds the other clips. comparison.csv sets the model beside its controls, whose
+scores are in control_predictions.csv.
 """
 
 import argparse
@@ -111,6 +112,17 @@ def calibrated(of_validation: tuple, of_test: tuple, classes: pd.DataFrame, para
     return fitted, numbers, table
 
 
+def of_controls(answers: dict, annotation_ids: pd.Series, species_ids: list[str]) -> pd.DataFrame:
+    """Return the scores of the controls: ``model``, ``annotation_id`` and a score of each species."""
+    columns = [f"score_{species_id}" for species_id in species_ids]
+    tables = [pd.DataFrame(columns=["model", "annotation_id", *columns])]
+    for name, answer in list(answers.items())[1:]:
+        if answer is not None:
+            of = {"model": name, "annotation_id": annotation_ids.to_numpy()[answer[0]]}
+            tables.append(pd.DataFrame({**of, **dict(zip(columns, answer[1].T, strict=True))}))
+    return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", type=Path, required=True, help="folder of x.npy and its tables")
@@ -132,7 +144,8 @@ def main(argv: list[str] | None = None) -> None:
     if len(rows) == 0:
         raise InputError(f"{args.dataset / 'rows.csv'}: no rows; expected clips to score")
     model, card = model_file.load(args.model, args.threads)
-    if [of["species_id"] for of in card["classes"]] != classes["species_id"].to_list():
+    ids = classes["species_id"].to_list()
+    if [of["species_id"] for of in card["classes"]] != ids:
         raise InputError(f"{args.model}: trained for other classes than {args.dataset / 'classes.csv'}; train again")
     scores = predict(model, x, batch_size)
     evaluation.check_scores(scores, len(rows), len(classes), str(args.model))
@@ -172,6 +185,7 @@ def main(argv: list[str] | None = None) -> None:
     write_table(evaluation.confusion(*of_test, classes), args.output / "confusion.csv")
     write_table(reliability, args.output / "reliability.csv")
     write_table(pd.DataFrame(comparison), args.output / "comparison.csv")
+    write_table(of_controls(answers, rows["annotation_id"].iloc[test], ids), args.output / "control_predictions.csv")
     write_json({"model_sha256": sha256_of(args.model), **fitted}, args.calibration)
     write_json(result, args.output / "metrics.json")
     commonest, _ = evaluation.majority_class(true_index, partition)

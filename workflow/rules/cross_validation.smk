@@ -1,0 +1,141 @@
+# cross_validation: what the recipe is worth on all recordings, a training a fold and a seed; made on demand
+#
+# needs  the shards, annotations.csv, the blocks of the rules that it repeats, and `cross_validation`
+# makes  reports/cross_validation/: comparison.csv and metrics.json (out of fold, beside the controls),
+#        folds.csv, predictions.csv; what each fold needs lies below data/, models/ and reports/cross_validation/
+#
+# Each fold is the workflow's own rules again, with another split: jobs of their own, as parallel as cores and GPUs allow.
+
+FOLDS = range(1, config["cross_validation"]["folds"] + 1)
+SEEDS = range(config["seed"], config["seed"] + config["cross_validation"]["seeds"])
+FOLD_DATA = "data/cross_validation/fold-{fold}"
+FOLD_MODEL = "models/cross_validation/fold-{fold}-seed-{seed}"
+FOLD_REPORT = "reports/cross_validation/fold-{fold}-seed-{seed}"
+
+
+rule folds:
+    """Assign whole groups of annotations to folds, each the test partition of one training."""
+    input:
+        annotations="data/recordings/annotations.csv",
+        code=[
+            "src/dawnchorus/stages/folds.py",
+            "src/dawnchorus/folds.py",
+            "src/dawnchorus/split.py",
+            "src/dawnchorus/recordings.py",
+            "src/dawnchorus/errors.py",
+            "src/dawnchorus/files.py",
+            "src/dawnchorus/seeds.py",
+            "src/dawnchorus/tables.py",
+        ],
+    output:
+        expand(FOLD_DATA + "/split.csv", fold=FOLDS),
+    log:
+        "logs/folds.log",
+    benchmark:
+        "benchmarks/folds.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        folds=block("seed", "split", "cross_validation"),
+    shell:
+        "python -m dawnchorus.stages.folds --annotations {input.annotations:q} --params {params.folds:q}"
+        " --output {output:q} 2>&1 | tee {log}"
+
+
+use rule dataset as fold_dataset with:
+    input:
+        split=FOLD_DATA + "/split.csv",
+        shards=rules.dataset.input.shards,
+        annotations=rules.dataset.input.annotations,
+        code=rules.dataset.input.code,
+    output:
+        **{name: FOLD_DATA + "/" + Path(path).name for name, path in rules.dataset.output.items()},
+    log:
+        "logs/fold_dataset-{fold}.log",
+    benchmark:
+        "benchmarks/fold_dataset-{fold}.tsv"
+    params:
+        dataset=block("dataset"),
+        folder=FOLD_DATA,
+
+
+use rule model as fold_model with:
+    input:
+        **{name: FOLD_DATA + "/" + Path(path).name for name, path in rules.model.input.items() if name != "code"},
+        code=rules.model.input.code,
+    output:
+        **{name: FOLD_MODEL + "/" + Path(path).name for name, path in rules.model.output.items()},
+    log:
+        "logs/fold_model-{fold}-{seed}.log",
+    benchmark:
+        "benchmarks/fold_model-{fold}-{seed}.tsv"
+    params:
+        model=lambda wildcards: block("model", "train", seed=int(wildcards.seed)),
+        data_folder=FOLD_DATA,
+        folder=FOLD_MODEL,
+
+
+use rule evaluation as fold_evaluation with:
+    input:
+        **{
+            name: FOLD_DATA + "/" + Path(path).name
+            for name, path in rules.evaluation.input.items()
+            if str(path).startswith("data/dataset/")
+        },
+        model=FOLD_MODEL + "/model.keras",
+        split=FOLD_DATA + "/split.csv",
+        annotations=rules.evaluation.input.annotations,
+        code=rules.evaluation.input.code,
+    output:
+        **{
+            name: FOLD_REPORT + "/" + Path(path).name
+            for name, path in rules.evaluation.output.items()
+            if name != "calibration"
+        },
+        calibration=FOLD_MODEL + "/calibration.json",
+    log:
+        "logs/fold_evaluation-{fold}-{seed}.log",
+    benchmark:
+        "benchmarks/fold_evaluation-{fold}-{seed}.tsv"
+    params:
+        evaluation=block("seed", "evaluation"),
+        data_folder=FOLD_DATA,
+        folder=FOLD_REPORT,
+
+
+rule cross_validation:
+    """Put the folds together: measures out of fold with intervals, spread over folds and seeds, beside the controls."""
+    input:
+        splits=expand(FOLD_DATA + "/split.csv", fold=FOLDS),
+        predictions=expand(FOLD_REPORT + "/predictions.csv", fold=FOLDS, seed=SEEDS),
+        controls=expand(FOLD_REPORT + "/control_predictions.csv", fold=FOLDS, seed=SEEDS),
+        code=[
+            "src/dawnchorus/stages/cross_validation.py",
+            "src/dawnchorus/cross_validation.py",
+            "src/dawnchorus/evaluation.py",
+            "src/dawnchorus/bootstrap.py",
+            "src/dawnchorus/measures.py",
+            "src/dawnchorus/errors.py",
+            "src/dawnchorus/files.py",
+            "src/dawnchorus/seeds.py",
+            "src/dawnchorus/tables.py",
+        ],
+    output:
+        comparison="reports/cross_validation/comparison.csv",
+        metrics="reports/cross_validation/metrics.json",
+        folds="reports/cross_validation/folds.csv",
+        predictions="reports/cross_validation/predictions.csv",
+    log:
+        "logs/cross_validation.log",
+    benchmark:
+        "benchmarks/cross_validation.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        cross_validation=block("seed", "cross_validation", "evaluation"),
+        model=config["model"]["name"],
+        runs=expand(FOLD_REPORT, fold=FOLDS, seed=SEEDS),
+    shell:
+        "python -m dawnchorus.stages.cross_validation --runs {params.runs:q} --splits {input.splits:q}"
+        " --model {params.model:q} --params {params.cross_validation:q} --output reports/cross_validation"
+        " 2>&1 | tee {log}"

@@ -1,0 +1,58 @@
+# overfitting_study: the article's lesson; its network from the LSTM alone upwards, then with dropout; made on demand
+#
+# needs  the data set, the block `overfitting_study`, the root seed
+# makes  reports/overfitting_study.csv, .png and .svg; the histories lie below models/overfitting_study/
+
+STUDY = study_steps.steps(config["overfitting_study"])
+STEP = "models/overfitting_study/step-{step}"
+
+
+use rule model as study_model with:
+    input:
+        **{name: path for name, path in rules.model.input.items() if name != "code"},
+        code=[path for path in rules.model.input.code if not path.endswith(f"/{config['model']['name']}.py")]
+        + ["src/dawnchorus/networks/article.py"],
+    output:
+        **{name: STEP + "/" + Path(path).name for name, path in rules.model.output.items()},
+    log:
+        "logs/study_model-{step}.log",
+    benchmark:
+        "benchmarks/study_model-{step}.tsv"
+    params:
+        model=lambda wildcards: block(
+            "seed",
+            model=STUDY[int(wildcards.step) - 1]["model"],
+            train=study_steps.training(config["overfitting_study"]),
+        ),
+        data_folder="data/dataset",
+        folder=STEP,
+
+
+rule overfitting_study:
+    """Draw training and validation of every step, and say where overfitting begins."""
+    input:
+        histories=expand(STEP + "/history.csv", step=range(1, len(STUDY) + 1)),
+        code=[
+            "src/dawnchorus/stages/overfitting_study.py",
+            "src/dawnchorus/overfitting_study.py",
+            "src/dawnchorus/study_steps.py",
+            "src/dawnchorus/figure_style.py",
+            "src/dawnchorus/errors.py",
+            "src/dawnchorus/files.py",
+            "src/dawnchorus/tables.py",
+        ],
+    output:
+        table="reports/overfitting_study.csv",
+        png="reports/overfitting_study.png",
+        svg="reports/overfitting_study.svg",
+    log:
+        "logs/overfitting_study.log",
+    benchmark:
+        "benchmarks/overfitting_study.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        overfitting_study=block("overfitting_study"),
+    shell:
+        "python -m dawnchorus.stages.overfitting_study --histories {input.histories:q}"
+        " --params {params.overfitting_study:q} --output reports 2>&1 | tee {log}"
