@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from project import Project
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """A project that was run by snakemake, stored by `dvc repro` and committed as A; made once, copied by tests."""
-    root = tmp_path_factory.getbasetemp().parent
+    # With several workers the folder above is theirs together; with one it outlives the run, and so would the project.
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     path = root / "finished-project"
     with FileLock(root / "finished-project.lock"):
         if not (path / "ready").exists():

@@ -36,7 +36,12 @@ rule folds:
     conda:
         "../../environment.yml"
     params:
-        folds=block("seed", "split", "cross_validation"),
+        # Not the number of seeds: one more leaves the folds as they are.
+        folds=block(
+            "seed",
+            "split",
+            cross_validation={key: config["cross_validation"][key] for key in ["column", "validation_fraction"]},
+        ),
     shell:
         "python -m dawnchorus.stages.folds --annotations {input.annotations:q} --params {params.folds:q}"
         " --output {output:q} 2>&1 | tee {log}"

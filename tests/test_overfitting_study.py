@@ -1,0 +1,88 @@
+"""The study of overfitting: its steps, its plain training, its table by hand, its figure looked into."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from dawnchorus import overfitting_study, study_steps
+from dawnchorus.errors import InputError
+from dawnchorus.stages import overfitting_study as stage
+
+ROOT = Path(__file__).parents[1]
+BLOCK = {"units": 8, "dense": [6, 4], "dropout": [0.2, 0.4], "epochs": 9, "batch_size": 4, "learning_rate": 0.01}
+
+
+def history(losses, val_losses):
+    return pd.DataFrame(
+        {
+            "epoch": range(1, len(losses) + 1),
+            "loss": losses,
+            "accuracy": [1 - loss / 4 for loss in losses],
+            "val_loss": val_losses,
+            "val_accuracy": [1 - loss / 4 for loss in val_losses],
+        }
+    )
+
+
+OVERFITS = history([2.0, 1.0, 0.5, 0.1], [2.0, 1.5, 1.6, 2.4])
+
+
+def test_steps_grow_by_a_layer_and_end_with_dropout():
+    steps = study_steps.steps(BLOCK)
+    assert [step["label"] for step in steps] == ["LSTM 8", "+ dense 6", "+ dense 4", "+ dropout"]
+    assert [step["model"]["dense"] for step in steps] == [[], [6], [6, 4], [6, 4]]
+    assert [step["model"]["dropout"] for step in steps] == [[], [], [], [0.2, 0.4]]
+    assert len(study_steps.steps({**BLOCK, "dropout": []})) == 3
+
+
+def test_the_plain_training_names_every_value_of_the_block_and_turns_all_off():
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    made = study_steps.training(BLOCK)
+    assert set(made) == set(params["train"])
+    assert (made["epochs"], made["batch_size"], made["learning_rate"]) == (9, 4, 0.01)
+    shares = ("mixup_share", "background_share", "label_smoothing", "weight_averaging", "weight_decay", "band_masks")
+    assert all(made[name] == 0 for name in (*shares, "frame_masks", "band_shift", "equalizer_gain"))
+    assert made["time_stretch"] == 1
+
+
+def test_the_table_by_hand():
+    (row,) = overfitting_study.table(["LSTM 8"], [OVERFITS])
+    assert row["overfitting_begins_at_epoch"] == 2
+    assert row["gap_loss_there"] == pytest.approx(0.5)
+    assert row["gap_loss_last"] == pytest.approx(2.3)
+    assert row["gap_accuracy_last"] == pytest.approx(0.575)
+    assert (row["accuracy_last"], row["val_accuracy_last"]) == pytest.approx((0.975, 0.4))
+
+
+@pytest.mark.parametrize("n", [1, 5, 12])
+def test_the_figure_shows_curves_turning_points_and_gaps(n):
+    drawn = overfitting_study.figure([f"step {k}" for k in range(n)], [OVERFITS] * n)
+    assert len(drawn.axes) == 3 * n
+    loss, accuracy, gap = drawn.axes[0], drawn.axes[n], drawn.axes[2 * n]
+    np.testing.assert_allclose(loss.lines[1].get_ydata(), OVERFITS["val_loss"])
+    np.testing.assert_allclose(accuracy.lines[0].get_ydata(), OVERFITS["accuracy"])
+    assert loss.lines[2].get_xdata()[0] == 2
+    assert gap.patches[0].get_height() == pytest.approx(0.575)
+    assert loss.get_ylim()[1] > 2.0
+
+
+def test_stage_writes_table_and_figure(tmp_path, capsys):
+    paths = []
+    for number in range(4):
+        path = tmp_path / f"step-{number}.csv"
+        OVERFITS.to_csv(path, index=False)
+        paths.append(str(path))
+    block = json.dumps({"overfitting_study": BLOCK})
+    stage.main(["--histories", *paths, "--params", block, "--output", str(tmp_path / "out")])
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    assert made == {"overfitting_study.csv", "overfitting_study.png", "overfitting_study.svg"}
+    table = pd.read_csv(tmp_path / "out/overfitting_study.csv")
+    assert table["network"].tolist() == ["LSTM 8", "+ dense 6", "+ dense 4", "+ dropout"]
+    assert "+ dropout: overfitting begins at epoch 2" in capsys.readouterr().out
+    OVERFITS.assign(val_loss="").to_csv(paths[0], index=False)
+    with pytest.raises(InputError, match=r"step-0.csv: no validation loss; expected validation rows"):
+        stage.main(["--histories", *paths, "--params", block, "--output", str(tmp_path / "out")])
