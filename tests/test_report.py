@@ -139,7 +139,8 @@ def test_what_the_controls_mean():
         "majority_class": {"accuracy": 0.2},
     }
     better, leak = report.control_verdicts(metrics)
-    assert "+5.0 points [+1.0, +9.0]" in better
+    assert "5.0 points more accurate" in better
+    assert "+1.0 to +9.0" in better
     assert "worth its effort" in better
     assert "gives species away" in leak
     metrics["svm"]["advantage_low"] = -0.01
@@ -147,6 +148,29 @@ def test_what_the_controls_mean():
     better, leak = report.control_verdicts(metrics)
     assert "does not show" in better
     assert "not shown to be more" in leak
+    metrics["svm"] |= {"advantage": -0.05, "advantage_low": None, "advantage_high": None}
+    worse, _ = report.control_verdicts(metrics)
+    assert "5.0 points less accurate" in worse
+    assert "without an interval" in worse
+
+
+def test_why_there_are_no_intervals():
+    test = {"support": 88, "groups": 1, "accuracy_low": None}
+    assert "need two test groups" in report.headline_note(test)
+    assert "88 test clips of 9 groups" in report.headline_note(test | {"groups": 9, "accuracy_low": 0.5})
+
+
+def test_what_the_audit_left_out():
+    columns = ["file", "line", "column", "value", "expected"]
+    data = {"annotations": "a.csv", "on_bad_recording": "quarantine"}
+    found = pd.DataFrame([["a.csv", "2", "t_min", "x", "-"], ["a.csv", "2", "t_max", "y", "-"]], columns=columns)
+    said = report_tables.audit_of(found, data, 40)
+    assert said["text"].startswith("The audit left out 1 row of a.csv; 40 annotations are used.")
+    broken = pd.DataFrame([["audio/r.flac", "0", "", "short", "-"]], columns=columns)
+    both = report_tables.audit_of(pd.concat([found, broken]), data, 40)
+    assert "1 row of a.csv and what 1 bad file would have given" in both["text"]
+    assert both["count"] == 3
+    assert "nothing was left out" in report_tables.audit_of(found[:0], data, 40)["text"]
 
 
 def test_examples_are_training_clips_of_median_duration():
@@ -197,7 +221,7 @@ def test_the_kept_epoch():
     assert [len(chart["lines"]) for chart in report_curves.training(without, True)["charts"]] == [1, 1]
     loss = report_curves.training(history, True)["charts"][0]
     assert [line["name"] for line in loss["lines"]] == ["training", "validation"]
-    falling = [y for _, y in loss["lines"][0]["points"]]
+    falling = [y for _, y, _ in loss["lines"][0]["points"]]
     assert falling == sorted(falling), "a falling loss goes down the picture"
 
 
@@ -209,6 +233,16 @@ def test_reliability_says_which_way_the_scores_are_off():
     calibration = {"ece_before": 0.3, "ece_after": 0.05, "temperature": 2.0}
     assert "0.300 too high" in report_curves.reliability(bins, calibration)["text"]
     assert report_curves.reliability([], calibration) is None
+
+
+def test_dots_are_as_large_as_what_they_stand_for():
+    one = report_charts.Series("x", "train", (0, 1, 2), (0, None, 1), (16, 9, 64))
+    chart = report_charts.line_chart("t", [one], (0, 2), (0, 1), ("x", "y"))
+    small, large = (radius for _, _, radius in chart["lines"][0]["points"])
+    assert large == 2 * small
+    many = report_charts.Series("x", "train", range(40), range(40))
+    chart = report_charts.line_chart("t", [many], (0, 40), (0, 40), ("x", "y"))
+    assert {radius for _, _, radius in chart["lines"][0]["points"]} == {0}
 
 
 def test_a_table_of_classes_shows_what_there_is():

@@ -143,6 +143,13 @@ def test_the_table_sorts(opened, few):
     assert values.all_inner_texts() == ["0.333", "0.500", "1.000"]
 
 
+def test_ids_sort_as_numbers(opened, many):
+    page = opened(many)
+    page.locator("#per-class thead th", has_text="Id").get_by_role("button").click()
+    shown = page.locator("#per-class tbody td:nth-child(2)").all_inner_texts()
+    assert shown == [f"s{i}" for i in range(100)]
+
+
 def test_hostile_names_are_shown_and_do_nothing(opened, few):
     page = opened(few)
     page.locator('.matrix [data-cell="0-1"]').click()
@@ -210,6 +217,13 @@ def test_print_opens_everything_and_hides_players(opened, few):
     assert page.locator("details:not([open])").count() == 0
     assert not page.locator("audio").first.is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_a_hundred_columns_are_on_the_sheet(opened, many):
+    page = opened(many, width=703)  # A4 within its margins, in CSS pixels
+    page.emulate_media(media="print")
+    last = page.locator(".matrix thead th").last.bounding_box()
+    assert last["x"] + last["width"] <= 703
 
 
 def test_every_control_has_a_name(opened, few):

@@ -135,6 +135,17 @@ def headline(metrics: dict) -> list[dict]:
     ]
 
 
+def headline_note(test: dict) -> str:
+    """Say of what the metrics are, and what their intervals mean or why there are none."""
+    clips = f"Of {test['support']} test clips"
+    if test["accuracy_low"] is None:
+        return f"{clips} of one group, so there are no 95 % intervals: they need two test groups or more."
+    return (
+        f"{clips} of {test['groups']} groups. Small numbers are 95 % intervals: how far the measure would move had "
+        "other groups been drawn."
+    )
+
+
 def controls(comparison: Sequence[dict]) -> list[dict]:
     """Return the accuracy on test of the model, which comes first, beside that of what is simpler.
 
@@ -143,7 +154,7 @@ def controls(comparison: Sequence[dict]) -> list[dict]:
     """
     return [
         {
-            "name": row["model"] if number else "This model",
+            "name": row["model"][:1].upper() + row["model"][1:] if number else "This model",
             "note": CONTROL_NOTES.get(row["model"]) if number else None,
             "value": row["accuracy"],
             "low": row["accuracy_low"],
@@ -159,12 +170,17 @@ def control_verdicts(metrics: dict) -> list[str]:
     sentences = []
     svm, context = metrics["svm"], metrics["context_only"]
     if svm["accuracy"] is not None:
-        shown = svm["advantage_low"] is not None and svm["advantage_low"] > 0
-        ends = "" if svm["advantage_low"] is None else _ends(svm["advantage_low"], svm["advantage_high"])
-        verdict = "so the network is worth its effort" if shown else "which does not show that the network is better"
+        low, high = svm["advantage_low"], svm["advantage_high"]
+        if low is None:
+            ends, verdict = "", "and without an interval nothing says whether that is chance"
+        else:
+            ends = f" (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+            shown = "so the network is worth its effort"
+            verdict = shown if low > 0 else "which does not show that the network is better"
+        more = "more" if svm["advantage"] >= 0 else "less"
         sentences.append(
-            f"On the same clips the model is {100 * svm['advantage']:+.1f} points{ends} more accurate than an SVM "
-            f"on pooled statistics, {verdict}."
+            f"On the same clips the model is {100 * abs(svm['advantage']):.1f} points {more} accurate than an SVM on "
+            f"pooled statistics{ends}, {verdict}."
         )
     if context["accuracy"] is None:
         sentences.append("There was no sound without a call to try the model on.")
@@ -183,10 +199,6 @@ def control_verdicts(metrics: dict) -> list[str]:
     return sentences
 
 
-def _ends(low: float, high: float) -> str:
-    return f" [{100 * low:+.1f}, {100 * high:+.1f}]"
-
-
 def gap(metrics: dict) -> dict:
     """Say in one sentence whether the model overfits, by the numbers.
 
@@ -199,7 +211,7 @@ def gap(metrics: dict) -> dict:
     difference = train["accuracy"] - test["accuracy"]
     known = test["accuracy_low"] is not None
     noise = (test["accuracy_high"] - test["accuracy_low"]) / 2 if known else 0.0
-    drawn = f", where other test groups could make {100 * noise:.1f}" if known else ""
+    drawn = f", of which the choice of test groups alone can make {100 * noise:.1f}" if known else ""
     counts = max(SMALL_GAP, noise)
     if difference > max(counts, LARGE_GAP):
         verdict, word = "poor", "it overfits strongly"

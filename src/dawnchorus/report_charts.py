@@ -5,15 +5,22 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 38
+DOT, SMALLEST_DOT, LARGEST_DOT = 3.5, 2.5, 8.0  # radii
+FEW_POINTS = 12
 
 
 class Series(NamedTuple):
-    """A line to draw: ``name`` is its legend, ``kind`` its CSS class, None in ``y`` a gap."""
+    """A line to draw: ``name`` is its legend, ``kind`` its CSS class; a point without a ``y`` is left out.
+
+    ``weights`` give every point a dot, its area in proportion, on a thin line; without them only a line of few
+    points has dots.
+    """
 
     name: str
     kind: str
     x: Sequence[float]
     y: Sequence[float | None]
+    weights: Sequence[float] | None = None
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
@@ -36,10 +43,12 @@ def line_chart(
     labels: tuple[str, str],
     mark: tuple[float, str] | None = None,
     whole_x: bool = False,
+    note: str | None = None,
 ) -> dict:
     """Return what the template's chart macro draws: a 480 by 260 picture of lines over a grid.
 
-    ``mark`` is an x with a text: a vertical line. ``whole_x`` keeps the ticks of x at whole numbers.
+    ``mark`` is an x with a text: a vertical line. ``whole_x`` keeps the ticks of x at whole numbers. ``note`` ends
+    the legend.
     """
     width, height = 480, 260
     span = (x_range[1] - x_range[0]) or 1.0, (y_range[1] - y_range[0]) or 1.0
@@ -63,14 +72,27 @@ def line_chart(
         "y_label": labels[1],
         "x_ticks": [(at(tick, y_range[0])[0], f"{tick:g}") for tick in x_ticks],
         "y_ticks": [(at(x_range[0], tick)[1], f"{tick:g}") for tick in ticks(*y_range, 6)],
-        "lines": [{"name": one.name, "kind": one.kind, "points": [at(x, y) for x, y in _known(one)]} for one in series],
+        "lines": [
+            {
+                "name": one.name,
+                "kind": one.kind + " thin" * bool(one.weights),
+                "points": [(*at(x, y), radius) for x, y, radius in _known(one)],
+            }
+            for one in series
+        ],
         "mark": mark and {"x": at(mark[0], y_range[0])[0], "text": mark[1]},
+        "note": note,
     }
 
 
-def _known(series: Series) -> list[tuple[float, float]]:
-    pairs = zip(series.x, series.y, strict=True)
-    return [(x, y) for x, y in pairs if y is not None and math.isfinite(y)]
+def _known(series: Series) -> list[tuple[float, float, float]]:
+    if series.weights is None:
+        radii = [DOT if len(series.x) <= FEW_POINTS else 0.0] * len(series.x)
+    else:
+        most = max(series.weights, default=0) or 1
+        radii = [round(max(SMALLEST_DOT, LARGEST_DOT * math.sqrt(weight / most)), 1) for weight in series.weights]
+    points = zip(series.x, series.y, radii, strict=True)
+    return [point for point in points if point[1] is not None and math.isfinite(point[1])]
 
 
 def histogram(values: Sequence[float], most_bins: int) -> list[dict]:

@@ -52,7 +52,11 @@ def training_text(history: dict, card: dict) -> str:
         if history["chosen"]
         else f"The last of {history['epochs']} epochs was kept."
     )
-    return f"{kept} Training took {card['training_time_s']:.0f} s. Device: {card['device']}."
+    return (
+        f"{kept} Training took {card['training_time_s']:.0f} s. Device: {card['device']}. The training curves are of "
+        "clips as the network met them, changed at random where train says so; the accuracies at the top are of clips "
+        "as they are."
+    )
 
 
 def reliability(bins: Sequence[dict], calibration: dict) -> dict | None:
@@ -78,11 +82,12 @@ def reliability(bins: Sequence[dict], calibration: dict) -> dict | None:
         "Reliability on the test clips",
         [Series("as sure as right", "ideal", (0.0, 1.0), (0.0, 1.0))]
         + [
-            Series(name, kind, [b["mean_score"] for b in of], [b["accuracy"] for b in of])
+            Series(name, kind, [b["mean_score"] for b in of], [b["accuracy"] for b in of], [b["n"] for b in of])
             for name, kind, of in (("raw scores", "train", before), ("after scaling", "validation", after))
         ],
         (0.0, 1.0),
         (0.0, 1.0),
         ("highest score", "share of clips that are right"),
+        note="the larger a dot, the more clips",
     )
     return {"chart": chart, "bins": before, "text": text}

@@ -63,7 +63,7 @@ def model_card(params: dict, support: Sequence[tuple[str, int]], terms: Sequence
         )
     else:
         origin = f"Annotations from {params['data']['annotations']}."
-        rights = "The recordings table names no licence; a column `licence` in it would be shown here."
+        rights = "The recordings table names no licence; a column “licence” in it would be shown here."
         if terms:
             rights = f"Licences of the recordings, by their table: {'; '.join(terms)}."
     limits = [
@@ -77,7 +77,7 @@ def model_card(params: dict, support: Sequence[tuple[str, int]], terms: Sequence
         limits.append(f"{known}: {_some(few)}.")
     if params["split"]["method"] == "grouped":
         group = params["split"]["group"]
-        how = f"Whole groups (one value of `{group}`) were held out: no group has clips in two partitions."
+        how = f"Whole groups (one value of “{group}”) were held out: no group has clips in two partitions."
     else:
         how = (
             "Clips were split one by one, as in the article: clips of one recording are in training and test "

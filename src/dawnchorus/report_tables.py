@@ -62,12 +62,21 @@ def facts_of(rows: pd.DataFrame, recordings: pd.DataFrame, groups: pd.Series) ->
     ]
 
 
-def audit_of(table: pd.DataFrame, on_bad_recording: str) -> dict:
-    """Return what the audit found, in a sentence and in rows."""
+def audit_of(table: pd.DataFrame, data: dict, n_kept: int) -> dict:
+    """Return what the audit found, in a sentence and in rows.
+
+    ``data``: the block of params.yaml; ``n_kept``: the annotations that are left.
+    """
     if table.empty:
         text = "The audit found nothing wrong with table and recordings: nothing was left out."
-    elif on_bad_recording == "quarantine":
-        text = f"The audit found {len(table)} problems and left out what they concern; see Data."
+    elif data["on_bad_recording"] == "quarantine":
+        in_table = table["file"] == data["annotations"]
+        n_rows, n_files = table.loc[in_table, "line"].nunique(), table.loc[~in_table, "file"].nunique()
+        left_out = [f"{n_rows} row{'s' * (n_rows != 1)} of {data['annotations']}"] * bool(n_rows)
+        left_out += [f"what {n_files} bad file{'s' * (n_files != 1)} would have given"] * bool(n_files)
+        text = (
+            f"The audit left out {' and '.join(left_out)}; {n_kept} annotations are used. Each problem is under Data."
+        )
     else:
         text = f"The audit noted {len(table)} problems; they are listed under Data."
     return {"text": text, "count": len(table), "rows": table.head(AUDIT_ROWS).to_dict("records")}

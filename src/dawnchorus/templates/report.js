@@ -33,7 +33,7 @@
       if (index === clip.true) cell.append(make("span", { class: "hidden" }, " (the truth)"));
       body.append(make("tr", index === clip.true ? { class: "truth" } : {}, cell, make("td", {}, meter), make("td", {}, percent(score))));
     }
-    return make("table", { class: "scores" }, make("caption", { class: "hidden" }, "Scores"), body);
+    return make("table", { class: "scores", "aria-label": "Scores" }, body);
   };
 
   const card = (position) => {
@@ -134,7 +134,7 @@
         const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
         const compare = (a, b) => {
           const [x, y] = [key(a), key(b)];
-          if (!header.classList.contains("number")) return sign * x.localeCompare(y);
+          if (!header.classList.contains("number")) return sign * x.localeCompare(y, undefined, { numeric: true });
           if (x === "" || y === "") return (x === "") - (y === "");
           return sign * (Number(x) - Number(y));
         };
