@@ -117,7 +117,7 @@ def test_text_says_what_changed(project, capsys):
     out = capsys.readouterr().out
     assert "40 test clips in both, 10 groups" in out
     assert "B is worse" in out
-    assert "model.right: 38 -> 20" in out
+    assert "model.right  38 -> 20" in out
     assert "0 clips became right, 18 became wrong" in out
 
 

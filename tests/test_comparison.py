@@ -176,8 +176,15 @@ def test_params_diff():
     b = {"seed": 1, "model": {"name": "svm"}, "data": {"f": 1.5}, "new": {"x": False}}
     assert comparison.params_diff(a, b) == [
         {"name": "model.name", "a": "lstm", "b": "svm"},
-        {"name": "model.units", "a": 8, "b": None},
+        {"name": "model.units", "a": 8},
         {"name": "data.f", "a": None, "b": 1.5},
-        {"name": "new.x", "a": None, "b": False},
+        {"name": "new.x", "b": False},
+    ]
+    assert [comparison.written(value) for value in (None, True, 0.5, "a", [1, 2])] == [
+        "null",
+        "true",
+        "0.5",
+        "a",
+        "[1, 2]",
     ]
     assert comparison.params_diff(b, b) == []

@@ -252,7 +252,9 @@ def test_the_comparison_in_the_browser(opened, tmp_path):
         ],
         "mcnemar": {"became_right": 1, "became_wrong": 0, "p_value": 1.0},
         "changed": [{"became": "right", **clip, "called_by_a": HOSTILE[1], "called_by_b": HOSTILE[2]}],
-        "params": [{"name": "model.units", "a": None, "b": False}],
+        "params": [{"name": "model.units", "b": "false"}],
+        "common_note": "split differently",
+        "one_group_note": "one group",
     }
     path = tmp_path / "compare.html"
     path.write_text(report_render.render("compare.html.j2", context), encoding="utf-8")
@@ -261,5 +263,7 @@ def test_the_comparison_in_the_browser(opened, tmp_path):
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert HOSTILE[0] in page.locator("h1").inner_text()
         assert page.locator("tr.better").count() == 1
+        assert page.get_by_text("not there", exact=True).count() == 1
+        assert page.get_by_text("split differently").count() == 1
         ratios = page.evaluate(RATIOS, "p, td, th, h1, h2, summary, footer")
         assert min(ratios)[0] >= CONTRAST, min(ratios)

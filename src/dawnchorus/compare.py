@@ -1,9 +1,11 @@
 """Compare the test predictions of two revisions, and say whether the difference is real.
 
 REV_A and REV_B are commits, branches, tags, names of DVC experiments, or `workspace`: the files as they are.
-The test clips are matched by recording, times and species. Each metric comes with the 95 % interval of its
+Their files are read through DVC; nothing is checked out and nothing runs.
+
+Test clips are matched by recording, times and species. Each metric comes with the 95 % interval of its
 difference: groups of the split are drawn again and again, the same for both. McNemar's test asks whether as many
-clips became right as became wrong.
+clips became right as became wrong. Then follow the clips that changed and the parameters that differ.
 """
 
 import argparse
@@ -17,22 +19,45 @@ import yaml
 from dawnchorus import comparison
 from dawnchorus.errors import InputError
 from dawnchorus.files import write_whole
+from dawnchorus.labels import printable
 from dawnchorus.seeds import rng
 
-SUMMARY = "say whether two revisions or experiments really differ"
+EXAMPLES = """examples:
+  dawnchorus compare                           the last commit against the files as they are
+  dawnchorus compare main smoky-frog           a branch against an experiment of `dvc exp run`
+  dawnchorus compare HEAD~1 HEAD --html c.html
+"""
 WORKSPACE = "workspace"
 PREDICTIONS, SPLIT, PARAMS = "reports/predictions.csv", "data/split/split.csv", "params.yaml"
 LISTED = 20
+COMMON_NOTE = (
+    "The runs were split differently: one of them may have been trained on other clips of a recording that is tested "
+    "here."
+)
+ONE_GROUP_NOTE = "All these clips are of one group, so there are no intervals and no difference can be shown."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("a", nargs="?", metavar="REV_A", default="HEAD", help="what to compare with (HEAD)")
-    parser.add_argument("b", nargs="?", metavar="REV_B", default=WORKSPACE, help="what is compared (workspace)")
-    parser.add_argument("--common", action="store_true", help="compare the clips in both, if the test clips differ")
-    parser.add_argument("--draws", type=int, metavar="N", help="draws of groups (evaluation.bootstrap_draws of REV_B)")
+    parser.add_argument("a", nargs="?", metavar="REV_A", default="HEAD", help="what to compare with (default: HEAD)")
+    parser.add_argument("b", nargs="?", metavar="REV_B", default=WORKSPACE, help="what is new (default: workspace)")
+    parser.add_argument(
+        "--common",
+        action="store_true",
+        help="where the test clips differ, compare those that are in both (default: refuse)",
+    )
+    parser.add_argument(
+        "--draws", type=positive, metavar="N", help="draws of groups (default: evaluation.bootstrap_draws of REV_B)"
+    )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print everything as JSON")
     output.add_argument("--html", type=Path, metavar="FILE", help="write a page instead of text")
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
+    return int(text)
 
 
 class Revision:
@@ -120,6 +145,8 @@ def text(result: dict) -> str:
         f"A  {_named(result['a'])}",
         f"B  {_named(result['b'])}",
         f"{result['clips']} test clips in both, {result['groups']} groups{_left_out(result)}",
+        *([COMMON_NOTE] if result["only_in_a"] or result["only_in_b"] else []),
+        *([ONE_GROUP_NOTE] if result["groups"] < 2 else []),
         "",
         f"{'':24}{'A':>8}{'B':>8}{'B - A':>9}   95 % interval",
     ]
@@ -138,24 +165,23 @@ def text(result: dict) -> str:
         clips = [clip for clip in result["changed"] if clip["became"] == became]
         lines += [f"became {became}:"] * bool(clips)
         lines += [
-            f"  {_plain(c['recording_id'])} {c['t_min_s']:.2f} to {c['t_max_s']:.2f} s, {_plain(c['species'])}: "
-            f"{_plain(c['called_by_a'])} -> {_plain(c['called_by_b'])}"
+            f"  {printable(c['recording_id'])} {c['t_min_s']:.2f} to {c['t_max_s']:.2f} s, {printable(c['species'])}: "
+            f"{printable(c['called_by_a'])} -> {printable(c['called_by_b'])}"
             for c in clips[:LISTED]
         ]
         lines += [f"  and {len(clips) - LISTED} more (--json or --html lists all)"] * (len(clips) > LISTED)
     lines += ["", "parameters that differ:" if result["params"] else "no parameter differs"]
-    lines += [f"  {_plain(p['name'])}: {_plain(p['a'])} -> {_plain(p['b'])}" for p in result["params"]]
+    width = max((len(p["name"]) for p in result["params"]), default=0)
+    lines += [f"  {printable(p['name']):{width}}  {_value(p, 'a')} -> {_value(p, 'b')}" for p in result["params"]]
     return "\n".join(lines)
 
 
-def _plain(value: object) -> str:
-    """Return a value as text without the control characters that could move a terminal's cursor."""
-    text = "null" if value is None else str(value)
-    return "".join(character if character.isprintable() else " " for character in text)
+def _value(param: dict, of: str) -> str:
+    return printable(comparison.written(param[of])) if of in param else "not there"
 
 
 def _named(revision: dict) -> str:
-    return revision["name"] + (f" ({revision['commit'][:10]})" if revision["commit"] else "")
+    return revision["name"] + (f" ({revision['commit'][:10]})" if revision["commit"] else " (the files as they are)")
 
 
 def _left_out(result: dict) -> str:
@@ -184,7 +210,12 @@ def main(args: argparse.Namespace) -> None:
     elif args.html:
         from dawnchorus import report_render
 
-        page = report_render.render("compare.html.j2", result)
+        written = [
+            {"name": p["name"]} | {of: comparison.written(p[of]) for of in ("a", "b") if of in p}
+            for p in result["params"]
+        ]
+        notes = {"common_note": COMMON_NOTE, "one_group_note": ONE_GROUP_NOTE}
+        page = report_render.render("compare.html.j2", result | notes | {"params": written})
         with write_whole(args.html) as file:
             file.write(page)
         print(f"compare: {args.html}")

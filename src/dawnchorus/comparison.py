@@ -4,6 +4,7 @@ Everywhere: ``a`` and ``b`` are tables reports/predictions.csv of two revisions,
 that of b minus that of a.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 
@@ -160,13 +161,18 @@ def compare(
 
 
 def params_diff(a: dict, b: dict, prefix: str = "") -> list[dict]:
-    """Return every value of nested blocks that differs: its dotted name, in a and in b; None where it is not there."""
+    """Return every value of nested blocks that differs: ``name``, dotted, and ``a`` and ``b`` where it is there."""
     found = []
     for name in dict.fromkeys([*a, *b]):
-        in_a, in_b = a.get(name), b.get(name)
-        if isinstance(in_a, dict) or isinstance(in_b, dict):
-            blocks = (value if isinstance(value, dict) else {} for value in (in_a, in_b))
+        values = {side: block[name] for side, block in (("a", a), ("b", b)) if name in block}
+        if any(isinstance(value, dict) for value in values.values()):
+            blocks = (value if isinstance(value := values.get(side), dict) else {} for side in ("a", "b"))
             found += params_diff(*blocks, prefix=f"{prefix}{name}.")
-        elif in_a != in_b:
-            found.append({"name": f"{prefix}{name}", "a": in_a, "b": in_b})
+        elif len(values) < 2 or values["a"] != values["b"]:
+            found.append({"name": f"{prefix}{name}", **values})
     return found
+
+
+def written(value: object) -> str:
+    """Return a value as params.yaml would have it: null, true, not None, True."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
