@@ -1,4 +1,4 @@
-"""The command `dawnchorus`: what is asked of a model and of experiments by hand, beside the workflow."""
+"""Use a trained model, and compare experiments. Everything else is a run of the workflow: `snakemake --cores 8`."""
 
 import argparse
 import importlib
@@ -6,28 +6,51 @@ import sys
 
 from dawnchorus.errors import run
 
-# Each module has SUMMARY, add_arguments(parser) and main(args); it is imported only when its command is called.
+# A module has add_arguments(parser) and main(args); it is imported only when its command is called, since what it
+# needs takes seconds to load.
 COMMANDS = {
-    "compare": "dawnchorus.compare",
-    "detect": "dawnchorus.detect",
+    "compare": ("dawnchorus.compare", "say whether two commits or experiments really differ"),
+    "detect": ("dawnchorus.detect", "find species in new recordings with a trained model"),
 }
+VERBOSE = "show where an error comes from, not only its line"
 
 
-def main() -> int:
-    """Run `dawnchorus COMMAND ...` and return its exit code."""
-    parser = argparse.ArgumentParser(prog="dawnchorus", description=__doc__)
-    parser.add_argument("--verbose", action="store_true", help="show the whole trace of an error")
+def parser_of(words: list[str]) -> argparse.ArgumentParser:
+    """Return the parser of a command line; only the command that is called knows its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="dawnchorus", description=__doc__, epilog="`dawnchorus COMMAND --help` explains a command."
+    )
+    parser.add_argument("--verbose", action="store_true", help=VERBOSE)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, module in COMMANDS.items():
-        loaded = importlib.import_module(module)
-        command = commands.add_parser(name, help=loaded.SUMMARY, description=loaded.__doc__)
-        loaded.add_arguments(command)
-        command.set_defaults(main=loaded.main)
-    args = parser.parse_args()
+    called = next((word for word in words if word in COMMANDS), None)
+    for name, (module, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name == called:
+            loaded = importlib.import_module(module)
+            command.description, command.epilog = loaded.__doc__, loaded.EXAMPLES
+            loaded.add_arguments(command)
+            # Suppressed: else its default would undo a --verbose before the command.
+            command.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=VERBOSE)
+            command.set_defaults(main=loaded.main)
+    return parser
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run `dawnchorus COMMAND ...` and return its exit code."""
+    words = sys.argv[1:] if words is None else words
+    args = parser_of(words).parse_args(words)
     if args.verbose:
         args.main(args)
         return 0
-    return run(lambda: args.main(args))
+    try:
+        return run(lambda: args.main(args))
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        said = " ".join(str(error).split())
+        print(f"error: {type(error).__name__}: {said} (--verbose shows where)", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Say which species are heard in recordings: scores, events, tables for Raven and Audacity, and a page to
-listen.
+"""Say which species are heard in recordings.
 
-What has been scored with the same model is not scored again when the command is repeated on one output
-folder.
+Writes into the output folder: a page to look and listen (detections.html), events (events.csv), the scores of
+all windows (scores.csv, scores.parquet), tables for Raven and labels for Audacity, and what could not be read
+(problems.csv). What has been scored with the same model and windows is not scored again when the command is
+repeated on one output folder.
 """
 
 import argparse
@@ -11,35 +12,48 @@ from pathlib import Path
 
 from dawnchorus.errors import InputError
 
-SUMMARY = "find species in new recordings with a trained model"
+EXAMPLES = """examples:
+  dawnchorus detect --model models --output found night.flac
+  dawnchorus detect --model models --output found --keep-going /data/site-3
+"""
 MODEL, CALIBRATION, SCORES = "model.keras", "calibration.json", "window-scores.parquet"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="sound files, or folders of them")
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help=f"folder of {MODEL} and {CALIBRATION}")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the results")
-    parser.add_argument("--window-s", type=float, metavar="S", help="length of a window; else as trained")
-    parser.add_argument("--step-s", type=float, metavar="S", help="from window to window; else half a window")
     parser.add_argument(
-        "--channel", type=channel, default="mix", help="mix (the mean of all, the default) or a number from 0"
+        "--model", type=Path, required=True, metavar="DIR", help=f"folder with {MODEL} and {CALIBRATION}, as `models`"
     )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the results")
     parser.add_argument(
-        "--smoothing-windows", type=odd, default=1, metavar="N", help="odd; average scores over N windows"
+        "--keep-going",
+        action="store_true",
+        help="leave recordings out that cannot be read, and say which (default: stop at the first)",
     )
-    parser.add_argument(
-        "--merge-gap-s", type=float, default=0.0, metavar="S", help="events so close are one; 0: if they touch"
+    windows = parser.add_argument_group("windows: the stretches of sound that are scored")
+    windows.add_argument("--window-s", type=float, metavar="S", help="length (default: that of the training)")
+    windows.add_argument("--step-s", type=float, metavar="S", help="from one to the next (default: half a window)")
+    windows.add_argument(
+        "--channel", type=channel, default="mix", metavar="C", help="a number from 0, or mix: the mean (default)"
     )
-    parser.add_argument(
-        "--keep-going", action="store_true", help="leave recordings out that cannot be read, and say which"
+    events = parser.add_argument_group("events: neighbouring windows above a species' threshold")
+    events.add_argument(
+        "--smoothing-windows", type=odd, default=1, metavar="N", help="average over N windows, odd (default: 1)"
     )
-    parser.add_argument(
-        "--sample-submission", metavar="CSV", help="write a submission to Kaggle's RFCX in this one's order"
+    events.add_argument(
+        "--merge-gap-s", type=float, default=0.0, metavar="S", help="join events so close (default: 0, if they touch)"
     )
-    parser.add_argument("--events", type=int, default=5, metavar="N", help="on the page, of each species")
-    parser.add_argument("--pictures", type=int, default=3, metavar="N", help="of recordings, on the page")
-    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="windows at a time")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N")
+    page = parser.add_argument_group("results")
+    page.add_argument("--events", type=int, default=5, metavar="N", help="of each species on the page (default: 5)")
+    page.add_argument("--pictures", type=int, default=3, metavar="N", help="of recordings on the page (default: 3)")
+    page.add_argument(
+        "--sample-submission", metavar="CSV", help="write a submission to Kaggle's RFCX too, its rows as in this one"
+    )
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--batch-size", type=int, default=32, metavar="N", help="windows at a time (default: 32)")
+    machine.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all, here %(default)s"
+    )
 
 
 def channel(text: str) -> str | int:
@@ -74,6 +88,7 @@ def main(args: argparse.Namespace) -> None:
     from dawnchorus import model_file, score_store, scoring
     from dawnchorus.files import sha256_of
     from dawnchorus.listening import Listener
+    from dawnchorus.progress import Progress
     from dawnchorus.stages import detections, window_scores
 
     params = {
@@ -94,15 +109,18 @@ def main(args: argparse.Namespace) -> None:
     model = args.model / MODEL
     decision = detections.decision_of(model, args.model / CALIBRATION, params)
     recipe = scoring.Recipe.of_card(model_file.read_card(model), model)
-    listener = Listener(
-        lambda: (model_file.load(model, args.threads)[0], recipe), sha256_of(model), params, args.threads
-    )
     scores = args.output / SCORES
     old = window_scores.open_old(scores, recipe.species_ids)
     wanted = recordings(args.audio)
-    with score_store.write_store(scores, recipe.species_ids) as writer:
-        for number, entry in enumerate(listener.entries(wanted, old), 1):
+    with Progress("detect", len(wanted)) as progress, score_store.write_store(scores, recipe.species_ids) as writer:
+        listener = Listener(
+            lambda: (model_file.load(model, args.threads)[0], recipe),
+            sha256_of(model),
+            params,
+            args.threads,
+            progress.warn,
+        )
+        for entry in listener.entries(wanted, old):
             writer.add(entry)
-            if entry.problem is None:
-                print(f"detect: {number} of {len(wanted)}: {entry.path}", flush=True)
+            progress.step(entry.path, entry.duration_s)
     print(f"detect: {detections.make([scores], decision, str(model), args.output, args.output / 'detections.html')}")

@@ -13,8 +13,8 @@ def display_labels(ids: Sequence[str], names: Sequence[str], characters: int) ->
     genus begin alike. Labels that would be equal get their id. Control characters and text-direction
     overrides, which can break an SVG or a layout, become spaces.
     """
-    clean_ids = [_printable(text) for text in ids]
-    full = [_printable(name) or clean for name, clean in zip(names, clean_ids, strict=True)]
+    clean_ids = [printable(text) for text in ids]
+    full = [printable(name) or clean for name, clean in zip(names, clean_ids, strict=True)]
     short = [_abbreviated(text, characters) for text in full]
     labels = [
         text if short.count(text) == 1 else _with_id(name, clean, characters)
@@ -26,7 +26,8 @@ def display_labels(ids: Sequence[str], names: Sequence[str], characters: int) ->
     ]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a text in one line, without the characters that could move a cursor or turn the text around."""
     joiners = "\u200c\u200d"
     kept = (c if c in joiners or unicodedata.category(c) not in _UNPRINTABLE else " " for c in text)
     return " ".join("".join(kept).split())

@@ -33,11 +33,15 @@ def signature_of(audio_sha256: str, model_sha256: str, params: dict) -> str:
 class Listener:
     """Scores recordings with a model that is loaded when the first one needs it.
 
-    ``load``: returns the model and its :class:`scoring.Recipe`. ``params``: the block ``detections``.
+    ``load``: returns the model and its :class:`scoring.Recipe`. ``params``: the block ``detections``. ``warn``: takes
+    a line about what is left out or made again.
     """
 
-    def __init__(self, load: Callable, model_sha256: str, params: dict, threads: int):
+    def __init__(
+        self, load: Callable, model_sha256: str, params: dict, threads: int, warn: Callable[[str], None] | None = None
+    ):
         self._load, self._model_sha256, self._params, self._threads = load, model_sha256, params, threads
+        self._warn = warn or (lambda text: print(text, file=sys.stderr, flush=True))
         self._loaded = None
         self.n_scored, self.n_kept = 0, 0
 
@@ -62,7 +66,7 @@ class Listener:
         try:
             entry = old.entry(sound.name)
         except InputError as error:
-            print(f"{error}; scoring {sound.path} again", file=sys.stderr)
+            self._warn(f"{error}; scoring {sound.path} again")
             return None
         if entry.scores is None or entry.path != sound.path:
             return None
@@ -79,7 +83,7 @@ class Listener:
         except RecordingError as error:
             if self._params["on_bad_recording"] == "stop":
                 raise
-            print(f"error: {error}; left out", file=sys.stderr, flush=True)
+            self._warn(f"error: {error}; left out")
             return Entry(**named, problem=str(error).removeprefix(f"{sound.path}: "))
         self.n_scored += 1
         return Entry(**named, **vars(scored))

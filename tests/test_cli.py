@@ -1,0 +1,90 @@
+"""The command line: help that comes at once, errors of one line, a trace when asked for, progress in terminal and log."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+from dawnchorus import cli
+from dawnchorus.progress import ERASE_LINE, Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_help_names_every_command_and_loads_none(capsys):
+    code = "from dawnchorus import cli; import sys; sys.argv = ['dawnchorus', '--help']\ntry: cli.main()\n"
+    code += "finally: print(sorted({'pandas', 'numpy', 'dawnchorus.compare', 'dawnchorus.detect'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(f"    {name} " in done.stdout for name in cli.COMMANDS)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_help_of_a_command_explains_every_argument_and_shows_examples(command, capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main([command, "--help"])
+    assert left.value.code == 0
+    shown = capsys.readouterr().out
+    assert f"  dawnchorus {command} " in shown[shown.index("examples:") :]
+    assert "--verbose" in shown
+    parser = cli.parser_of([command])._subparsers._group_actions[0].choices[command]
+    assert all(action.help for action in parser._actions)
+
+
+WRONG = ["detect", "--model", "no-such-folder", "--output", "out", "no-such-file"]
+
+
+def test_an_error_is_one_line(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(WRONG) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert "no-such-folder" in line
+
+
+@pytest.mark.parametrize("words", [["--verbose", *WRONG], [*WRONG, "--verbose"], [WRONG[0], "--verbose", *WRONG[1:]]])
+def test_verbose_shows_the_trace_wherever_it_stands(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Exception, match="no-such-folder"):
+        cli.main(words)
+
+
+def test_what_nobody_expected_is_one_line_too(capsys, monkeypatch):
+    monkeypatch.setattr("dawnchorus.detect.main", lambda args: {}["a\nb"])
+    assert cli.main(WRONG) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: KeyError:")
+    assert "--verbose" in line
+    monkeypatch.setattr("dawnchorus.detect.main", lambda args: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert cli.main(WRONG) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_a_log_has_a_plain_line_a_step(capsys):
+    log = io.StringIO()
+    with Progress("detect", 2, log) as progress:
+        progress.step("a.wav", 60.0)
+        progress.warn("error: b.wav: broken; left out")
+        progress.step("b\x1b[2J\n.wav", 0.0)
+    assert log.getvalue() == "detect: 1 of 2: a.wav\ndetect: 2 of 2: b [2J .wav\n"
+    assert capsys.readouterr().err == "error: b.wav: broken; left out\n"
+
+
+def test_a_terminal_has_one_line_with_the_rate(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    terminal = Terminal()
+    with Progress("detect", 2, terminal) as progress:
+        progress.step("a.wav", 60.0)
+        progress.warn("error: b.wav: broken; left out")
+        progress.step("long/" * 40 + ".wav", 60.0)
+    first, erased, last = terminal.getvalue().split(ERASE_LINE)[1:]
+    assert first.startswith("detect: 1 of 2, ")
+    assert "s of sound a second" in first
+    assert erased == ""
+    assert last.endswith("\n")
+    assert last.count("\n") == 1
+    assert len(last.strip()) < 60
