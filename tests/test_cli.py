@@ -1,4 +1,4 @@
-"""The command line: help that comes at once, errors of one line, a trace when asked for, progress in terminal and log."""
+"""The command line: help that comes at once, errors of one line, a trace if asked for, progress in terminal and log."""
 
 import io
 import subprocess

@@ -255,6 +255,7 @@ def test_the_comparison_in_the_browser(opened, tmp_path):
         "params": [{"name": "model.units", "b": "false"}],
         "common_note": "split differently",
         "one_group_note": "one group",
+        "metric_name": str,
     }
     path = tmp_path / "compare.html"
     path.write_text(report_render.render("compare.html.j2", context), encoding="utf-8")

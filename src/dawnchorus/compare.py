@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from dawnchorus import comparison
+from dawnchorus import comparison, report
 from dawnchorus.errors import InputError
 from dawnchorus.files import write_whole
 from dawnchorus.labels import printable
@@ -139,6 +139,11 @@ def groups_of(revision: Revision, predictions: pd.DataFrame) -> dict[tuple, str]
     return dict(zip(comparison.keys(predictions), of_clip, strict=True))
 
 
+def metric_name(key: str) -> str:
+    """Return a metric's name as the report has it."""
+    return report.METRICS[key][0] if key in report.METRICS else key.replace("_", " ").capitalize()
+
+
 def text(result: dict) -> str:
     """Return the comparison as lines for a terminal."""
     lines = [
@@ -153,8 +158,8 @@ def text(result: dict) -> str:
     for row in result["metrics"]:
         ends = "none" if row["low"] is None else f"[{row['low']:+.3f}, {row['high']:+.3f}]"
         verdict = {"better": "B is better", "worse": "B is worse", "unclear": "no difference shown"}[row["verdict"]]
-        label = row["metric"].replace("_", " ")
-        lines.append(f"{label:24}{row['a']:8.3f}{row['b']:8.3f}{row['difference']:+9.3f}   {ends:18} {verdict}")
+        name = metric_name(row["metric"])
+        lines.append(f"{name:24}{row['a']:8.3f}{row['b']:8.3f}{row['difference']:+9.3f}   {ends:18} {verdict}")
     test = result["mcnemar"]
     lines += [
         "",
@@ -214,8 +219,8 @@ def main(args: argparse.Namespace) -> None:
             {"name": p["name"]} | {of: comparison.written(p[of]) for of in ("a", "b") if of in p}
             for p in result["params"]
         ]
-        notes = {"common_note": COMMON_NOTE, "one_group_note": ONE_GROUP_NOTE}
-        page = report_render.render("compare.html.j2", result | notes | {"params": written})
+        words = {"common_note": COMMON_NOTE, "one_group_note": ONE_GROUP_NOTE, "metric_name": metric_name}
+        page = report_render.render("compare.html.j2", result | words | {"params": written})
         with write_whole(args.html) as file:
             file.write(page)
         print(f"compare: {args.html}")

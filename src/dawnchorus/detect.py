@@ -30,13 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave recordings out that cannot be read, and say which (default: stop at the first)",
     )
-    windows = parser.add_argument_group("windows: the stretches of sound that are scored")
+    windows = parser.add_argument_group("windows, the stretches of sound that are scored")
     windows.add_argument("--window-s", type=float, metavar="S", help="length (default: that of the training)")
     windows.add_argument("--step-s", type=float, metavar="S", help="from one to the next (default: half a window)")
     windows.add_argument(
         "--channel", type=channel, default="mix", metavar="C", help="a number from 0, or mix: the mean (default)"
     )
-    events = parser.add_argument_group("events: neighbouring windows above a species' threshold")
+    events = parser.add_argument_group("events, neighbouring windows above a species' threshold")
     events.add_argument(
         "--smoothing-windows", type=odd, default=1, metavar="N", help="average over N windows, odd (default: 1)"
     )

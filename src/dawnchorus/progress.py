@@ -32,7 +32,8 @@ class Progress:
         passed_s = max(time.monotonic() - self._started_s, 1e-3)
         left_s = passed_s / self._done * (self._total - self._done)
         speed = f"{self._sound_s / passed_s:.0f} s of sound a second"
-        line = f"{counted}, {speed}, {left_s / 60:.0f} min left: {printable(what)}"
+        left = f"{left_s:.0f} s" if left_s < 100 else f"{left_s / 60:.0f} min"
+        line = f"{counted}, {speed}, {left} left: {printable(what)}"
         self._out.write(ERASE_LINE + line[: shutil.get_terminal_size().columns - 1])
         self._out.flush()
 

@@ -33,8 +33,21 @@ RECORDING_COLUMNS = ("recording_id", "path", "duration_s", "sample_rate_hz", "ch
 PREDICTION_COLUMNS = ("annotation_id", "recording_id", "t_min_s", "t_max_s", "true_species_id")
 COMPARISON_COLUMNS = ("model", "accuracy", "accuracy_low", "accuracy_high")
 RELIABILITY_COLUMNS = ("temperature", "n", "mean_score", "accuracy")
-INPUTS = ("metrics", "comparison", "predictions", "per-class", "reliability", "history", "model", "rows", "split")
-INPUTS += ("annotations", "recordings", "audit", "audio-dir")
+INPUTS = {
+    "metrics": "metrics.json",
+    "comparison": "the model beside its controls",
+    "predictions": "scores of the test clips",
+    "per-class": "measures of each class",
+    "reliability": "bins of the reliability curve",
+    "history": "history.csv of the training",
+    "model": "model.keras; only what is written beside its weights is read",
+    "rows": "rows.csv of the dataset",
+    "split": "split.csv",
+    "annotations": "clean annotations",
+    "recordings": "clean recordings",
+    "audit": "what the audit found",
+    "audio-dir": "folder of the recordings",
+}
 COMMANDS = """snakemake --cores 8        # makes what is missing or stale
 dvc repro                  # the same, and records contents in dvc.lock"""
 
@@ -47,22 +60,10 @@ def inputs_of(args: argparse.Namespace) -> list[Path]:
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in (
-        "metrics",
-        "comparison",
-        "predictions",
-        "per-class",
-        "reliability",
-        "history",
-        "model",
-        "rows",
-        "split",
-    ):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    for name in ("annotations", "recordings", "audit", "audio-dir"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name, meaning in INPUTS.items():
+        parser.add_argument(f"--{name}", type=Path, required=True, metavar="PATH", help=meaning)
     parser.add_argument("--params", type=json.loads, required=True, help="all of params.yaml, as JSON")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, metavar="PATH", help="where to write the page")
     args = parser.parse_args(argv)
     params = args.params
 
