@@ -64,6 +64,15 @@ def test_what_nobody_expected_is_one_line_too(capsys, monkeypatch):
     assert capsys.readouterr().err == "error: interrupted\n"
 
 
+def test_a_reader_who_has_seen_enough_is_no_error():
+    code = "from dawnchorus import cli, detect; detect.main = lambda args: print('x' * 10**7)\n"
+    command = [sys.executable, "-c", f"{code}raise SystemExit(cli.main({WRONG}))"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.read(1) == b"x"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
 def test_a_log_has_a_plain_line_a_step(capsys):
     log = io.StringIO()
     with Progress("detect", 2, log) as progress:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from dawnchorus.errors import run
@@ -43,7 +44,13 @@ def main(words: list[str] | None = None) -> int:
         args.main(args)
         return 0
     try:
-        return run(lambda: args.main(args))
+        code = run(lambda: args.main(args))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read has seen enough, as `head` has; Python would complain again when it closes the pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return 130

@@ -54,8 +54,8 @@ def training_text(history: dict, card: dict) -> str:
     )
     return (
         f"{kept} Training took {card['training_time_s']:.0f} s. Device: {card['device']}. The training curves are of "
-        "clips as the network met them, changed at random where train says so; the accuracies at the top are of clips "
-        "as they are."
+        "clips as the network met them, mixed, masked or shifted at random where that is on; the accuracies at the top "
+        "are of clips as they are."
     )
 
 
