@@ -67,11 +67,11 @@ def decision_of(model: Path, calibration: Path, params: dict) -> detections.Deci
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scores", type=Path, nargs="+", required=True, help="the shards of window scores")
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--calibration", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True, help="the model file, model.keras")
+    parser.add_argument("--calibration", type=Path, required=True, help="calibration.json")
     parser.add_argument("--params", type=json.loads, required=True, help="the detections block, as JSON")
     parser.add_argument("--output", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--page", type=Path, required=True)
+    parser.add_argument("--page", type=Path, required=True, help="where to write the page")
     args = parser.parse_args(argv)
 
     decision = decision_of(args.model, args.calibration, args.params["detections"])

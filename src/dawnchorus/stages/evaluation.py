@@ -126,12 +126,12 @@ def of_controls(answers: dict, annotation_ids: pd.Series, species_ids: list[str]
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", type=Path, required=True, help="folder of x.npy and its tables")
-    parser.add_argument("--annotations", type=Path, required=True)
-    parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--annotations", type=Path, required=True, help="clean annotations, of rule recordings")
+    parser.add_argument("--split", type=Path, required=True, help="split.csv")
+    parser.add_argument("--model", type=Path, required=True, help="the model file, model.keras")
     parser.add_argument("--params", type=json.loads, required=True, help="seed and the evaluation block, as JSON")
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--threads", type=int, required=True, help="how many threads may be used")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the results")
     parser.add_argument("--calibration", type=Path, required=True, help="where to write calibration.json")
     args = parser.parse_args(argv)
     params, batch_size = args.params["evaluation"], args.params["evaluation"]["batch_size"]

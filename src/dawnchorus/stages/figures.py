@@ -80,15 +80,15 @@ def quantity(params: dict) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--history", type=Path, required=True)
-    parser.add_argument("--confusion", type=Path, required=True)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--classes", type=Path, required=True)
-    parser.add_argument("--annotations", type=Path, required=True)
-    parser.add_argument("--recordings", type=Path, required=True)
-    parser.add_argument("--audio-dir", type=Path, required=True)
+    parser.add_argument("--history", type=Path, required=True, help="history.csv of the training")
+    parser.add_argument("--confusion", type=Path, required=True, help="confusion.csv of the evaluation")
+    parser.add_argument("--rows", type=Path, required=True, help="rows.csv of the dataset")
+    parser.add_argument("--classes", type=Path, required=True, help="classes.csv of the dataset")
+    parser.add_argument("--annotations", type=Path, required=True, help="clean annotations, of rule recordings")
+    parser.add_argument("--recordings", type=Path, required=True, help="clean recordings, of rule recordings")
+    parser.add_argument("--audio-dir", type=Path, required=True, help="folder of the recordings")
     parser.add_argument("--params", type=json.loads, required=True, help="features and figures, as JSON")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="folder of the pictures")
     args = parser.parse_args(argv)
 
     classes = read_table(args.classes, CLASS_COLUMNS)

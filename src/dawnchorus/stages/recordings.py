@@ -166,8 +166,8 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=json.loads, required=True, help="the data block, as JSON")
     parser.add_argument("--hash-cache", type=Path, required=True, help="where hashes of files are remembered")
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--threads", type=int, required=True, help="how many threads may be used")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the tables")
     args = parser.parse_args(argv)
     data = args.params["data"]
     csv.field_size_limit(10_000_000)

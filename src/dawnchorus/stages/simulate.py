@@ -51,7 +51,7 @@ def publish(built: Path, output: Path) -> None:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=json.loads, required=True, help="seed and the simulate block, as JSON")
-    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--threads", type=int, required=True, help="how many threads may be used")
     parser.add_argument("--output", type=Path, required=True, help="folder of the set")
     args = parser.parse_args(argv)
     params, seed = args.params["simulate"]["set"], args.params["seed"]

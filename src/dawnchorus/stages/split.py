@@ -17,9 +17,9 @@ from dawnchorus.tables import read_rows, write_rows
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--annotations", type=Path, required=True)
+    parser.add_argument("--annotations", type=Path, required=True, help="clean annotations, of rule recordings")
     parser.add_argument("--params", type=json.loads, required=True, help="seed and the split block, as JSON")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="where to write split.csv")
     args = parser.parse_args(argv)
     params, seed = args.params["split"], args.params["seed"]
 

@@ -30,12 +30,12 @@ def open_old(path: Path, species_ids: tuple[str, ...]) -> score_store.Store | No
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--shard", type=int, required=True)
+    parser.add_argument("--model", type=Path, required=True, help="the model file, model.keras")
+    parser.add_argument("--shard", type=int, required=True, help="the number of this shard, from 0")
     parser.add_argument("--shards", type=int, required=True, help="the number of shards")
     parser.add_argument("--params", type=json.loads, required=True, help="the detections block, as JSON")
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--threads", type=int, required=True, help="how many threads may be used")
+    parser.add_argument("--output", type=Path, required=True, help="where to write the shard")
     args = parser.parse_args(argv)
     params = args.params["detections"]
 
