@@ -101,6 +101,7 @@ def some_metrics(train, test, half=0.05, validation=0.5):
     return {
         "train": {"accuracy": train, "support": 100},
         "validation": {"accuracy": validation, "support": 50},
+        "majority_class": {"accuracy": 0.1},
         "test": {"accuracy": test, "support": 80, **ends},
     }
 
@@ -113,6 +114,7 @@ def some_metrics(train, test, half=0.05, validation=0.5):
         (0.80, 0.70, 0.15, "good", "no sign of overfitting"),
         (0.72, 0.70, 0.01, "good", "no sign of overfitting"),
         (0.50, 0.70, 0.05, "fair", "look at the split"),
+        (0.12, 0.11, 0.05, "poor", "learned next to nothing"),
     ],
 )
 def test_the_gap_in_one_sentence(train, test, half, verdict, words):
@@ -148,6 +150,8 @@ def test_what_the_controls_mean():
     better, leak = report.control_verdicts(metrics)
     assert "does not show" in better
     assert "not shown to be more" in leak
+    metrics["svm"] |= {"advantage": -0.05, "advantage_low": -0.09, "advantage_high": -0.01}
+    assert "so the SVM is better" in report.control_verdicts(metrics)[0]
     metrics["svm"] |= {"advantage": -0.05, "advantage_low": None, "advantage_high": None}
     worse, _ = report.control_verdicts(metrics)
     assert "5.0 points less accurate" in worse

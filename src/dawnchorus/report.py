@@ -175,8 +175,10 @@ def control_verdicts(metrics: dict) -> list[str]:
             ends, verdict = "", "and without an interval nothing says whether that is chance"
         else:
             ends = f" (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
-            shown = "so the network is worth its effort"
-            verdict = shown if low > 0 else "which does not show that the network is better"
+            unclear = "which does not show that either is better"
+            verdict = (
+                "so the network is worth its effort" if low > 0 else "so the SVM is better" if high < 0 else unclear
+            )
         more = "more" if svm["advantage"] >= 0 else "less"
         sentences.append(
             f"On the same clips the model is {100 * abs(svm['advantage']):.1f} points {more} accurate than an SVM on "
@@ -203,7 +205,8 @@ def gap(metrics: dict) -> dict:
     """Say in one sentence whether the model overfits, by the numbers.
 
     Returns ``verdict`` (a word for the page's colour: good, fair, poor) and ``text``. A gap of accuracy between
-    train and test counts when it is larger than 0.05 and than half the interval of the test accuracy.
+    train and test counts when it is larger than 0.05 and than half the interval of the test accuracy. Of a model
+    that names no more training clips right than one that always answers the commonest species, that is said instead.
     """
     train, validation, test = metrics["train"], metrics["validation"], metrics["test"]
     if not train["support"] or not test["support"]:
@@ -212,8 +215,10 @@ def gap(metrics: dict) -> dict:
     known = test["accuracy_low"] is not None
     noise = (test["accuracy_high"] - test["accuracy_low"]) / 2 if known else 0.0
     drawn = f", of which the choice of test groups alone can make {100 * noise:.1f}" if known else ""
-    counts = max(SMALL_GAP, noise)
-    if difference > max(counts, LARGE_GAP):
+    counts, commonest = max(SMALL_GAP, noise), metrics["majority_class"]["accuracy"] or 0.0
+    if train["accuracy"] <= commonest + SMALL_GAP:
+        verdict, word = "poor", f"it learned next to nothing (the commonest species alone gives {commonest:.1%})"
+    elif difference > max(counts, LARGE_GAP):
         verdict, word = "poor", "it overfits strongly"
     elif difference > counts:
         verdict, word = "fair", "it overfits somewhat"

@@ -50,11 +50,12 @@ def facts_of(rows: pd.DataFrame, recordings: pd.DataFrame, groups: pd.Series) ->
     """Return what there is, in a few numbers: clips, species, recordings, hours, rates, channels, groups."""
     rates = sorted(set(recordings["sample_rate_hz"].astype(int)))
     channels = sorted(set(recordings["channels"].astype(int)))
-    hours = recordings["duration_s"].astype(float).sum() / 3600
+    minutes = recordings["duration_s"].astype(float).sum() / 60
+    length = f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{minutes:.1f} minutes"
     return [
         ("Clips", f"{len(rows):,}"),
         ("Species", str(rows["class_index"].nunique())),
-        ("Recordings", f"{len(recordings):,}, {hours:.1f} hours"),
+        ("Recordings", f"{len(recordings):,}, {length}"),
         ("Sample rates", ", ".join(f"{rate / 1000:g} kHz" for rate in rates)),
         ("Channels", ", ".join(str(n) for n in channels)),
         ("Groups of the split", f"{groups.nunique():,}"),
