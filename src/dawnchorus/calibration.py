@@ -9,8 +9,8 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-# As in dawnchorus.measures: a score of 0 has no logarithm.
-SCORE_EPSILON = 1e-7
+from dawnchorus.measures import SCORE_EPSILON
+
 # Temperatures looked at, on both sides of 1; a fit that reaches an end says that the scores rank nothing.
 WIDEST_TEMPERATURE = 20.0
 

@@ -46,6 +46,12 @@ def correct(true_index: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return scores.argmax(axis=1) == true_index
 
 
+def cross_entropy(true_index: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return -log(score of the true class) of each row, the score clipped to [1e-7, 1 - 1e-7] as Keras does."""
+    of_truth = scores[np.arange(len(true_index)), true_index].astype(np.float64)
+    return -np.log(np.clip(of_truth, SCORE_EPSILON, 1 - SCORE_EPSILON))
+
+
 def mean_of_rows(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the weighted mean of a value a row in each draw."""
     # A sum, not a matrix product: its order does not depend on the number of threads.
@@ -61,7 +67,6 @@ def _measure(true_index: np.ndarray, scores: np.ndarray, weights: np.ndarray, to
     hits = weights @ (truth * hit[:, None])
     answers = weights @ np.eye(n_classes)[scores.argmax(axis=1)]
     f1 = np.where(support > 0, _ratio(2 * hits, answers + support), np.nan)
-    of_truth = scores[np.arange(len(true_index)), true_index].astype(np.float64)
     first_rank, last_rank = ranks_of_truth(true_index, scores)
     ranked = [average_precision_and_roc_auc(true_index == c, scores[:, c], weights) for c in range(n_classes)]
     values = [
@@ -72,7 +77,7 @@ def _measure(true_index: np.ndarray, scores: np.ndarray, weights: np.ndarray, to
         _mean_of_defined(np.stack([precision for precision, _ in ranked], axis=1)),
         _mean_of_defined(np.stack([area for _, area in ranked], axis=1)),
         mean_of_rows(first_rank <= top_k, weights),
-        mean_of_rows(-np.log(np.clip(of_truth, SCORE_EPSILON, 1 - SCORE_EPSILON)), weights),
+        mean_of_rows(cross_entropy(true_index, scores), weights),
     ]
     return dict(zip(names(top_k), values, strict=True))
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dawnchorus import measures
+
 POOLS = 4
 BATCH = 1024
 
@@ -38,11 +40,6 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Return scores that are positive and sum to 1 in each row."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
-
-
-def cross_entropy(scores: np.ndarray, y: np.ndarray) -> float:
-    """Return the mean negative log score of the true class, scores clipped at 1e-7 as Keras clips them."""
-    return float(-np.log(np.clip(scores[np.arange(len(y)), y], 1e-7, 1)).mean())
 
 
 class Classifier:
@@ -89,7 +86,7 @@ def fit(
         for prefix, part in parts.items():
             if len(truth := y[rows[part]]):
                 scores = softmax(network.logits(arrays, vectors[part], params["model"]))
-                row[f"{prefix}loss"] = cross_entropy(scores, truth)
+                row[f"{prefix}loss"] = float(measures.cross_entropy(truth, scores).mean())
                 row[f"{prefix}accuracy"] = float((scores.argmax(axis=1) == truth).mean())
         history.append(row)
         say(

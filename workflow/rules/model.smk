@@ -26,6 +26,7 @@ rule model:
             "src/dawnchorus/blocks.py",
             "src/dawnchorus/device.py",
             "src/dawnchorus/pooled.py",
+            "src/dawnchorus/measures.py",
             "src/dawnchorus/model_file.py",
             "src/dawnchorus/errors.py",
             "src/dawnchorus/files.py",

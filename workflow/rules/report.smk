@@ -44,6 +44,7 @@ rule report:
             "src/dawnchorus/labels.py",
             "src/dawnchorus/model_file.py",
             "src/dawnchorus/pooled.py",
+            "src/dawnchorus/measures.py",
             "src/dawnchorus/device.py",
             "src/dawnchorus/networks/__init__.py",
             "src/dawnchorus/blocks.py",
