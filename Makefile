@@ -18,6 +18,7 @@ test-table: .venv/ready
 
 bench: .venv/ready
 	PYTHONPATH=src $(BIN)/python bench/workflow.py
+	PYTHONPATH=src $(BIN)/python bench/training.py
 	PYTHONPATH=src $(BIN)/python bench/extraction.py --data ../shared/data/a60
 
 .venv/ready: requirements.lock
