@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.utils.class_weight import compute_sample_weight
 
 from dawnchorus import model_file, networks, pooled, training
 from dawnchorus.errors import InputError
@@ -110,8 +111,8 @@ def test_batches_read_each_row_once_an_epoch_in_a_new_order():
     orders = []
     for _ in range(2):
         served = [batches[n] for n in range(len(batches))]
-        assert [len(labels) for _, labels in served] == [4, 4, 4, 2]
-        got = np.concatenate([values for values, _ in served])
+        assert [len(labels) for _, labels, _ in served] == [4, 4, 4, 2]
+        got = np.concatenate([values for values, _, _ in served])
         orders.append([int(np.flatnonzero((x == row).all(axis=(1, 2)))[0]) for row in got])
         batches.on_epoch_end()
     assert sorted(orders[0]) == sorted(orders[1]) == list(rows)
@@ -269,9 +270,162 @@ def test_clips_that_are_drawn_anew_take_the_place_of_those_in_the_array():
     x, y, _ = clips(20)
     rows = np.array([3, 7, 11, 15])
     batches = training.Batches(x, y, rows, 4, TRAIN, 0, lambda place, rng: np.full((FRAMES, FEATURES), place + 1.0))
-    served, labels = batches[0]
+    served, labels, weights = batches[0]
+    assert weights.tolist() == [1] * 4
     assert sorted(served[:, 0, 0].tolist()) == [1, 2, 3, 4]
     assert labels.tolist() == [y[rows[int(place) - 1]] for place in served[:, 0, 0]]
+
+
+def test_the_loss_is_keras_own_and_of_a_negative_only_its_class():
+    rng = np.random.default_rng(0)
+    scores, y = rng.dirichlet(np.ones(4), 6).astype(np.float32), np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0, 1]]
+    mixed = 0.7 * y + 0.3 * y[::-1]
+    for smoothing in (0.0, 0.1):
+        for targets in (y, mixed):
+            expected = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)(targets, scores)
+            np.testing.assert_allclose(training.Loss(smoothing)(targets, scores), expected, rtol=1e-5)
+        negative = np.array([[0, 0, -1, 0]], np.float32)
+        found = training.Loss(smoothing)(negative, scores[:1])
+        np.testing.assert_allclose(found, -np.log(1 - scores[0, 2]), rtol=1e-5)
+
+
+def test_accuracy_is_that_of_known_species_alone():
+    targets = np.array([[1, 0, 0], [0, 0.3, 0.7], [0, -1, 0], [-1, 0, 0]], np.float32)
+    scores = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.9, 0, 0.1], [0, 0.9, 0.1]], np.float32)
+    metric = training.Accuracy()
+    metric.update_state(targets, scores, np.ones(4))
+    assert float(metric.result()) == 0.5
+
+
+def test_negatives_come_with_each_batch_unmixed():
+    x, y, _ = clips(20)
+    targets, negatives = (
+        np.eye(CLASSES, dtype=np.float32)[y],
+        (np.full((3, FRAMES, FEATURES), 9, "f4"), np.array([2, 0, 2])),
+    )
+    params = {**TRAIN, "negative_share": 0.5, "mixup_share": 1.0}
+    batches = training.Batches(x, targets, np.arange(20), 8, params, negatives=negatives)
+    served, labels, weights = batches[0]
+    assert (len(served), len(labels), len(weights)) == (12, 12, 12)
+    assert (served[8:] == 9).all()
+    assert (labels[:8] >= 0).all()
+    assert (labels[8:].min(axis=1) == -1).all()
+    assert (labels[8:].max(axis=1) == 0).all()
+    assert set(labels[8:].argmin(axis=1)) <= {0, 2}
+    assert (negatives[0] == 9).all()
+
+
+def test_what_was_checked_not_to_be_a_species_is_learned_and_nothing_else():
+    """Clips that look like class 0, checked not to be it: its score falls there, and no other class is named."""
+    x, y, _ = clips()
+    looks_like_it = x[:40][y[:40] == 0]
+    scores = {}
+    for given in (False, True):
+        keras.utils.set_random_seed(3)
+        model = networks.get("lstm").build((FRAMES, FEATURES), CLASSES, SMALL["lstm"])
+        negatives = (looks_like_it, np.zeros(len(looks_like_it), int)) if given else None
+        params = {**TRAIN, "epochs": 20, "negative_share": 2.0}
+        training.fit(model, x, y, np.arange(40), np.arange(0), params, 5, lambda text: None, negatives=negatives)
+        scores[given] = model.predict_on_batch(looks_like_it)[:, 0].mean()
+    assert scores[True] < 0.7 * scores[False]
+
+
+def test_class_weights_count_rare_classes_as_much():
+    x, _, _ = clips(40)
+    y = np.array([0] * 30 + [1] * 10)
+    found = []
+
+    class Spy(training.Batches):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            if self.row_weights is not None:
+                found.append(self.row_weights)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "Batches", Spy)
+        model = networks.get("lstm").build((FRAMES, FEATURES), CLASSES, SMALL["lstm"])
+        params = {**TRAIN, "class_weights": True, "epochs": 1}
+        training.fit(model, x, y, np.arange(40), np.arange(0), params, 5, lambda text: None)
+    (weights,) = found
+    # scikit-learn's "balanced": each class weighs n / classes in all.
+    np.testing.assert_allclose(weights, compute_sample_weight("balanced", y), rtol=1e-5)
+    batches = training.Batches(x, np.eye(2, dtype=np.float32)[y], np.arange(40), 40, TRAIN, row_weights=weights)
+    _, targets, served = batches[0]
+    np.testing.assert_allclose(served @ targets, [20, 20], rtol=1e-5)
+
+
+def a_data_set(folder, negatives=0):
+    """Write the files that the stage `model` reads: 60 clips that jitter, backgrounds, and negatives of class 1."""
+    x, y, _ = clips()
+    rng = np.random.default_rng(0)
+    block = {"kind": "log_mel", "deltas": 0, "clip": "window", "window_s": 1.0, "jitter_s": 0.1, "context_clips": 1}
+    statistics = {"normalization": "none", "clip_normalization": "standard", "padding": "right", "offset": [0.0],
+                  "scale": [1.0], "frames": FRAMES, "features": block}  # fmt: skip
+    parts = np.repeat(["train", "validation"], [40, 20])
+    tables = {
+        "rows": [("class_index", "partition"), *zip(y, parts, strict=True)],
+        "classes": [
+            ("class_index", "species_id", "species_name"),
+            *((k, f"s{k}", f"bird {k}") for k in range(CLASSES)),
+        ],
+        "training_rows": [("n_frames", "first_start", "last_start"), *[(FRAMES, 0, 2)] * 40],
+        "context_rows": [("partition", "n_frames"), ("train", FRAMES), ("test", FRAMES)],
+        "negative_rows": [("class_index", "partition"), *[(1, "train"), (0, "test")] * negatives],
+    }
+    for name, rows in tables.items():
+        (folder / f"{name}.csv").write_text("\n".join(",".join(map(str, row)) for row in rows) + "\n")
+    (folder / "statistics.json").write_text(json.dumps(statistics))
+    np.save(folder / "x.npy", x)
+    np.save(folder / "training.npy", np.concatenate([x[:40], x[:40, :3]], axis=1))
+    np.save(folder / "context.npy", rng.normal(size=(2, FRAMES, FEATURES)).astype(np.float32))
+    np.save(folder / "negatives.npy", rng.normal(size=(2 * negatives, FRAMES, FEATURES)).astype(np.float32))
+    train = {**DEFAULT["train"], "epochs": 3, "background_share": 0.5}
+    return {"seed": 1, "model": {"name": "cnn", **SMALL["cnn"]}, "train": train}
+
+
+@pytest.mark.parametrize("negatives", [0, 3])
+def test_stage_trains_on_all_that_the_data_set_has_and_saves_the_network_alone(
+    tmp_path, capsys, monkeypatch, negatives
+):
+    from dawnchorus import device
+    from dawnchorus.stages import model as stage
+
+    # TensorFlow takes its number of threads once a process.
+    monkeypatch.setattr(device, "prepare", lambda seed, threads: keras.utils.set_random_seed(seed) or "CPU")
+    (tmp_path / "data").mkdir()
+    params = a_data_set(tmp_path / "data", negatives)
+    words = ["--dataset", str(tmp_path / "data"), "--params", json.dumps(params), "--threads", "1", "--output"]
+    for name in ("a", "b"):
+        stage.main([*words, str(tmp_path / name)])
+    assert ("3 clips that were checked not to hold a species" in capsys.readouterr().out) == (negatives == 3)
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {"model.keras", "history.csv", "classes.csv"}
+    assert (tmp_path / "a/history.csv").read_text() == (tmp_path / "b/history.csv").read_text()
+    plain = keras.saving.load_model(tmp_path / "a/model.keras")
+    assert getattr(plain, "optimizer", None) is None
+    found, card = model_file.load(tmp_path / "a/model.keras", 1)
+    x = np.load(tmp_path / "data/x.npy")
+    np.testing.assert_array_equal(found.predict_on_batch(x), plain.predict_on_batch(x))
+    assert card["epochs_trained"] == 3
+
+
+def test_half_precision_is_used_while_training_and_not_in_what_is_saved(tmp_path, monkeypatch):
+    from dawnchorus import device
+    from dawnchorus.stages import model as stage
+
+    policies = []
+    fit = training.fit
+    monkeypatch.setattr(device, "prepare", lambda seed, threads: "GPU: pretended")
+    monkeypatch.setattr(training, "fit", lambda *args: policies.append(args[0].layers[-2].compute_dtype) or fit(*args))
+    (tmp_path / "data").mkdir()
+    params = a_data_set(tmp_path / "data")
+    words = ["--dataset", str(tmp_path / "data"), "--threads", "1", "--output", str(tmp_path / "out"), "--params"]
+    for mixed in (True, False):
+        params["train"]["mixed_precision"] = mixed
+        stage.main([*words, json.dumps(params)])
+        saved = keras.saving.load_model(tmp_path / "out/model.keras")
+        assert {layer.compute_dtype for layer in saved.layers} == {"float32"}
+    assert policies == ["float16", "float32"]
+    assert keras.config.dtype_policy().name == "float32"
 
 
 def test_balanced_sampling_serves_rare_classes_as_often():

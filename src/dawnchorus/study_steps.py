@@ -20,6 +20,7 @@ PLAIN_TRAINING = {
     "background_share": 0.0,
     "background_min_db": 0.0,
     "background_max_db": 0.0,
+    "negative_share": 0.0,
     "time_shift_frames": 0,
     "time_stretch": 1.0,
     "band_shift": 0.0,

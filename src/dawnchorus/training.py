@@ -32,11 +32,27 @@ class Batches(keras.utils.PyDataset):
         params: the block ``train``; None serves the rows as they are, for validation.
         seed: of the order and of the augmentation.
         draw: makes a row's clip anew, given its place among ``rows`` and a generator; None takes it out of ``x``.
+        negatives: clips that were checked not to hold a species, like ``x``, and the index of that species, (clips,).
+            ``negative_share`` of them come with each training clip; their target is -1 for that class, 0 for all others
+            (see :class:`Loss`). Only with one-hot targets.
+        row_weights: what each row of ``x`` weighs in the loss, (rows,); None is 1.
     """
 
-    def __init__(self, x, targets, rows, batch_size: int, params: dict | None = None, seed: int = 0, draw=None):
+    def __init__(
+        self,
+        x,
+        targets,
+        rows,
+        batch_size: int,
+        params: dict | None = None,
+        seed: int = 0,
+        draw=None,
+        negatives=None,
+        row_weights=None,
+    ):
         super().__init__()
         self.x, self.targets, self.rows, self.draw = x, targets, np.array(rows), draw
+        self.negatives, self.row_weights = negatives, row_weights
         self.place = {row: place for place, row in enumerate(self.rows.tolist())}
         self.batch_size, self.params, self.seed = batch_size, params, seed
         self.start(0)
@@ -58,17 +74,64 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         rows = self.served[index * self.batch_size : (index + 1) * self.batch_size]
         if self.params is None:
             return self.x[rows], self.targets[rows]
         rng = np.random.default_rng([self.seed, self.epoch, index])
         # Indexing with an array copies, so that the augmentation never writes into the data set.
         batch = np.stack([self.draw(self.place[row], rng) for row in rows.tolist()]) if self.draw else self.x[rows]
-        return augmentation.augment(batch, self.targets[rows], self.params, rng)
+        batch, targets = augmentation.augment(batch, self.targets[rows], self.params, rng)
+        weights = np.ones(len(rows), np.float32) if self.row_weights is None else self.row_weights[rows]
+        if self.negatives:
+            clips, classes = self._negatives(round(self.params["negative_share"] * len(rows)), rng)
+            batch, targets = np.concatenate([batch, clips]), np.concatenate([targets, classes])
+            weights = np.concatenate([weights, np.ones(len(clips), np.float32)])
+        return batch, targets, weights
+
+    def _negatives(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw clips that hold not their class; they are changed as all are, but not mixed with others."""
+        clips, classes = self.negatives
+        drawn = rng.integers(len(clips), size=n)
+        targets = np.zeros((n, self.targets.shape[1]), np.float32)
+        targets[np.arange(n), classes[drawn]] = -1
+        return augmentation.augment(clips[np.sort(drawn)], targets, {**self.params, "mixup_share": 0.0}, rng)
 
     def on_epoch_end(self) -> None:
         self.start(self.epoch + 1)
+
+
+class Loss(keras.losses.Loss):
+    """Cross-entropy with label smoothing; a clip with a target of -1 costs -log(1 - score) of that class instead.
+
+    Such a clip says that one species is not there, and nothing of any other.
+    """
+
+    def __init__(self, smoothing: float):
+        super().__init__(name="loss")
+        self.smoothing = smoothing
+
+    def call(self, y_true, y_pred):
+        ops = keras.ops
+        n_classes = y_pred.shape[-1]
+        scores = ops.clip(y_pred, keras.config.epsilon(), 1 - keras.config.epsilon())
+        wanted, unwanted = ops.relu(y_true), ops.relu(-y_true)
+        positive = ops.max(wanted, axis=-1, keepdims=True) > 0
+        spread = ops.where(positive, self.smoothing / n_classes, 0.0)
+        smooth = wanted * (1 - self.smoothing) + spread
+        return -ops.sum(smooth * ops.log(scores) + unwanted * ops.log(1 - scores), axis=-1)
+
+
+class Accuracy(keras.metrics.Mean):
+    """Share of the clips of a known species whose highest score is that of this species."""
+
+    def __init__(self):
+        super().__init__(name="accuracy")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        known = keras.ops.max(y_true, axis=-1) > 0
+        right = keras.ops.equal(keras.ops.argmax(y_true, axis=-1), keras.ops.argmax(y_pred, axis=-1))
+        return super().update_state(right, sample_weight=known)
 
 
 class Report(keras.callbacks.Callback):
@@ -188,24 +251,24 @@ def fit(
     say: Callable[[str], None] = print,
     draw: Callable[[int, np.random.Generator], np.ndarray] | None = None,
     checkpoint: tuple[Path, str] | None = None,
+    negatives: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> list[dict]:
     """Train a model in place and return its history, one row an epoch.
 
     With ``early_stopping_patience`` the weights of the epoch with the lowest validation loss are restored;
-    with null, or without validation rows, those of the last epoch stay. ``draw``: see :class:`Batches`, for the
-    training rows. ``checkpoint``: a file, and a key that names what is trained; the training goes on from the file if
-    it is there and of this key, saves to it as it goes, and removes it at its end.
+    with null, or without validation rows, those of the last epoch stay. ``draw``, ``negatives``: see
+    :class:`Batches`, for the training rows. ``checkpoint``: a file, and a key that names what is trained; the training
+    goes on from the file if it is there and of this key, saves to it as it goes, and removes it at its end.
     """
-    soft = params["mixup_share"] > 0 or params["label_smoothing"] > 0
-    targets = np.eye(model.output_shape[-1], dtype=np.float32)[y] if soft else y
-    loss = (
-        keras.losses.CategoricalCrossentropy(label_smoothing=params["label_smoothing"])
-        if soft
-        else keras.losses.SparseCategoricalCrossentropy()
-    )
+    targets = np.eye(model.output_shape[-1], dtype=np.float32)[y]
+    weights = None
+    if params["class_weights"]:
+        counts = np.bincount(y[train], minlength=model.output_shape[-1])
+        weights = (len(train) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)[y]
     size = params["batch_size"]
-    batches = Batches(x, targets, train, size, params, seed, draw)
-    model.compile(optimizer=optimizer(params, len(batches) * params["epochs"]), loss=loss, metrics=["accuracy"])
+    batches = Batches(x, targets, train, size, params, seed, draw, negatives, weights)
+    made = optimizer(params, len(batches) * params["epochs"])
+    model.compile(optimizer=made, loss=Loss(params["label_smoothing"]), metrics=[Accuracy()])
     report = Report(params["epochs"], say)
     callbacks = [report]
     if params["weight_averaging"]:
@@ -222,18 +285,12 @@ def fit(
         callbacks.append(saved)
         if done:
             say(f"going on after epoch {done}, from {saved.path}")
-    weights = None
-    if params["class_weights"]:
-        counts = np.bincount(y[train], minlength=model.output_shape[-1])
-        present = max(1, np.count_nonzero(counts))
-        weights = {label: len(train) / (present * count) for label, count in enumerate(counts) if count}
     model.fit(
         batches,
         validation_data=Batches(x, targets, validation, size) if len(validation) else None,
         initial_epoch=done,
         epochs=params["epochs"],
         callbacks=callbacks,
-        class_weight=weights,
         shuffle=False,
         verbose=0,
     )

@@ -15,6 +15,8 @@ rule model:
         training_rows="data/dataset/training_rows.csv",
         context="data/dataset/context.npy",
         context_rows="data/dataset/context_rows.csv",
+        negatives="data/dataset/negatives.npy",
+        negative_rows="data/dataset/negative_rows.csv",
         code=[
             "src/dawnchorus/stages/model.py",
             "src/dawnchorus/training.py",

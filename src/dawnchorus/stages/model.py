@@ -46,6 +46,17 @@ def clips_to_draw(folder: Path, statistics: dict, params: dict) -> fresh_clips.F
     )
 
 
+def negatives_of(folder: Path, share: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the clips of training recordings that were checked not to hold a species, and its class index."""
+    rows = read_made(folder / "negative_rows.csv", ("class_index", "partition"))
+    known = [place for place, row in enumerate(rows) if row.cells["partition"] == "train"]
+    if not known or share == 0:
+        return None
+    clips = np.load(folder / "negatives.npy", mmap_mode="r", allow_pickle=False)
+    say(f"{len(known)} clips that were checked not to hold a species, {share:g} of them with each training clip")
+    return clips[known], np.array([int(rows[place].cells["class_index"]) for place in known])
+
+
 def key_of(params: dict, folder: Path) -> str:
     """Name by content what is trained and with what code, so that a checkpoint of anything else is not gone on with."""
     sources = sorted(Path(device.__file__).parent.glob("**/*.py"))
@@ -97,11 +108,11 @@ def main(argv: list[str] | None = None) -> None:
                 say,
                 draw.draw if draw else None,
                 (args.output / "checkpoint.npz", key_of(params, args.dataset)),
+                negatives_of(args.dataset, params["train"]["negative_share"]),
             )
-        if mixed:
-            # What is saved computes in single precision, which every device does fast.
-            weights, model = model.get_weights(), network.build(x.shape[1:], len(classes), params["model"])
-            model.set_weights(weights)
+        # What is saved is the network alone, without its optimizer, in single precision: any Keras loads it.
+        weights, model = model.get_weights(), network.build(x.shape[1:], len(classes), params["model"])
+        model.set_weights(weights)
     else:
         used = "CPU (no network: pooled statistics)"
         model, history = pooled.fit(
