@@ -16,6 +16,8 @@ HEADER = "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max"
 DATA = {
     "source": "table",
     "annotations": "table.csv",
+    "format": "rfcx",
+    "columns": {},
     "audio_dir": "audio",
     "recordings_table": "table.csv",
     "species_table": "table.csv",
@@ -141,7 +143,7 @@ def test_quarantine_goes_on_without_them_and_says_how_many(folder, capsys):
     assert {row["recording_id"] for row in rows_of("recordings")} == {"r0", "r1", "r2", "r3"}
     assert len(rows_of("audit")) == 7
     assert "7 of 15 rows left out, 7 problems" in capsys.readouterr().out
-    line = recordings.left_out("table.csv", "made/annotations.csv", "made/audit.csv")
+    line = recordings.left_out(DATA, "made/annotations.csv", "made/audit.csv")
     assert line == "quarantine: 7 of 15 annotations left out; 7 problems in made/audit.csv"
 
 
@@ -217,7 +219,7 @@ def test_the_fingerprint_follows_content_not_names_or_times(folder):
     from dawnchorus.hashes import HashCache
 
     def fingerprint():
-        return recordings.fingerprint("table.csv", "audio", HashCache("hashes.json"))
+        return recordings.fingerprint(DATA, HashCache("hashes.json"))
 
     first = fingerprint()
     Path("audio/r0.wav").touch()

@@ -42,7 +42,7 @@ def selections(rows):
 
 
 def canonical(rows):
-    made, problems = recordings.read_annotations("t", [tables.Row(k, r) for k, r in enumerate(rows)], 1e-6)
+    made, problems = recordings.read_annotations([tables.Row("t", k, r) for k, r in enumerate(rows)], 1e-6)
     assert problems == []
     return [annotation for _, annotation in made]
 

@@ -105,9 +105,9 @@ def test_any_csv_by_a_map_of_its_columns(tmp_path):
 
 
 def test_a_map_that_lacks_a_column_or_knows_too_many(tmp_path):
-    with pytest.raises(InputError, match="column map: t_max: missing"):
+    with pytest.raises(InputError, match=r"data\.columns: t_max: missing"):
         imports.read_csv(tmp_path / "a.csv", {"recording_id": "f", "species_id": "s", "t_min": "a"})
-    with pytest.raises(InputError, match="column map: colour: unknown"):
+    with pytest.raises(InputError, match=r"data\.columns: colour: unknown"):
         required = {"recording_id": "f", "species_id": "s", "t_min": "a", "t_max": "b"}
         imports.read_csv(tmp_path / "a.csv", {**required, "colour": "c"})
 

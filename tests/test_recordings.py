@@ -10,15 +10,15 @@ GOOD = ("a", "3", "1", "0.5", "100", "1.5", "2000")
 
 
 def row(line=2, **changes):
-    return Row(line, {**dict(zip(COLUMNS, GOOD, strict=True)), **changes})
+    return Row("t.csv", line, {**dict(zip(COLUMNS, GOOD, strict=True)), **changes})
 
 
 def problems_of(*rows, shortest_s=0.05):
-    return recordings.read_annotations("t.csv", rows, shortest_s)[1]
+    return recordings.read_annotations(rows, shortest_s)[1]
 
 
 def test_a_good_row_becomes_numbers_with_units_and_keeps_extra_columns():
-    good, problems = recordings.read_annotations("t.csv", [row(fold="4")], 0.05)
+    good, problems = recordings.read_annotations([row(fold="4")], 0.05)
     assert problems == []
     assert good[0][1] == {
         "recording_id": "a",
@@ -34,7 +34,7 @@ def test_a_good_row_becomes_numbers_with_units_and_keeps_extra_columns():
 
 def test_frequencies_may_be_absent():
     cells = {"recording_id": "a", "species_id": "x", "t_min": "0", "t_max": "1"}
-    good, problems = recordings.read_annotations("t.csv", [Row(2, cells)], 0.05)
+    good, problems = recordings.read_annotations([Row("t.csv", 2, cells)], 0.05)
     assert problems == []
     assert math.isnan(good[0][1]["f_min_hz"])
 
@@ -102,8 +102,8 @@ def test_files_are_found_by_id_with_subfolders_and_any_case_of_suffix():
 
 
 def test_a_missing_file_and_two_files_for_one_id_are_problems():
-    good, _ = recordings.read_annotations("t.csv", [row(2), row(3, recording_id="b"), row(4, recording_id="c")], 0.05)
-    matched, problems = recordings.match_files("t.csv", good, {"a": ["a.wav"], "b": ["b.flac", "b.wav"]}, "audio")
+    good, _ = recordings.read_annotations([row(2), row(3, recording_id="b"), row(4, recording_id="c")], 0.05)
+    matched, problems = recordings.match_files(good, {"a": ["a.wav"], "b": ["b.flac", "b.wav"]}, "audio")
     assert matched == {"a": "a.wav"}
     assert [str(p) for p in problems] == [
         "t.csv:3: column recording_id: 'b': expected one audio file of that name in audio, "
@@ -114,15 +114,15 @@ def test_a_missing_file_and_two_files_for_one_id_are_problems():
 
 def test_an_annotation_may_end_with_its_recording_but_not_beyond():
     rows = [row(2, t_max="10"), row(3, t_max="10.009"), row(4, t_max="10.02")]
-    good, _ = recordings.read_annotations("t.csv", rows, 0.05)
-    problems = recordings.end_problems("t.csv", good, {"a": 10.0})
+    good, _ = recordings.read_annotations(rows, 0.05)
+    problems = recordings.end_problems(good, {"a": 10.0})
     assert [(p.line, p.value, p.expected) for p in problems] == [(4, "10.02", "at most the recording's 10.0000 s")]
 
 
 def test_a_class_that_cannot_reach_all_partitions_is_a_problem_in_each_row():
     rows = [row(n, species_id=s, t_min=str(n), t_max=str(n + 1)) for n, s in enumerate("1112")]
-    good, _ = recordings.read_annotations("t.csv", rows, 0.05)
-    problems = recordings.rare_class_problems("t.csv", good)
+    good, _ = recordings.read_annotations(rows, 0.05)
+    problems = recordings.rare_class_problems(good)
     assert [(p.line, p.value) for p in problems] == [(3, "2")]
     assert "at least 3 rows" in problems[0].expected
     assert [r.line for r, _ in recordings.without(good, problems)] == [0, 1, 2]

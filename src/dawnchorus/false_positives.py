@@ -20,13 +20,9 @@ def read(path: str, species_ids: Sequence[str], shortest_s: float) -> tuple[list
     facts; twice for one species it is one.
     """
     _, rows, problems = read_rows(path, ("recording_id", "species_id", "t_min", "t_max"))
-    found, faulty = read_annotations(path, rows, shortest_s)
+    found, faulty = read_annotations(rows, shortest_s)
     known, expected = set(species_ids), f"a species of the model, one of {', '.join(class_order(species_ids))}"
-    unknown = [
-        Problem(path, row.line, "species_id", box["species_id"], expected)
-        for row, box in found
-        if box["species_id"] not in known
-    ]
+    unknown = [row.problem("species_id", expected) for row, box in found if box["species_id"] not in known]
     return [box for _, box in found if box["species_id"] in known], [*problems, *faulty, *unknown]
 
 

@@ -2,19 +2,22 @@
 
 Cells stay text, as they were written, so nothing is lost before
 :func:`dawnchorus.recordings.read_annotations` checks them. Columns that RFCX has no name for are carried
-along under their own.
+along under their own. Rows know what their file calls a column, for whoever finds fault with them.
 """
 
 import csv
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dawnchorus.errors import InputError
 from dawnchorus.exports import CELLS, RAVEN_OF_CELL
+from dawnchorus.recordings import REQUIRED_COLUMNS
 from dawnchorus.tables import Problem, Row, number, read_rows
 
 FORMATS = ("rfcx", "raven", "audacity", "csv")
+TABLE_SUFFIXES = (".txt", ".tsv")
 _RAVEN_TIMES = ("Begin Time (s)", "End Time (s)")
 _RAVEN_MEASURED = {
     *("Selection", "View", "Channel", *_RAVEN_TIMES, "Low Freq (Hz)", "High Freq (Hz)"),
@@ -27,22 +30,53 @@ Read = tuple[list[str], list[Row], list[Problem]]
 
 
 def read(path: Path, form: str, columns: Mapping[str, str]) -> Read:
-    """Return columns, rows and problems of a table of annotations, as :func:`tables.read_rows` does, in
-    RFCX's names.
+    """Return columns, rows and problems of annotations, as :func:`tables.read_rows` does, in RFCX's names.
 
-    ``form`` is one of :data:`FORMATS`. ``columns`` says, for RFCX's names, what a column is called in the
+    ``form`` is one of :data:`FORMATS`. ``path`` is a table; of ``raven`` and ``audacity`` also a folder of
+    them, which :func:`tables_of` lists. ``columns`` says, for RFCX's names, what a column is called in the
     file: of a ``csv`` all that it has, ``recording_id``, ``species_id``, ``t_min`` and ``t_max`` at least; of
     ``raven`` the species and the songtype, where they are not called as here.
     """
     if form == "rfcx":
-        return read_rows(path, ("recording_id", "species_id", "t_min", "t_max"))
-    if form == "raven":
-        return read_raven(path, columns)
-    if form == "audacity":
-        return read_audacity(path)
+        return read_rows(path, REQUIRED_COLUMNS)
     if form == "csv":
         return read_csv(path, columns)
-    raise InputError(f"{path}: format {form!r}: expected one of {', '.join(FORMATS)}")
+    if form not in FORMATS:
+        raise InputError(f"{path}: format {form!r}: expected one of {', '.join(FORMATS)}")
+    if not path.is_dir():
+        return read_raven(path, columns) if form == "raven" else read_audacity(path)
+    header: dict[str, None] = {}
+    rows, problems, unusable = [], [], []
+    for table in tables_of(path):
+        folder = table.parent.relative_to(path).as_posix()
+        prefix = "" if folder == "." else f"{folder}/"
+        try:
+            found = read_raven(table, columns, prefix) if form == "raven" else read_audacity(table, prefix)
+        except InputError as error:
+            unusable.append(str(error))
+            continue
+        header |= dict.fromkeys(found[0])
+        rows += found[1]
+        problems += found[2]
+    if unusable:
+        raise InputError("\n".join(unusable))
+    return list(header), rows, problems
+
+
+def tables_of(folder: Path) -> list[Path]:
+    """Return the tables of a folder and of those below it, in order; there must be one.
+
+    A table of ``site-3/night.txt`` is of recording ``site-3/night``.
+    """
+    found = sorted(
+        Path(inside, name)
+        for inside, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if name.lower().endswith(TABLE_SUFFIXES) and not name.startswith(".")
+    )
+    if not found:
+        raise InputError(f"{folder}: no tables; expected a folder of {' or '.join(TABLE_SUFFIXES)} files")
+    return found
 
 
 def recording_of(path: str) -> str:
@@ -58,12 +92,12 @@ def recording_of_table(path: Path) -> str:
     return sound[1] if sound else name
 
 
-def read_raven(path: Path, columns: Mapping[str, str]) -> Read:
-    """Read a Raven selection table of one file or of many.
+def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> Read:
+    """Read a Raven selection table of one file or of many; ``prefix`` is the folder of its recordings, or none.
 
     A selection that Raven lists once a view (waveform, spectrogram) is one row. Times are those in the file:
-    ``File Offset (s)`` where the table has it. The recording is what ``Recording``, else ``Begin Path``, else
-    ``Begin File`` says, else the name of the table.
+    ``File Offset (s)`` where the table has it. The recording is what ``Recording`` says, else the last part of
+    ``Begin Path``, else of ``Begin File``, else of the name of the table.
     """
     header, rows, problems = _read_tabs(path, _RAVEN_TIMES)
     names = {**RAVEN_OF_CELL, **columns}
@@ -85,8 +119,9 @@ def read_raven(path: Path, columns: Mapping[str, str]) -> Read:
     for row in kept:
         cells = row.cells
         named = {cell: cells.get(column, "") for cell, column in names.items()}
-        file = cells.get("Begin Path") or cells.get("Begin File", "")
-        recording = named["recording_id"] or (recording_of(file) if file else recording_of_table(path))
+        file_column = next((column for column in ("Begin Path", "Begin File") if cells.get(column)), None)
+        last = recording_of(cells[file_column]) if file_column else recording_of_table(path)
+        recording = named["recording_id"] or prefix + last
         try:
             t_min, t_max = _times(cells, named["t_max"])
         except ValueError:
@@ -102,7 +137,16 @@ def read_raven(path: Path, columns: Mapping[str, str]) -> Read:
             "t_max": t_max,
             "f_max": cells.get("High Freq (Hz)", ""),
         }
-        read.append(Row(row.line, {**found, **{column: cells[column] for column in extra}}))
+        called = {
+            "recording_id": names["recording_id"] if named["recording_id"] else file_column or "recording_id",
+            "species_id": names["species_id"] if named["species_id"] else names["species_name"],
+            "songtype_id": names["songtype_id"],
+            "t_min": "File Offset (s)" if cells.get("File Offset (s)") else "Begin Time (s)",
+            "t_max": "End Time (s)",
+            "f_min": "Low Freq (Hz)",
+            "f_max": "High Freq (Hz)",
+        }
+        read.append(Row(str(path), row.line, {**found, **{column: cells[column] for column in extra}}, called))
     return [*CELLS, *extra], read, problems
 
 
@@ -125,11 +169,11 @@ def _times(cells: Mapping[str, str], end_in_file: str) -> tuple[str, str]:
     return offset, repr(round(number(offset) + length_s, 9))
 
 
-def read_audacity(path: Path) -> Read:
-    """Read an Audacity label track; its recording is the file's name, the species is the label's text."""
+def read_audacity(path: Path, prefix: str = "") -> Read:
+    """Read an Audacity label track; its recording is ``prefix`` and the file's name, the species the label's text."""
     rows: list[Row] = []
     problems: list[Problem] = []
-    recording = recording_of_table(path)
+    recording = prefix + recording_of_table(path)
     for line, text in _lines(path):
         cells = text.split("\t")
         if cells[0].strip() == "\\":
@@ -141,7 +185,7 @@ def read_audacity(path: Path) -> Read:
             problems.append(Problem(str(path), line, "", text, "start, end and a label, with tabs between"))
             continue
         values = (recording, cells[2].strip(), "", cells[0].strip(), "", cells[1].strip(), "")
-        rows.append(Row(line, dict(zip(CELLS, values, strict=True))))
+        rows.append(Row(str(path), line, dict(zip(CELLS, values, strict=True))))
     return list(CELLS), rows, problems
 
 
@@ -154,19 +198,19 @@ def _edge(text: str) -> str:
 
 def read_csv(path: Path, columns: Mapping[str, str]) -> Read:
     """Read any CSV whose columns are named in ``columns``; a recording given as a file loses its suffix."""
-    required = ("recording_id", "species_id", "t_min", "t_max")
-    missing = [cell for cell in required if cell not in columns]
+    missing = [cell for cell in REQUIRED_COLUMNS if cell not in columns]
     unknown = sorted(set(columns) - set(CELLS))
     if missing or unknown:
         what = f"{missing[0]}: missing" if missing else f"{unknown[0]}: unknown"
-        raise InputError(f"{path}: column map: {what}; expected {', '.join(required)} and of {', '.join(CELLS)}")
+        wanted = f"{', '.join(REQUIRED_COLUMNS)} and of {', '.join(CELLS)}"
+        raise InputError(f"{path}: data.columns: {what}; expected {wanted}")
     header, rows, problems = read_rows(path, tuple(columns.values()))
     extra = [column for column in header if column and column not in {*columns.values(), *CELLS}]
     read = []
     for row in rows:
         cells = {cell: row.cells[columns[cell]] if cell in columns else "" for cell in CELLS}
         cells["recording_id"] = _without_sound_suffix(cells["recording_id"])
-        read.append(Row(row.line, {**cells, **{column: row.cells[column] for column in extra}}))
+        read.append(Row(row.file, row.line, {**cells, **{column: row.cells[column] for column in extra}}, columns))
     return [*CELLS, *extra], read, problems
 
 
@@ -200,7 +244,7 @@ def _read_tabs(path: Path, required: Sequence[str]) -> Read:
                     continue
                 # Raven leaves out empty cells at the end of a row.
                 filled = [cell.strip() for cell in cells] + [""] * (len(header) - len(cells))
-                rows.append(Row(reader.line_num, dict(zip(header, filled, strict=True))))
+                rows.append(Row(str(path), reader.line_num, dict(zip(header, filled, strict=True))))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a Raven selection table") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 from dawnchorus import networks
 from dawnchorus.errors import InputError
 
-SIMULATED_FILES = {
+SIMULATED_DATA = {
+    "format": "rfcx",
     "annotations": "data/simulated/train_tp.csv",
     "audio_dir": "data/simulated/train",
     "recordings_table": "data/simulated/recordings.csv",
@@ -94,17 +95,19 @@ def _contradictions(params: dict) -> Iterator[str]:
     """Yield what no single value shows: values that do not fit each other."""
     data, features, split = params["data"], params["features"], params["split"]
     if data["source"] == "simulated":
-        for key, path in SIMULATED_FILES.items():
-            if data[key] != path:
-                yield f"data.{key}: {json.dumps(data[key])}: expected {path}, because data.source is simulated"
+        for key, value in SIMULATED_DATA.items():
+            if data[key] != value:
+                yield f"data.{key}: {json.dumps(data[key])}: expected {value}, because data.source is simulated"
         if not params["simulate"]:
             yield "simulate.set: missing; expected what to simulate (see presets), because data.source is simulated"
     else:
-        for key, path in SIMULATED_FILES.items():
-            if data[key] == path:
-                yield f"data.{key}: {json.dumps(path)}: expected your own, because data.source is table"
+        for key, value in SIMULATED_DATA.items():
+            if key != "format" and data[key] == value:
+                yield f"data.{key}: {json.dumps(value)}: expected your own, because data.source is table"
         if params["simulate"]:
             yield "simulate.set: given; expected `simulate: {}`, because data.source is table"
+    if data["columns"] and data["format"] in ("rfcx", "audacity"):
+        yield f"data.columns: {json.dumps(data['columns'])}: expected {{}}, because data.format is {data['format']}"
     if features["kind"] == "mfcc" and features["n_mfcc"] > features["n_mels"]:
         yield f"features.n_mfcc: {features['n_mfcc']}: expected at most features.n_mels {features['n_mels']}"
     rate_hz = features["sample_rate_hz"]

@@ -30,6 +30,7 @@ RECORDING_COLUMNS = (
     "n_samples",
     "inspected_with",
 )
+Read = tuple[Row, dict]  # a row, and the canonical annotation that it is
 _RFCX_COLUMNS = ("recording_id", "species_id", "songtype_id", "t_min", "t_max", "f_min", "f_max")
 
 # Tables give times rounded to some decimals, so the last annotation of a recording may end a little after it.
@@ -54,9 +55,7 @@ def id_problem(recording_id: str) -> str | None:
     )
 
 
-def read_annotations(
-    table: str, rows: Iterable[Row], shortest_s: float
-) -> tuple[list[tuple[Row, dict]], list[Problem]]:
+def read_annotations(rows: Iterable[Row], shortest_s: float) -> tuple[list[Read], list[Problem]]:
     """Turn rows of an RFCX table into canonical annotations; each faulty cell becomes a problem.
 
     Times in seconds, frequencies in Hz (``nan`` where the table has no such column or cell). Returns the good
@@ -67,7 +66,7 @@ def read_annotations(
         cells, found = row.cells, []
 
         def complain(column, expected, row=row, found=found):
-            found.append(Problem(table, row.line, column, row.cells.get(column, ""), expected))
+            found.append(row.problem(column, expected))
 
         expected_id = id_problem(cells["recording_id"])
         if expected_id:
@@ -94,8 +93,10 @@ def read_annotations(
                 complain("f_max", f"more than f_min {values['f_min']:g} Hz")
         identity = (cells["recording_id"], cells["species_id"], cells.get("songtype_id", ""), *values.values())
         if not found and identity in seen:
-            complain("recording_id", f"each annotation once; line {seen[identity]} says the same")
-        seen.setdefault(identity, row.line)
+            first = seen[identity]
+            where = f"line {first.line}" if first.file == row.file else f"{first.file}:{first.line}"
+            complain("recording_id", f"each annotation once; {where} says the same")
+        seen.setdefault(identity, row)
         problems.extend(found)
         if not found:
             good.append(
@@ -132,7 +133,7 @@ def files_by_id(paths: Iterable[str]) -> dict[str, list[str]]:
 
 
 def match_files(
-    table: str, annotations: Sequence[tuple[Row, dict]], files: Mapping[str, Sequence[str]], audio_dir: str
+    annotations: Iterable[Read], files: Mapping[str, Sequence[str]], audio_dir: str
 ) -> tuple[dict[str, str], list[Problem]]:
     """Find the one file of each recording id; a missing one, or two files for one id, is a problem of its rows."""
     matched, problems = {}, []
@@ -144,43 +145,35 @@ def match_files(
             continue
         found = f"{len(candidates)} files ({', '.join(candidates)})" if candidates else "none"
         expected = f"one audio file of that name in {audio_dir}, found {found}"
-        problems.append(Problem(table, row.line, "recording_id", recording_id, expected))
+        problems.append(row.problem("recording_id", expected))
     return matched, problems
 
 
-def end_problems(
-    table: str, annotations: Iterable[tuple[Row, dict]], durations_s: Mapping[str, float]
-) -> list[Problem]:
+def end_problems(annotations: Iterable[Read], durations_s: Mapping[str, float]) -> list[Problem]:
     """Return a problem for each annotation that reaches beyond the end of its recording."""
     return [
-        Problem(table, row.line, "t_max", row.cells["t_max"], f"at most the recording's {duration_s:.4f} s")
+        row.problem("t_max", f"at most the recording's {duration_s:.4f} s")
         for row, annotation in annotations
         if (duration_s := durations_s.get(annotation["recording_id"])) is not None
         and annotation["t_max_s"] > duration_s + END_TOLERANCE_S
     ]
 
 
-def rare_class_problems(table: str, annotations: Iterable[tuple[Row, dict]]) -> list[Problem]:
+def rare_class_problems(annotations: Iterable[Read]) -> list[Problem]:
     """Return a problem for each row of a class that cannot have a row in train, validation and test."""
     annotations = list(annotations)
     counts = Counter(annotation["species_id"] for _, annotation in annotations)
     return [
-        Problem(
-            table,
-            row.line,
-            "species_id",
-            annotation["species_id"],
-            f"a class with at least {PARTITIONS} rows (train, validation, test), found {n}",
-        )
+        row.problem("species_id", f"a class with at least {PARTITIONS} rows (train, validation, test), found {n}")
         for row, annotation in annotations
         if (n := counts[annotation["species_id"]]) < PARTITIONS
     ]
 
 
-def without(annotations: Iterable[tuple[Row, dict]], problems: Iterable[Problem]) -> list[tuple[Row, dict]]:
+def without(annotations: Iterable[Read], problems: Iterable[Problem]) -> list[Read]:
     """Return the annotations whose line has no problem."""
-    lines = {problem.line for problem in problems}
-    return [(row, annotation) for row, annotation in annotations if row.line not in lines]
+    lines = {(problem.file, problem.line) for problem in problems}
+    return [(row, annotation) for row, annotation in annotations if (row.file, row.line) not in lines]
 
 
 def class_order(species_ids: Iterable[str]) -> list[str]:

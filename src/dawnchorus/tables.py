@@ -3,7 +3,7 @@
 import csv
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,10 +29,19 @@ class Problem:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: its line number, and its cells as stripped text by column."""
+    """One line of a table: its file, its line number, and its cells as stripped text by column.
 
+    ``names`` says what the file calls a column, where that is not its name here.
+    """
+
+    file: str
     line: int
     cells: dict[str, str] = field(hash=False)
+    names: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def problem(self, column: str, expected: str) -> Problem:
+        """Return what is wrong with a cell, in the words of the file."""
+        return Problem(self.file, self.line, self.names.get(column, column), self.cells.get(column, ""), expected)
 
 
 def read_rows(path: str | os.PathLike, required: Sequence[str]) -> tuple[list[str], list[Row], list[Problem]]:
@@ -55,7 +64,7 @@ def read_rows(path: str | os.PathLike, required: Sequence[str]) -> tuple[list[st
                     problems.append(Problem(name, reader.line_num, "", f"{len(cells)} cells", expected))
                     continue
                 values = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-                rows.append(Row(reader.line_num, values))
+                rows.append(Row(name, reader.line_num, values))
     except FileNotFoundError:
         raise InputError(f"{name}: no such file; expected a CSV table") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -28,11 +28,15 @@ shell.prefix('set -euo pipefail; export PYTHONPATH="$PWD/src"; ')
 STARTED_S = time.time()
 SHARDS = range(8)
 
-# A simulated set is named by content in its recordings.csv, an input; the user's own audio by this hash.
+# A simulated set is named by content in its recordings.csv, an input; the user's own audio by this hash, and with it
+# the annotations where they are a folder of tables.
 AUDIO_FINGERPRINT = (
     ""
     if config["data"]["source"] == "simulated"
-    else recordings.fingerprint(
-        config["data"]["annotations"], config["data"]["audio_dir"], hashes.HashCache(records.HASHES)
-    )
+    else recordings.fingerprint(config["data"], hashes.HashCache(records.HASHES))
+)
+SOURCE_TABLES = sorted(
+    path
+    for path in {config["data"][table] for table in ["annotations", "recordings_table", "species_table"]}
+    if not Path(path).is_dir()
 )

@@ -1,6 +1,7 @@
 # recordings: the audit; what can be used of the table and the audio, and what is wrong with the rest
 #
-# needs  data.annotations (RFCX columns), data.audio_dir, and the two side tables if they are given
+# needs  data.annotations (data.format: RFCX's columns, Raven, Audacity or any CSV), data.audio_dir, and the two side
+#        tables if they are given
 # makes  recordings.csv (a row a file: path, sha256, duration, rate, channels),
 #        annotations.csv (clean and canonical), audit.csv (a row a problem)
 
@@ -8,10 +9,12 @@
 rule recordings:
     """Check every row and decode every recording; stop at problems, or leave the bad rows out."""
     input:
-        tables=sorted({config["data"][table] for table in ["annotations", "recordings_table", "species_table"]}),
+        tables=SOURCE_TABLES,
         code=[
             "src/dawnchorus/stages/recordings.py",
             "src/dawnchorus/recordings.py",
+            "src/dawnchorus/imports.py",
+            "src/dawnchorus/exports.py",
             "src/dawnchorus/audio.py",
             "src/dawnchorus/errors.py",
             "src/dawnchorus/files.py",

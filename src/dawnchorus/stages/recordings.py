@@ -8,11 +8,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from dawnchorus import audio, recordings
+from dawnchorus import audio, imports, recordings
 from dawnchorus.errors import InputError, run
 from dawnchorus.files import sha256_of
 from dawnchorus.hashes import HashCache, digest_of
-from dawnchorus.tables import Problem, Row, read_rows, write_rows
+from dawnchorus.tables import Problem, read_rows, write_rows
 
 AUDIT_COLUMNS = ("file", "line", "column", "value", "expected")
 
@@ -28,20 +28,28 @@ def audio_paths(audio_dir: str) -> list[str]:
     ]
 
 
-def fingerprint(annotations: str, audio_dir: str, cache: HashCache) -> str:
-    """Return one hash of the content of all recordings that the table names; any change to one changes it.
+def read_source(data: dict) -> imports.Read:
+    """Return columns, rows and problems of the annotations, in RFCX's names; ``data`` is the block of that name."""
+    return imports.read(Path(data["annotations"]), data["format"], data["columns"])
 
-    A table or folder that cannot be read gives a text saying so: the stage itself then reports it in full.
+
+def fingerprint(data: dict, cache: HashCache) -> str:
+    """Return one hash of the content of all recordings that the annotations name; any change to one changes it.
+
+    With annotations in a folder of tables it is also of the content of these. What cannot be read gives a text
+    saying so: the stage itself then reports it in full.
     """
+    source, audio_dir = Path(data["annotations"]), data["audio_dir"]
     try:
-        _, rows, _ = read_rows(annotations, ("recording_id",))
+        _, rows, _ = read_source(data)
         files = recordings.files_by_id(audio_paths(audio_dir))
+        tables = [path.as_posix() for path in imports.tables_of(source)] if source.is_dir() else []
     except InputError as error:
         return str(error)
     wanted = sorted({path for row in rows for path in files.get(row.cells["recording_id"], ())})
-    hashes = cache.sha256_of_all(Path(audio_dir, path) for path in wanted)
+    hashes = cache.sha256_of_all([*(Path(audio_dir, path) for path in wanted), *tables])
     cache.save()
-    return digest_of(zip(wanted, hashes, strict=True))
+    return digest_of(zip([*wanted, *tables], hashes, strict=True))
 
 
 def inspect_all(
@@ -75,7 +83,7 @@ def inspect_all(
 
 
 def joined(
-    annotations: list[tuple[Row, dict]], path: str, key: str, source: str, columns: tuple[str, ...]
+    annotations: list[recordings.Read], path: str, key: str, source: str, columns: tuple[str, ...]
 ) -> tuple[dict[str, dict], list[Problem]]:
     """Read a side table by its key column; an annotation whose key it lacks, or has twice, is a problem.
 
@@ -88,11 +96,11 @@ def joined(
     table = {}
     for row in rows:
         if row.cells[key] in table:
-            problems.append(Problem(path, row.line, key, row.cells[key], "each id once"))
+            problems.append(row.problem(key, "each id once"))
         table.setdefault(row.cells[key], row.cells)
     for row, annotation in annotations:
         if annotation[key] not in table:
-            problems.append(Problem(source, row.line, key, annotation[key], f"an id that {path} has too"))
+            problems.append(row.problem(key, f"an id that {path} has too"))
     return table, problems
 
 
@@ -109,26 +117,25 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> t
     """Return the good annotations, the facts of their recordings, the side tables by id, every problem, and the
     number of rows that there were."""
     source, audio_dir = data["annotations"], data["audio_dir"]
-    _, rows, problems = read_rows(source, recordings.REQUIRED_COLUMNS)
+    _, rows, problems = read_source(data)
     n_rows = len(rows) + len(problems)
-    annotations, found = recordings.read_annotations(source, rows, data["shortest_annotation_s"])
+    annotations, found = recordings.read_annotations(rows, data["shortest_annotation_s"])
     problems += found
     files = recordings.files_by_id(audio_paths(audio_dir))
-    paths, found = recordings.match_files(source, annotations, files, audio_dir)
+    paths, found = recordings.match_files(annotations, files, audio_dir)
     problems += found
     annotations = recordings.without(annotations, found)
     facts, unusable = inspect_all(paths, audio_dir, cache, old, threads)
     problems += unusable.values()
     annotations = [item for item in annotations if item[1]["recording_id"] in facts]
     durations_s = {recording_id: info["duration_s"] for recording_id, info in facts.items()}
-    found = recordings.end_problems(source, annotations, durations_s)
+    found = recordings.end_problems(annotations, durations_s)
     annotations = recordings.without(annotations, found)
     sites, not_listed = joined(annotations, data["recordings_table"], "recording_id", source, ("recording_id",))
     names, not_named = joined(annotations, data["species_table"], "species_id", source, ("species_id", "name"))
     problems += [*found, *not_listed, *not_named]
-    lacking = [problem for problem in (*not_listed, *not_named) if problem.file == source]
-    annotations = recordings.without(annotations, lacking)
-    found = recordings.rare_class_problems(source, annotations)
+    annotations = recordings.without(annotations, [*not_listed, *not_named])
+    found = recordings.rare_class_problems(annotations)
     problems += found
     annotations = recordings.without(annotations, found)
     return annotations, facts, sites, names, problems, n_rows
@@ -150,11 +157,11 @@ def write_all(output: Path, annotations: list, facts: dict, sites: dict, names: 
     write_rows(output / "audit.csv", AUDIT_COLUMNS, (vars(problem) for problem in problems))
 
 
-def left_out(source: str, kept: str, audit: str) -> str | None:
+def left_out(data: dict, kept: str, audit: str) -> str | None:
     """Return a line that says how many annotations the audit left out, None when there are none."""
     if not Path(audit).exists():
         return None
-    _, rows, cut = read_rows(source, ("recording_id",))
+    _, rows, cut = read_source(data)
     n_source, n_kept = len(rows) + len(cut), len(read_rows(kept, ("recording_id",))[1])
     n_problems = len(read_rows(audit, AUDIT_COLUMNS)[1])
     if n_problems == 0:
