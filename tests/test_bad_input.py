@@ -19,6 +19,7 @@ DATA = {
     "format": "rfcx",
     "columns": {},
     "audio_dir": "audio",
+    "false_positives": "table.csv",
     "recordings_table": "table.csv",
     "species_table": "table.csv",
     "on_bad_recording": "stop",
@@ -235,3 +236,61 @@ def test_the_exit_code_is_not_0_and_there_is_no_trace(folder, capsys):
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith("error: table.csv:2: column t_min: 'x'")
     assert not any("Traceback" in line for line in said)
+
+
+def test_boxes_that_were_checked_not_to_be_a_species(folder, capsys):
+    """They are checked as annotations are; their recordings need no annotation."""
+    soundfile.write("audio/extra.wav", noise(seed=9), RATE_HZ)
+    write_table([f"r{n},site{n % 2}" for n in range(4)] + ["extra,site9"], "recording_id,site", "sites.csv")
+    write_table(["0,owl", "1,frog"], "species_id,name", "species.csv")
+    # The same lines as in the annotations: a problem here is none there.
+    write_table(["r0,1,4,0.5,100,1.0,2000", "extra,0,1,0.25,,0.75,", "r0,0,4,0.5,100,1.0,2000"], name="fp.csv")
+    audit(false_positives="fp.csv", recordings_table="sites.csv", species_table="species.csv")
+    wanted = ("annotation_id", "recording_id", "species_id", "species_name", "songtype_id", "t_min_s", "site")
+    assert [tuple(row[key] for key in wanted) for row in rows_of("false_positives")] == [
+        ("0", "r0", "1", "frog", "4", "0.5", "site0"),
+        ("1", "extra", "0", "owl", "1", "0.25", "site9"),
+        ("2", "r0", "0", "owl", "4", "0.5", "site0"),
+    ]
+    assert len(rows_of("annotations")) == 8
+    assert [row["recording_id"] for row in rows_of("recordings")] == ["extra", "r0", "r1", "r2", "r3"]
+    assert "3 boxes that were checked not to hold their species" in capsys.readouterr().out
+
+
+def test_faults_of_false_positives_are_named_and_leave_the_annotations_alone(folder):
+    Path("audio/broken.wav").write_bytes(b"")
+    boxes = ["r0,0,1,0.5,100,1.0,2000", "r0,7,1,0.5,100,1.0,2000", "absent,0,1,0.5,100,1.0,2000",
+             "r1,0,1,0.5,100,9.0,2000", "r1,0,1,soon,100,1.0,2000", "broken,0,1,0.5,100,1.0,2000"]  # fmt: skip
+    write_table(boxes, name="fp.csv")
+    lines = lines_of_stop(false_positives="fp.csv")
+    assert sorted(line.split(": expected")[0] for line in lines[:-1]) == [
+        "audio/broken.wav: 'empty: the file has 0 bytes'",
+        "fp.csv:3: column species_id: '7'",
+        "fp.csv:4: column recording_id: 'absent'",
+        "fp.csv:5: column t_max: '9.0'",
+        "fp.csv:6: column t_min: 'soon'",
+    ]
+    assert "a species of the annotations, one of 0, 1" in next(line for line in lines if line.startswith("fp.csv:3"))
+    assert lines[-1].startswith("5 problems in table.csv, fp.csv and their recordings")
+    audit(false_positives="fp.csv", on_bad_recording="quarantine")
+    assert [(row["recording_id"], row["species_id"]) for row in rows_of("false_positives")] == [("r0", "0")]
+    assert len(rows_of("annotations")) == 8
+    assert len(rows_of("audit")) == 5
+
+
+def test_without_false_positives_their_table_has_its_header_alone(folder):
+    audit()
+    header, *rows = Path("made/false_positives.csv").read_text().splitlines()
+    assert header == Path("made/annotations.csv").read_text().splitlines()[0]
+    assert rows == []
+
+
+def test_the_fingerprint_is_of_the_recordings_of_false_positives_too(folder):
+    from dawnchorus.hashes import HashCache
+
+    write_table(["extra,0,1,0.5,100,1.0,2000"], name="fp.csv")
+    found = []
+    for seed in (1, 2):
+        soundfile.write("audio/extra.wav", noise(seed=seed), RATE_HZ)
+        found.append(recordings.fingerprint({**DATA, "false_positives": "fp.csv"}, HashCache("hashes.json")))
+    assert found[0] != found[1]

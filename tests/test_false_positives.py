@@ -4,28 +4,6 @@ import numpy as np
 
 from dawnchorus import false_positives
 
-TABLE = """recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max
-a,0,1,1.0,100,2.0,900
-a,1,1,1.0,100,2.0,900
-a,1,4,5.0,100,6.0,900
-b,7,1,1.0,100,2.0,900
-b,0,1,3.0,100,2.0,900
-"""
-
-
-def test_boxes_are_read_and_what_cannot_be_used_is_named(tmp_path):
-    path = tmp_path / "train_fp.csv"
-    path.write_text(TABLE)
-    boxes, problems = false_positives.read(str(path), ["0", "1", "2"], 0.01)
-    assert [(box["recording_id"], box["species_id"], box["songtype_id"]) for box in boxes] == [
-        ("a", "0", "1"),
-        ("a", "1", "1"),
-        ("a", "1", "4"),
-    ]
-    assert sorted((problem.line, problem.column) for problem in problems) == [(5, "species_id"), (6, "t_max")]
-    assert "one of 0, 1, 2" in str(problems[-1])
-
-
 BOXES = [{"species_id": species_id} for species_id in ("0", "1", "1", "1")]
 
 

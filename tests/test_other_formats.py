@@ -63,7 +63,8 @@ def rows_of_rfcx():
 
 def audit(annotations: str, output="made", **data) -> dict[str, list[dict]]:
     """Run the stage, and return the tables that it made."""
-    data = {**DATA, "annotations": annotations, "recordings_table": annotations, **data}
+    none = {"annotations": annotations, "false_positives": annotations, "recordings_table": annotations}
+    data = {**DATA, **none, **data}
     arguments = ["--params", json.dumps({"data": data}), "--threads", "2", "--hash-cache", "hashes.json"]
     recordings.main([*arguments, "--output", output])
     tables = {}
@@ -203,7 +204,7 @@ def test_the_fingerprint_is_of_the_tables_of_a_folder_too(folder):
     write_labels()
 
     def fingerprint():
-        data = {**DATA, "annotations": "labels", "format": "audacity"}
+        data = {**DATA, "annotations": "labels", "false_positives": "labels", "format": "audacity"}
         return recordings.fingerprint(data, HashCache("hashes.json"))
 
     first = fingerprint()

@@ -3,27 +3,20 @@
 A row says that its box does not hold its species. It says nothing of other species, and never that nothing is there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from dawnchorus.recordings import class_order, read_annotations
-from dawnchorus.tables import Problem, read_rows
+from dawnchorus.recordings import Read, class_order
+from dawnchorus.tables import Problem
 
 COLUMNS = ("species_id", "species_name", "checked", "false_positives", "rate", "expected_at_chance")
 
 
-def read(path: str, species_ids: Sequence[str], shortest_s: float) -> tuple[list[dict], list[Problem]]:
-    """Return the boxes as canonical annotations, and the problems of the rows that cannot be used.
-
-    A species that the model does not know is a problem of its row. A box may stand twice for two species: it is two
-    facts; twice for one species it is one.
-    """
-    _, rows, problems = read_rows(path, ("recording_id", "species_id", "t_min", "t_max"))
-    found, faulty = read_annotations(rows, shortest_s)
-    known, expected = set(species_ids), f"a species of the model, one of {', '.join(class_order(species_ids))}"
-    unknown = [row.problem("species_id", expected) for row, box in found if box["species_id"] not in known]
-    return [box for _, box in found if box["species_id"] in known], [*problems, *faulty, *unknown]
+def unknown_species(boxes: Iterable[Read], species_ids: Collection[str]) -> list[Problem]:
+    """Return a problem for each row whose species is none of the model's, ``species_ids``."""
+    expected = f"a species of the annotations, one of {', '.join(class_order(species_ids))}"
+    return [row.problem("species_id", expected) for row, box in boxes if box["species_id"] not in species_ids]
 
 
 def negative_labels(boxes: Sequence[dict], species_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

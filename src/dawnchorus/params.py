@@ -15,6 +15,7 @@ SIMULATED_DATA = {
     "format": "rfcx",
     "annotations": "data/simulated/train_tp.csv",
     "audio_dir": "data/simulated/train",
+    "false_positives": "data/simulated/train_tp.csv",
     "recordings_table": "data/simulated/recordings.csv",
     "species_table": "data/simulated/species.csv",
 }

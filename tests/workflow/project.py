@@ -47,6 +47,7 @@ PARAMS = {
         "source": "table",
         "annotations": "raw/annotations.csv",
         "audio_dir": "raw/audio",
+        "false_positives": "raw/annotations.csv",
         "recordings_table": "raw/annotations.csv",
         "species_table": "raw/annotations.csv",
     },

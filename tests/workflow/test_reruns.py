@@ -63,7 +63,7 @@ OTHER = {
     "overfitting_study.dense": [64],
     "overfitting_study.dropout": [0.5],
 }
-PATHS = {"data.annotations", "data.recordings_table", "data.species_table", "data.audio_dir"}
+PATHS = {"data.annotations", "data.false_positives", "data.recordings_table", "data.species_table", "data.audio_dir"}
 
 
 def declared() -> dict[str, set[str]]:

@@ -37,6 +37,8 @@ AUDIO_FINGERPRINT = (
 )
 SOURCE_TABLES = sorted(
     path
-    for path in {config["data"][table] for table in ["annotations", "recordings_table", "species_table"]}
+    for path in {
+        config["data"][table] for table in ["annotations", "false_positives", "recordings_table", "species_table"]
+    }
     if not Path(path).is_dir()
 )

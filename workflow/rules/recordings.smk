@@ -1,9 +1,9 @@
 # recordings: the audit; what can be used of the table and the audio, and what is wrong with the rest
 #
-# needs  data.annotations (data.format: RFCX's columns, Raven, Audacity or any CSV), data.audio_dir, and the two side
-#        tables if they are given
+# needs  data.annotations (data.format: RFCX's columns, Raven, Audacity or any CSV), data.audio_dir, and of
+#        data.false_positives (the same format) and the two side tables those that are given
 # makes  recordings.csv (a row a file: path, sha256, duration, rate, channels),
-#        annotations.csv (clean and canonical), audit.csv (a row a problem)
+#        annotations.csv and false_positives.csv (clean and canonical), audit.csv (a row a problem)
 
 
 rule recordings:
@@ -13,6 +13,7 @@ rule recordings:
         code=[
             "src/dawnchorus/stages/recordings.py",
             "src/dawnchorus/recordings.py",
+            "src/dawnchorus/false_positives.py",
             "src/dawnchorus/imports.py",
             "src/dawnchorus/exports.py",
             "src/dawnchorus/audio.py",
@@ -24,6 +25,7 @@ rule recordings:
     output:
         recordings=update("data/recordings/recordings.csv"),
         annotations="data/recordings/annotations.csv",
+        false_positives="data/recordings/false_positives.csv",
         audit="data/recordings/audit.csv",
     log:
         "logs/recordings.log",

@@ -1,4 +1,4 @@
-"""Make data/recordings/: recordings.csv, annotations.csv and audit.csv, from the user's table and audio folder."""
+"""Make data/recordings/: recordings.csv, annotations.csv, false_positives.csv and audit.csv, of the user's own data."""
 
 import argparse
 import csv
@@ -6,9 +6,10 @@ import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-from dawnchorus import audio, imports, recordings
+from dawnchorus import audio, false_positives, imports, recordings
 from dawnchorus.errors import InputError, run
 from dawnchorus.files import sha256_of
 from dawnchorus.hashes import HashCache, digest_of
@@ -28,22 +29,27 @@ def audio_paths(audio_dir: str) -> list[str]:
     ]
 
 
-def read_source(data: dict) -> imports.Read:
-    """Return columns, rows and problems of the annotations, in RFCX's names; ``data`` is the block of that name."""
-    return imports.read(Path(data["annotations"]), data["format"], data["columns"])
+def read_source(data: dict, source: str = "annotations") -> imports.Read:
+    """Return columns, rows and problems of a table of ``data``, the block of that name, in RFCX's names.
+
+    The path of the annotations themselves means that there are no ``false_positives``.
+    """
+    if source == "false_positives" and data[source] == data["annotations"]:
+        return [], [], []
+    return imports.read(Path(data[source]), data["format"], data["columns"])
 
 
 def fingerprint(data: dict, cache: HashCache) -> str:
-    """Return one hash of the content of all recordings that the annotations name; any change to one changes it.
+    """Return one hash of the content of all recordings that the tables name; any change to one changes it.
 
-    With annotations in a folder of tables it is also of the content of these. What cannot be read gives a text
-    saying so: the stage itself then reports it in full.
+    Where the annotations are a folder of tables it is also of the content of these. What cannot be read gives a
+    text saying so: the stage itself then reports it in full.
     """
-    source, audio_dir = Path(data["annotations"]), data["audio_dir"]
+    audio_dir, folders = data["audio_dir"], {Path(data[name]) for name in ("annotations", "false_positives")}
     try:
-        _, rows, _ = read_source(data)
+        rows = [row for name in ("annotations", "false_positives") for row in read_source(data, name)[1]]
         files = recordings.files_by_id(audio_paths(audio_dir))
-        tables = [path.as_posix() for path in imports.tables_of(source)] if source.is_dir() else []
+        tables = [path.as_posix() for folder in folders if folder.is_dir() for path in imports.tables_of(folder)]
     except InputError as error:
         return str(error)
     wanted = sorted({path for row in rows for path in files.get(row.cells["recording_id"], ())})
@@ -113,48 +119,72 @@ def read_old(path: Path) -> dict[str, dict]:
     return {row.cells["recording_id"]: row.cells for row in rows}
 
 
-def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> tuple:
-    """Return the good annotations, the facts of their recordings, the side tables by id, every problem, and the
-    number of rows that there were."""
+@dataclass(frozen=True)
+class Audited:
+    """What can be used: boxes as rows with their annotations, recordings and side tables by id; and every problem.
+
+    ``n_rows``: how many annotations there were, good or not.
+    """
+
+    annotations: list[recordings.Read]
+    false_positives: list[recordings.Read]
+    facts: dict[str, dict]
+    sites: dict[str, dict]
+    names: dict[str, dict]
+    problems: list[Problem]
+    n_rows: int
+
+
+def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> Audited:
+    """Hold every row against the recordings and the side tables, and decode every recording that is not known."""
     source, audio_dir = data["annotations"], data["audio_dir"]
     _, rows, problems = read_source(data)
+    _, other_rows, cut = read_source(data, "false_positives")
     n_rows = len(rows) + len(problems)
-    annotations, found = recordings.read_annotations(rows, data["shortest_annotation_s"])
-    problems += found
-    files = recordings.files_by_id(audio_paths(audio_dir))
-    paths, found = recordings.match_files(annotations, files, audio_dir)
-    problems += found
-    annotations = recordings.without(annotations, found)
+    annotations, faulty = recordings.read_annotations(rows, data["shortest_annotation_s"])
+    negatives, other_faulty = recordings.read_annotations(other_rows, data["shortest_annotation_s"])
+    # Of recordings the same is asked for both; a row keeps its file, so that they can be told apart again.
+    boxes = [*annotations, *negatives]
+    paths, unmatched = recordings.match_files(boxes, recordings.files_by_id(audio_paths(audio_dir)), audio_dir)
     facts, unusable = inspect_all(paths, audio_dir, cache, old, threads)
-    problems += unusable.values()
-    annotations = [item for item in annotations if item[1]["recording_id"] in facts]
-    durations_s = {recording_id: info["duration_s"] for recording_id, info in facts.items()}
-    found = recordings.end_problems(annotations, durations_s)
-    annotations = recordings.without(annotations, found)
-    sites, not_listed = joined(annotations, data["recordings_table"], "recording_id", source, ("recording_id",))
+    boxes = [item for item in boxes if item[1]["recording_id"] in facts]
+    late = recordings.end_problems(boxes, {key: info["duration_s"] for key, info in facts.items()})
+    boxes = recordings.without(boxes, late)
+    sites, not_listed = joined(boxes, data["recordings_table"], "recording_id", source, ("recording_id",))
+    problems += [*cut, *faulty, *other_faulty, *unmatched, *unusable.values(), *late, *not_listed]
+    annotations, negatives = (
+        [item for item in recordings.without(items, problems) if item[1]["recording_id"] in facts]
+        for items in (annotations, negatives)
+    )
     names, not_named = joined(annotations, data["species_table"], "species_id", source, ("species_id", "name"))
-    problems += [*found, *not_listed, *not_named]
-    annotations = recordings.without(annotations, [*not_listed, *not_named])
-    found = recordings.rare_class_problems(annotations)
-    problems += found
-    annotations = recordings.without(annotations, found)
-    return annotations, facts, sites, names, problems, n_rows
+    annotations = recordings.without(annotations, not_named)
+    rare = recordings.rare_class_problems(annotations)
+    annotations = recordings.without(annotations, rare)
+    unknown = false_positives.unknown_species(negatives, {row["species_id"] for _, row in annotations})
+    negatives = recordings.without(negatives, unknown)
+    problems += [*not_named, *rare, *unknown]
+    return Audited(annotations, negatives, facts, sites, names, problems, n_rows)
 
 
-def write_all(output: Path, annotations: list, facts: dict, sites: dict, names: dict, problems: list) -> None:
-    """Write the three tables, each whole."""
-    extra = sorted({key for _, row in annotations for key in row if recordings.is_extra_column(key)})
-    side = sorted({key for cells in sites.values() for key in cells if recordings.is_extra_column(key)} - set(extra))
-    clean = []
-    for number, (_, row) in enumerate(annotations):
-        species_id, site = row["species_id"], sites.get(row["recording_id"], {})
-        name = names[species_id]["name"] if names else species_id
-        clean.append({**{key: site[key] for key in side}, **row, "annotation_id": number, "species_name": name})
-    used = {row["recording_id"] for row in clean}
-    listed = [{**sites.get(key, {}), **facts[key]} for key in sorted(used)]
-    write_rows(output / "annotations.csv", (*recordings.ANNOTATION_COLUMNS, *extra, *side), clean)
+def write_all(output: Path, audited: Audited) -> None:
+    """Write the four tables, each whole."""
+    boxes = [row for items in (audited.annotations, audited.false_positives) for _, row in items]
+    extra = sorted({key for row in boxes for key in row if recordings.is_extra_column(key)})
+    side = {key for cells in audited.sites.values() for key in cells if recordings.is_extra_column(key)}
+    side = sorted(side - set(extra))
+
+    def clean(number: int, row: dict) -> dict:
+        species_id, site = row["species_id"], audited.sites.get(row["recording_id"], {})
+        name = audited.names[species_id]["name"] if audited.names else species_id
+        return {**{key: site[key] for key in side}, **row, "annotation_id": number, "species_name": name}
+
+    used = sorted({row["recording_id"] for row in boxes})
+    listed = [{**audited.sites.get(key, {}), **audited.facts[key]} for key in used]
+    for name in ("annotations", "false_positives"):
+        rows = [clean(number, row) for number, (_, row) in enumerate(getattr(audited, name))]
+        write_rows(output / f"{name}.csv", (*recordings.ANNOTATION_COLUMNS, *extra, *side), rows)
     write_rows(output / "recordings.csv", (*recordings.RECORDING_COLUMNS, *side), listed)
-    write_rows(output / "audit.csv", AUDIT_COLUMNS, (vars(problem) for problem in problems))
+    write_rows(output / "audit.csv", AUDIT_COLUMNS, (vars(problem) for problem in audited.problems))
 
 
 def left_out(data: dict, kept: str, audit: str) -> str | None:
@@ -180,10 +210,12 @@ def main(argv: list[str] | None = None) -> None:
     csv.field_size_limit(10_000_000)
 
     old = read_old(args.output / "recordings.csv")
-    annotations, facts, sites, names, problems, n_rows = audit(data, old, HashCache(args.hash_cache), args.threads)
-    left_out = n_rows - len(annotations)
+    audited = audit(data, old, HashCache(args.hash_cache), args.threads)
+    annotations, problems = audited.annotations, audited.problems
     if problems and data["on_bad_recording"] == "stop":
-        count = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {data['annotations']} and its recordings"
+        tables = list(dict.fromkeys((data["annotations"], data["false_positives"])))
+        whose = f"{', '.join(tables)} and {'their' if len(tables) > 1 else 'its'} recordings"
+        count = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {whose}"
         hint = "data.on_bad_recording: quarantine goes on without these rows"
         raise InputError("\n".join([*map(str, problems), f"{count}; {hint}"]))
     classes = recordings.class_order(row["species_id"] for _, row in annotations)
@@ -191,12 +223,14 @@ def main(argv: list[str] | None = None) -> None:
         found = f"only class {classes[0]!r}" if classes else "no usable row"
         lines = [*map(str, problems), f"{data['annotations']}: {found}; expected rows of two classes or more"]
         raise InputError("\n".join(lines))
-    write_all(args.output, annotations, facts, sites, names, problems)
+    write_all(args.output, audited)
     n_recordings = len({row["recording_id"] for _, row in annotations})
     print(
         f"recordings: {len(annotations)} annotations of {len(classes)} classes in {n_recordings} recordings; "
-        f"{left_out} of {n_rows} rows left out, {len(problems)} problems"
+        f"{audited.n_rows - len(annotations)} of {audited.n_rows} rows left out, {len(problems)} problems"
     )
+    if audited.false_positives:
+        print(f"recordings: {len(audited.false_positives)} boxes that were checked not to hold their species")
 
 
 if __name__ == "__main__":

@@ -84,6 +84,8 @@ def main(argv: list[str] | None = None) -> None:
     audit = read_table(args.audit, ("file", "line", "column", "value", "expected"))
     split = read_table(args.split, ("annotation_id", "group"))
     recording_table = read_table(args.recordings, RECORDING_COLUMNS)
+    # Those with an annotation; others only have boxes that were checked to hold none.
+    recording_table = recording_table[recording_table["recording_id"].isin(annotations["recording_id"])]
     recordings = {
         row["recording_id"]: {
             "path": row["path"],
