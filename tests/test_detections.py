@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from dawnchorus import detect, imports, model_file, score_store, scoring, sounds
+from dawnchorus import detect, detections, imports, model_file, score_store, scoring, sounds
 from dawnchorus.errors import InputError
 from dawnchorus.stages import detections as gather
 from dawnchorus.stages import window_scores
@@ -110,10 +110,28 @@ def test_every_format_says_the_same(folder, model_dir):
     assert [(row.cells["species_id"], float(row.cells["t_min"])) for row in combined] == [
         (event.species_id, event.start_s) for event in events.itertuples()
     ]
+    bands = {(float(row.cells["f_min"]), float(row.cells["f_max"])) for row in combined}
+    assert bands == {(50.0, 7000.0)}
     labels = imports.read(out / "audacity/site 1/r1.flac.txt", "audacity", {})[1]
     assert [float(row.cells["t_max"]) for row in labels] == events[events["path"] == "sound/site 1/r1.flac"][
         "end_s"
     ].tolist()
+
+
+@pytest.mark.parametrize(
+    ("changes", "recording_hz", "expected"),
+    [
+        ({"f_min_hz": 50.0, "f_max_hz": 12000.0, "sample_rate_hz": 24000}, 48000, (50.0, 12000.0)),
+        ({"f_min_hz": 50.0, "f_max_hz": 12000.0, "sample_rate_hz": 24000}, 16000, (50.0, 8000.0)),
+        ({"f_min_hz": 50.0, "f_max_hz": None, "sample_rate_hz": 24000}, 48000, (50.0, 12000.0)),
+        ({"f_min_hz": 0.0, "f_max_hz": None, "sample_rate_hz": None}, 44100, (0.0, 22050.0)),
+        # Bands made for 22.05 kHz, used at 44.1: each lies twice as high.
+        ({"f_min_hz": 100.0, "f_max_hz": 8000.0, "sample_rate_hz": None, "mel_sample_rate_hz": 22050.0}, 44100,
+         (200.0, 16000.0)),
+    ],
+)  # fmt: skip
+def test_an_event_spans_what_the_model_hears(changes, recording_hz, expected):
+    assert detections.heard_band({**BLOCK, "mel_sample_rate_hz": None, **changes}, recording_hz) == expected
 
 
 def test_scores_do_not_depend_on_how_files_are_grouped(folder, model_dir):

@@ -23,13 +23,15 @@ TIME_DECIMALS = 6
 
 @dataclass(frozen=True)
 class Decision:
-    """What makes events of scores: temperature, one threshold a class, and the block ``detections``."""
+    """What makes events of scores: temperature, one threshold a class, the block ``detections``, and the block
+    ``features`` of the model, which says what frequencies it hears."""
 
     species_ids: Sequence[str]
     species_names: Sequence[str]
     temperature: float
     thresholds: np.ndarray
     params: dict
+    features: dict
 
 
 def events_of(entry: Entry, decision: Decision) -> list[dict]:
@@ -61,8 +63,20 @@ def events_of(entry: Entry, decision: Decision) -> list[dict]:
     return sorted(rows, key=lambda row: (row["start_s"], row["end_s"], -row["peak_score"], row["species_id"]))
 
 
-def selections(rows: Iterable[dict], sample_rate_hz: int) -> list[dict]:
-    """Return events as selections, see :mod:`dawnchorus.exports`; they span all frequencies of the recording."""
+def heard_band(features: dict, sample_rate_hz: int) -> tuple[float, float]:
+    """Return the lowest and the highest frequency (Hz) of a recording that a model hears, from the block ``features``.
+
+    An event itself has no band: all that is known is that it lies in this one.
+    """
+    rate_hz = features["sample_rate_hz"] or sample_rate_hz
+    # The article makes its mel bands for one rate and uses them at another, which moves them.
+    mel_hz = features["mel_sample_rate_hz"] or rate_hz
+    top_hz = rate_hz / mel_hz * (features["f_max_hz"] or mel_hz / 2)
+    return rate_hz / mel_hz * features["f_min_hz"], min(top_hz, sample_rate_hz / 2)
+
+
+def selections(rows: Iterable[dict], band_hz: tuple[float, float]) -> list[dict]:
+    """Return events as selections, see :mod:`dawnchorus.exports`; each spans the band that the model hears."""
     return [
         {
             "path": row["path"],
@@ -72,8 +86,8 @@ def selections(rows: Iterable[dict], sample_rate_hz: int) -> list[dict]:
             "songtype_id": "",
             "t_min": row["start_s"],
             "t_max": row["end_s"],
-            "f_min": 0,
-            "f_max": sample_rate_hz / 2,
+            "f_min": band_hz[0],
+            "f_max": band_hz[1],
             "score": row["peak_score"],
         }
         for row in rows
@@ -112,7 +126,7 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision, sample
             maxima[entry.recording_id] = scores.max(axis=0)
             durations_s[entry.path] = entry.duration_s
             found = events_of(entry, decision)
-            selected = selections(found, entry.sample_rate_hz)
+            selected = selections(found, heard_band(decision.features, entry.sample_rate_hz))
             exports.write_raven(output / "raven" / f"{entry.name}.selections.txt", selected, None)
             banded = [{**selection, "f_min": "", "f_max": ""} for selection in selected]
             exports.write_audacity(output / "audacity" / f"{entry.name}.txt", banded)

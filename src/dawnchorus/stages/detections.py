@@ -61,7 +61,9 @@ def decision_of(model: Path, calibration: Path, params: dict) -> detections.Deci
     """Return how to decide, of the model's card and its calibration."""
     recipe = scoring.Recipe.of_card(model_file.read_card(model), model)
     temperature, thresholds = events.read_calibration(calibration, recipe.species_ids)
-    return detections.Decision(recipe.species_ids, recipe.species_names, temperature, thresholds, params)
+    return detections.Decision(
+        recipe.species_ids, recipe.species_names, temperature, thresholds, params, recipe.features
+    )
 
 
 def main(argv: list[str] | None = None) -> None:
