@@ -20,6 +20,7 @@ bench: .venv/ready
 	PYTHONPATH=src $(BIN)/python bench/workflow.py
 	PYTHONPATH=src $(BIN)/python bench/training.py
 	PYTHONPATH=src $(BIN)/python bench/extraction.py --data ../shared/data/a60
+	PYTHONPATH=src $(BIN)/python bench/detection.py
 
 .venv/ready: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

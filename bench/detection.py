@@ -8,7 +8,7 @@ beside the clock's, because others may use the machine. Peak memory is that of a
 import argparse
 import json
 import os
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +18,7 @@ from pathlib import Path
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:2]))
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import soundfile
@@ -122,14 +123,19 @@ def speed(path: Path, model_path: Path, params: dict, minutes: float) -> dict:
     return found
 
 
+def peak_bytes() -> int:
+    """Return the most memory that this process had; not ru_maxrss, which begins at what the parent had."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+
+
 def hear(path: Path, model_path: Path, params: dict) -> None:
     """Score one file, and print what this process took of memory at its peak."""
     model, card = model_file.load(model_path, THREADS)
     recipe = scoring.Recipe.of_card(card, model_path)
     started_s = time.perf_counter()
     scored = scoring.score(path, model, recipe, params["detections"], THREADS)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"peak": peak, "windows": len(scored.scores), "clock_s": time.perf_counter() - started_s}))
+    print(json.dumps({"peak": peak_bytes(), "windows": len(scored.scores), "clock_s": time.perf_counter() - started_s}))
 
 
 def main() -> None:
