@@ -51,7 +51,10 @@ def made(tmp_path_factory):
             place = ["--shard", str(shard), "--shards", "2", "--output", f"shard-{shard}.zip", "--audio-dir", "audio"]
             features.main([*common, *tables, *place])
         split.main([*common, *tables[2:], "--output", "split.csv"])
+        boxes = ["--false-positives", "recordings/false_positives.csv"]
+        features.main([*common, *tables[:2], "--annotations", boxes[1], *place, "--output", "no.zip"])
         shards = ["--shards", "shard-0.zip", "shard-1.zip", "--split", "split.csv", "--output", "dataset"]
+        shards += ["--negatives", "no.zip", *boxes]
         dataset.main([*common, *tables[2:], *shards])
     finally:
         os.chdir(before)

@@ -127,8 +127,10 @@ PARAMS = {
 }
 
 
-def a_set(folder, n_context, margins=False):
+def a_set(folder, n_context, margins=False, boxes=()):
     """Write two shards of recordings a, b and c, the last two in the test partition; return the arguments.
+
+    ``boxes``: recording, species and site of each box that was checked not to hold its species.
 
     ``n_context``: how many clips without annotation each has. Each of their values is a number of its own.
     ``margins``: whether clips have a second of margin on both sides; a frame is a second.
@@ -140,8 +142,19 @@ def a_set(folder, n_context, margins=False):
         file.write("annotation_id,recording_id,species_id,species_name,row,t_min_s,t_max_s\n")
         file.writelines(f"{n},{recording},{of},{of},odd,11,12\n" for n, (recording, of) in enumerate(rows))
     with open(folder / "split.csv", "w") as file:
-        file.write("annotation_id,partition\n")
-        file.writelines(f"{n},{'train' if recording == 'a' else 'test'}\n" for n, (recording, _) in enumerate(rows))
+        file.write("annotation_id,partition,group\n")
+        parts = {recording: "train" if recording == "a" else "test" for recording in species}
+        file.writelines(f"{n},{parts[key]},at {key}\n" for n, (key, _) in enumerate(rows))
+    with open(folder / "false_positives.csv", "w") as file:
+        file.write("annotation_id,recording_id,species_id,site\n")
+        file.writelines(f"{n},{recording},{of},{site}\n" for n, (recording, of, site) in enumerate(boxes))
+    with shards.write_shard(folder / "negatives.zip", FEATURES) as writer:
+        for recording in sorted({box[0] for box in boxes}):
+            # The value of a frame is that of its row; the lengths are 2 frames, and 9, longer than any annotation.
+            numbers = [n for n, box in enumerate(boxes) if box[0] == recording]
+            arrays = [np.full((9 if n == 1 else 2, 2), n, "f4") for n in numbers]
+            clips_s = {"annotation": [(0.0, 1.0)] * len(arrays), "margin": [], "context": []}
+            writer.add(recording, "s", clips_s, arrays)
     for number, held in enumerate(("ac", "b")):
         with shards.write_shard(folder / f"shard-{number}.zip", FEATURES) as writer:
             for recording in held:
@@ -156,6 +169,7 @@ def a_set(folder, n_context, margins=False):
                 }
                 writer.add(recording, "s", clips_s, arrays)
     arguments = {"--annotations": "annotations.csv", "--split": "split.csv", "--output": "made"}
+    arguments |= {"--negatives": "negatives.zip", "--false-positives": "false_positives.csv"}
     words = [word for key, name in arguments.items() for word in (key, str(folder / name))]
     return [*words, "--shards", *(str(folder / f"shard-{n}.zip") for n in range(2)), "--params"]
 
@@ -231,3 +245,45 @@ def test_shards_of_different_features_are_refused(tmp_path):
         pass
     with pytest.raises(InputError, match=r"shard-1\.zip: made with another features block; expected"):
         stage.main([*arguments, json.dumps({"dataset": PARAMS})])
+
+
+def test_boxes_without_their_species_are_cut_like_clips_and_stay_with_their_recordings(tmp_path):
+    boxes = [("b", "x", "at a"), ("a", "y", "at b"), ("z", "x", "at b"), ("b", "y", ""), ("n", "y", "nowhere")]
+    arguments = a_set(tmp_path, {"a": 1, "b": 1, "c": 0}, boxes=boxes)
+    split = {"method": "grouped", "group": "site"}
+    stage.main([*arguments, json.dumps({"dataset": PARAMS, "split": split})])
+    made = tmp_path / "made"
+    rows = table(made / "negative_rows.csv")
+    assert list(rows[0]) == ["row", "annotation_id", "recording_id", "class_index", "partition", "n_frames"]
+    assert [row["row"] for row in rows] == ["0", "1", "2", "3", "4"]
+    assert [row["recording_id"] for row in rows] == ["b", "a", "z", "b", "n"]
+    assert [row["class_index"] for row in rows] == ["0", "1", "0", "1", "1"]
+    # Recordings z and n have no annotation: z is of a site of the test, n of none that is known.
+    assert [row["partition"] for row in rows] == ["test", "train", "test", "test", "train"]
+    assert [row["n_frames"] for row in rows] == ["2", "5", "2", "2", "2"]
+    negatives, statistics = np.load(made / "negatives.npy"), json.loads((made / "statistics.json").read_text())
+    assert negatives.shape == (5, *np.load(made / "x.npy").shape[1:])
+    raw = negatives * statistics["scale"] + statistics["offset"]
+    for number, row in enumerate(rows):
+        n_frames = int(row["n_frames"])
+        np.testing.assert_allclose(raw[number, :n_frames], number, atol=1e-5)
+        assert (negatives[number, n_frames:] == 0).all()
+    # They are in nothing else.
+    without = tmp_path / "without"
+    without.mkdir()
+    arguments = a_set(without, {"a": 1, "b": 1, "c": 0})
+    stage.main([*arguments, json.dumps({"dataset": PARAMS})])
+    for name in ("x.npy", "rows.csv", "training.npy", "context.npy", "statistics.json", "classes.csv"):
+        assert (made / name).read_bytes() == (without / "made" / name).read_bytes(), name
+    assert np.load(without / "made/negatives.npy", mmap_mode="r").shape == (0, 5, 2)
+    assert table(without / "made/negative_rows.csv") == []
+
+
+def test_rows_drawn_one_by_one_give_a_box_the_partition_of_all_rows_of_its_recording(tmp_path):
+    arguments = a_set(tmp_path, {"a": 1, "b": 1, "c": 0}, boxes=[("a", "x", ""), ("b", "x", "")])
+    lines = (tmp_path / "split.csv").read_text().splitlines()
+    lines[1] = lines[1].replace("train", "test")
+    (tmp_path / "split.csv").write_text("\n".join(lines) + "\n")
+    split = {"method": "article", "group": "recording_id"}
+    stage.main([*arguments, json.dumps({"dataset": PARAMS, "split": split})])
+    assert [row["partition"] for row in table(tmp_path / "made/negative_rows.csv")] == ["train", "test"]

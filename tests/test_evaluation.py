@@ -217,8 +217,11 @@ def test_summary_says_what_is_not_shown():
 PARAMS = {"batch_size": 4, "top_k": 2, "bootstrap_draws": 60, "calibration_bins": 15, "default_threshold": 0.5}
 
 
-def a_project(folder, n_rows=43):
-    """Write a made-up data set, its tables and a small model; return the stage's arguments."""
+def a_project(folder, n_rows=43, boxes=()):
+    """Write a made-up data set, its tables and a small model; return the stage's arguments.
+
+    ``boxes``: class index and partition of the clips that were checked not to hold that class.
+    """
     rng = np.random.default_rng(3)
     truth = rng.integers(3, size=n_rows)
     x = rng.normal(size=(n_rows, 6, 4)).astype(np.float32)
@@ -237,9 +240,11 @@ def a_project(folder, n_rows=43):
     of_test = rows[rows["partition"] == "test"].iloc[:-3]
     ids = of_test["recording_id"].unique()
     context = pd.DataFrame({"row": range(len(ids)), "recording_id": ids, "partition": "test", "n_frames": 6})
+    negatives = pd.DataFrame(boxes, columns=["class_index", "partition"])
     write_csv(folder / "dataset/rows.csv", rows)
     write_csv(folder / "dataset/classes.csv", CLASSES)
     write_csv(folder / "dataset/context_rows.csv", context)
+    write_csv(folder / "dataset/negative_rows.csv", negatives)
     write_csv(folder / "split.csv", split)
     write_csv(
         folder / "annotations.csv", pd.DataFrame({"annotation_id": range(n_rows), "t_min_s": 0.1, "t_max_s": 0.7})
@@ -256,6 +261,8 @@ def a_project(folder, n_rows=43):
     (folder / "dataset/statistics.json").write_text(json.dumps(statistics))
     np.save(folder / "dataset/x.npy", x)
     np.save(folder / "dataset/context.npy", rng.normal(size=(len(ids), 6, 4)).astype(np.float32))
+    negative_x = 3 * np.random.default_rng(8).normal(size=(len(negatives), 6, 4))
+    np.save(folder / "dataset/negatives.npy", negative_x.astype(np.float32))
     network, block = networks.get("logistic_regression"), {"name": "logistic_regression", "l2": 0.01}
     arrays = {
         "weights": rng.normal(size=(16, 3)),
@@ -337,6 +344,40 @@ def test_stage_writes_what_the_network_says(tmp_path, capsys):
     assert calibration["model_sha256"] == hashlib.sha256((tmp_path / "model.keras").read_bytes()).hexdigest()
     assert found["calibration"]["temperature"] == calibration["temperature"]
     assert "train/test gap" in capsys.readouterr().out
+
+
+def test_stage_counts_what_is_heard_in_test_boxes_that_do_not_hold_it(tmp_path, capsys):
+    from dawnchorus.stages import evaluation as stage
+
+    # More than two batches of test boxes, none of class 1; those of train and validation count for nothing.
+    boxes = [(0, "test")] * 5 + [(0, "train")] * 3 + [(2, "test")] * 4 + [(1, "validation"), (1, "train")]
+    arguments, model, *_ = a_project(tmp_path, boxes=boxes)
+    stage.main(arguments)
+    calibration = json.loads((tmp_path / "models/calibration.json").read_text())
+    test = [n for n, (_, partition) in enumerate(boxes) if partition == "test"]
+    scores = model.predict_on_batch(np.load(tmp_path / "dataset/negatives.npy")).astype(float)[test]
+    scores = scores ** (1 / calibration["temperature"])
+    scores /= scores.sum(axis=1, keepdims=True)
+    heard = scores >= [calibration["thresholds"][of] for of in CLASSES["species_id"]]
+    rates = {0: heard[:5, 0].mean(), 2: heard[5:, 2].mean()}
+    assert 0 < sum(rates.values()) < 2
+    table = table_of(tmp_path / "reports/per_class.csv")
+    assert [row["false_positive_clips"] for row in table] == ["5", "0", "4"]
+    assert [row["false_positive_rate"] for row in table] == [f"{rates[0]:.9g}", "", f"{rates[2]:.9g}"]
+    found = json.loads((tmp_path / "reports/metrics.json").read_text())["false_positives"]
+    expected = {"clips": 9, "rate": np.mean(list(rates.values())), "expected_at_chance": heard[:, [0, 2]].mean()}
+    assert found == pytest.approx(expected)
+    assert "in 9 test boxes that were checked not to hold a species" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("boxes", [(), [(0, "train"), (1, "validation")]])
+def test_without_boxes_of_the_test_nothing_is_said_of_false_positives(tmp_path, boxes):
+    from dawnchorus.stages import evaluation as stage
+
+    arguments, *_ = a_project(tmp_path, boxes=boxes)
+    stage.main(arguments)
+    assert "false_positives" not in json.loads((tmp_path / "reports/metrics.json").read_text())
+    assert "false_positive_rate" not in table_of(tmp_path / "reports/per_class.csv")[0]
 
 
 def test_stage_says_the_same_twice_and_another_seed_moves_intervals_only(tmp_path):

@@ -244,6 +244,22 @@ def test_every_value_of_every_shard(project, capsys):
     assert sorted(seen) == sorted(project.recordings)
 
 
+def test_a_plain_shard_holds_only_what_the_table_names(project, capsys):
+    project.params |= {**LOG_MEL, "clip": "window", "window_s": 0.5, "jitter_s": 0.25, "context_gap_s": 0.0}
+    project.params["context_clips"] = 1
+    found = {}
+    for flags in ((), ("--plain",)):
+        stage.main([*project.arguments(0), *flags])
+        with shards.Shard(project.shard(0)) as shard:
+            assert shard.params == project.params
+            kinds = {kind: [shard.clips(key, kind) for key in shard.recording_ids] for kind in shards.KINDS}
+            found[flags] = {kind: sum(map(len, clips)) for kind, clips in kinds.items()}
+    n = sum(key in project.of_shard(0) for key, *_ in project.annotations)
+    assert found[()]["annotation"] == found[()]["margin"] == n
+    assert found[()]["context"] > 0
+    assert found[("--plain",)] == {"annotation": n, "margin": 0, "context": 0}
+
+
 def test_own_rate_and_windows(project, capsys):
     project.params |= {**LOG_MEL, "sample_rate_hz": None, "clip": "window", "window_s": 1.0, "jitter_s": 0.25}
     project.run(capsys)

@@ -178,8 +178,8 @@ def predictions(
 def summary(result: dict[str, dict], majority_name: str | None) -> list[str]:
     """Return the few lines that a person wants at the end of a run.
 
-    ``result`` as from :func:`metrics`, with ``svm``, ``context_only`` and ``calibration`` as the stage adds
-    them.
+    ``result`` as from :func:`metrics`, with ``svm``, ``context_only``, ``calibration`` and ``false_positives`` as
+    the stage adds them.
     """
     train, test, gap = result["train"], result["test"], result["gap"]
     if not test["support"]:
@@ -218,6 +218,11 @@ def summary(result: dict[str, dict], majority_name: str | None) -> list[str]:
         lines.append(
             "on sound of the same recordings without a call the model scores "
             f"{_with_ends(context, 'accuracy')} ({context['clips']} clips){verdict}"
+        )
+    if absent := result.get("false_positives"):
+        lines.append(
+            f"in {absent['clips']} test boxes that were checked not to hold a species it is heard in "
+            f"{absent['rate']:.3f} of them, in {absent['expected_at_chance']:.3f} of the boxes of all species"
         )
     if calibration.get("ece_before") is not None:
         lines.append(

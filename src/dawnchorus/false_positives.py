@@ -19,6 +19,20 @@ def unknown_species(boxes: Iterable[Read], species_ids: Collection[str]) -> list
     return [row.problem("species_id", expected) for row, box in boxes if box["species_id"] not in species_ids]
 
 
+def partitions(boxes: Iterable[tuple[str, str]], known: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Return the partition of each box, given its recording and its group.
+
+    ``known``: recording, group and partition of each annotation. A box goes where the annotations of its recording
+    are, else where those of its group are. It trains where there are none, or where they lie in several partitions.
+    """
+    of_recording, of_group = {}, {}
+    for recording_id, group, partition in known:
+        of_recording.setdefault(recording_id, set()).add(partition)
+        of_group.setdefault(group, set()).add(partition)
+    found = [of_recording.get(recording_id) or of_group.get(group, set()) for recording_id, group in boxes]
+    return [next(iter(parts)) if len(parts) == 1 else "train" for parts in found]
+
+
 def negative_labels(boxes: Sequence[dict], species_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return labels (boxes, classes) float32 and a mask of the same shape: 1 where the label is known.
 

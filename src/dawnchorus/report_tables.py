@@ -12,7 +12,10 @@ PER_CLASS_TITLES = {
     "f1": "F1",
     "average_precision": "Average precision",
     "threshold": "Threshold",
+    "false_positive_clips": "Checked absent",
+    "false_positive_rate": "Heard there",
 }
+COUNTS = ("support", "false_positive_clips")
 TEXT_COLUMNS = ("model", "temperature")
 AUDIT_ROWS = 50
 
@@ -41,7 +44,7 @@ def per_class_table(table: pd.DataFrame, names: Sequence[str]) -> dict:
             elif text in ("", "nan"):
                 cells.append({"text": "–", "value": None})
             else:
-                cells.append({"text": text if name == "support" else f"{float(text):.3f}", "value": float(text)})
+                cells.append({"text": text if name in COUNTS else f"{float(text):.3f}", "value": float(text)})
         rows.append(cells)
     return {"columns": columns, "rows": rows}
 

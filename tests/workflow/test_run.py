@@ -103,3 +103,36 @@ def test_two_trainings_with_one_seed_are_the_same_and_another_seed_is_not(tmp_pa
         histories.append((tmp_path / f"models-{run}/history.csv").read_text())
     assert histories[0] == histories[1]
     assert histories[0] != histories[2]
+
+
+def test_what_was_checked_not_to_be_a_species_reaches_the_metrics(tmp_path):
+    """Of a box in each recording, and of one in a recording without annotations; both tools agree on all of it."""
+    project = Project.create(tmp_path / "project")
+    rows = project.annotations()
+    boxes = [["0" if column == 1 else cell for column, cell in enumerate(row)] for row in rows if row[1] == "1"]
+    boxes.append(project.add_recording("elsewhere", 99)[0])
+    header = "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max"
+    (project.path / "raw/fp.csv").write_text("\n".join([header, *(",".join(box) for box in boxes)]) + "\n")
+    project.set("data.false_positives", "raw/fp.csv")
+    project.dvc_repro()
+
+    def table(name):
+        with open(project.path / name, newline="") as file:
+            return list(csv.DictReader(file))
+
+    negatives = table("data/dataset/negative_rows.csv")
+    partition = {row["recording_id"]: row["partition"] for row in table("data/dataset/rows.csv")}
+    wanted = [(box[0], partition.get(box[0], "train")) for box in boxes]
+    assert [(row["recording_id"], row["partition"]) for row in negatives] == wanted
+    n_test = sum(part == "test" for _, part in wanted)
+    metrics = json.loads((project.path / "reports/metrics.json").read_text())
+    assert metrics["false_positives"]["clips"] == n_test > 0
+    assert [row["false_positive_clips"] for row in table("reports/per_class.csv")] == [str(n_test), "0", "0"]
+    # What is annotated is extracted and counted as without them.
+    assert len(table("data/dataset/rows.csv")) == len(rows)
+    assert sum(metrics[part]["support"] for part in ("train", "validation", "test")) == len(rows)
+    assert project.planned() == {}
+    assert project.dvc_is_clean()
+    (project.path / "raw/fp.csv").write_text("\n".join([header, *(",".join(box) for box in boxes[1:])]) + "\n")
+    assert {"recordings", "features", "dataset", "evaluation"} <= set(project.planned())
+    assert not project.dvc_is_clean()

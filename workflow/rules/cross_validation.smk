@@ -51,7 +51,9 @@ use rule dataset as fold_dataset with:
     input:
         split=FOLD_DATA + "/split.csv",
         shards=rules.dataset.input.shards,
+        negatives=rules.dataset.input.negatives,
         annotations=rules.dataset.input.annotations,
+        false_positives=rules.dataset.input.false_positives,
         code=rules.dataset.input.code,
     output:
         **{name: FOLD_DATA + "/" + Path(path).name for name, path in rules.dataset.output.items()},
@@ -60,7 +62,7 @@ use rule dataset as fold_dataset with:
     benchmark:
         "benchmarks/fold_dataset-{fold}.tsv"
     params:
-        dataset=block("dataset"),
+        dataset=block("dataset", "split"),
         folder=FOLD_DATA,
 
 

@@ -1,21 +1,25 @@
 # dataset: aggregate and normalize
 #
-# needs  the shards, annotations.csv, split.csv, the block `dataset`
+# needs  the shards, annotations.csv, false_positives.csv, split.csv, the blocks `dataset` and `split`
 # makes  data/dataset/x.npy (rows, frames, features), rows.csv, classes.csv, statistics.json,
 #        training.npy and training_rows.csv: the training clips as extracted, with their margins for jitter
 #        context.npy and context_rows.csv: clips away from every annotation, as extracted
+#        negatives.npy and negative_rows.csv: clips that were checked not to hold the class they are listed with
 
 
 rule dataset:
     """Put all clips into one padded, normalized array, its statistics fitted on the training rows."""
     input:
         shards=expand("data/features/shard-{shard}.zip", shard=SHARDS),
+        negatives=expand("data/features/negatives-{shard}.zip", shard=SHARDS),
         annotations="data/recordings/annotations.csv",
+        false_positives="data/recordings/false_positives.csv",
         split="data/split/split.csv",
         code=[
             "src/dawnchorus/stages/dataset.py",
             "src/dawnchorus/dataset.py",
             "src/dawnchorus/clips.py",
+            "src/dawnchorus/false_positives.py",
             "src/dawnchorus/recordings.py",
             "src/dawnchorus/shards.py",
             "src/dawnchorus/errors.py",
@@ -31,6 +35,8 @@ rule dataset:
         training_rows="data/dataset/training_rows.csv",
         context="data/dataset/context.npy",
         context_rows="data/dataset/context_rows.csv",
+        negatives="data/dataset/negatives.npy",
+        negative_rows="data/dataset/negative_rows.csv",
     log:
         "logs/dataset.log",
     benchmark:
@@ -38,8 +44,9 @@ rule dataset:
     conda:
         "../../environment.yml"
     params:
-        dataset=block("dataset"),
+        dataset=block("dataset", "split"),
         folder="data/dataset",
     shell:
         "python -m dawnchorus.stages.dataset --shards {input.shards:q} --annotations {input.annotations:q}"
+        " --negatives {input.negatives:q} --false-positives {input.false_positives:q}"
         " --split {input.split:q} --params {params.dataset:q} --output {params.folder:q} 2>&1 | tee {log}"

@@ -1,7 +1,8 @@
 # features: the per-recording extraction, one job a shard
 #
-# needs  recordings.csv and annotations.csv, the audio, the block `features`
-# makes  data/features/shard-N.zip: the frames of every clip of the recordings whose id hashes to N
+# needs  recordings.csv, annotations.csv and false_positives.csv, the audio, the block `features`
+# makes  data/features/shard-N.zip: the frames of every clip of the recordings whose id hashes to N,
+#        data/features/negatives-N.zip: those of the boxes that were checked not to hold their species
 #
 # A job keeps what it made before of every recording whose content, clips, parameters and code are the same:
 # `update` hands it its own old shard.
@@ -12,6 +13,7 @@ rule features:
     input:
         recordings="data/recordings/recordings.csv",
         annotations="data/recordings/annotations.csv",
+        false_positives="data/recordings/false_positives.csv",
         code=[
             "src/dawnchorus/stages/features.py",
             "src/dawnchorus/features.py",
@@ -23,7 +25,8 @@ rule features:
             "src/dawnchorus/tables.py",
         ],
     output:
-        update("data/features/shard-{shard}.zip"),
+        shard=update("data/features/shard-{shard}.zip"),
+        negatives=update("data/features/negatives-{shard}.zip"),
     log:
         "logs/features-{shard}.log",
     benchmark:
@@ -34,6 +37,10 @@ rule features:
         features=block("features"),
         audio_dir=config["data"]["audio_dir"],
     shell:
-        "python -m dawnchorus.stages.features --recordings {input.recordings:q}"
+        "( python -m dawnchorus.stages.features --recordings {input.recordings:q}"
         " --annotations {input.annotations:q} --audio-dir {params.audio_dir:q} --shard {wildcards.shard}"
-        " --shards 8 --params {params.features:q} --output {output:q} 2>&1 | tee {log}"
+        " --shards 8 --params {params.features:q} --output {output.shard:q}"
+        " && python -m dawnchorus.stages.features --recordings {input.recordings:q}"
+        " --annotations {input.false_positives:q} --plain --audio-dir {params.audio_dir:q}"
+        " --shard {wildcards.shard} --shards 8 --params {params.features:q} --output {output.negatives:q}"
+        " ) 2>&1 | tee {log}"

@@ -1,7 +1,8 @@
 """Make data/dataset/: every clip in one padded, normalized array, with its rows, classes and statistics.
 
 Beside it two arrays of frames as they were extracted: the training clips with their margins, from which training can
-draw windows anew, and the clips that hold no annotation, for backgrounds and for the control `context only`.
+draw windows anew, and the clips that hold no annotation, for backgrounds and for the control `context only`; and one
+of the clips that were checked not to hold a class, padded and normalized as the others.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dawnchorus import clips, dataset, shards
+from dawnchorus import clips, dataset, false_positives, shards
 from dawnchorus.errors import InputError, run
 from dawnchorus.files import path_for_whole, write_whole
 from dawnchorus.recordings import class_order
@@ -23,6 +24,7 @@ ANNOTATION_COLUMNS = ("annotation_id", "recording_id", "species_id", "species_na
 ROW_COLUMNS = ("row", "annotation_id", "recording_id", "species_id", "class_index", "partition", "n_frames")
 TRAINING_COLUMNS = ("row", "annotation_id", "n_frames", "first_start", "last_start")
 CONTEXT_COLUMNS = ("row", "recording_id", "partition", "n_frames")
+NEGATIVE_COLUMNS = ("row", "annotation_id", "recording_id", "class_index", "partition", "n_frames")
 CLASS_COLUMNS = ("class_index", "species_id", "species_name")
 
 
@@ -81,6 +83,20 @@ def features_block(opened: list[shards.Shard]) -> dict:
     return opened[0].params
 
 
+def partitions_of(boxes: list[Row], rows: list[Row], split_rows: list[Row], params: dict) -> list[str]:
+    """Return the partition of each box without its species: that of its recording, or of its recording's group."""
+    if not boxes:
+        return []
+    # Rows that were drawn one by one have no group but themselves.
+    column = params["split"]["group"] if params["split"]["method"] == "grouped" else "recording_id"
+    known = [
+        (row.cells["recording_id"], of_row.cells["group"], of_row.cells["partition"])
+        for row, of_row in zip(rows, split_rows, strict=True)
+    ]
+    wanted = [(box.cells["recording_id"], box.cells.get(column, "")) for box in boxes]
+    return false_positives.partitions(wanted, known)
+
+
 @contextmanager
 def array_for_whole(path: Path, shape: tuple[int, int, int]) -> Iterator[Callable[[int, np.ndarray], None]]:
     """Yield a function that puts one row into a float32 array; the array becomes the .npy file ``path`` at the end.
@@ -128,8 +144,10 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shards", type=Path, nargs="+", required=True)
     parser.add_argument("--annotations", type=Path, required=True)
+    parser.add_argument("--negatives", type=Path, nargs="+", required=True, help="the shards of false positives")
+    parser.add_argument("--false-positives", type=Path, required=True, help="clean false positives, of rule recordings")
     parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--params", type=json.loads, required=True, help="the dataset block, as JSON")
+    parser.add_argument("--params", type=json.loads, required=True, help="the blocks dataset and split, as JSON")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
     params = args.params["dataset"]
@@ -141,6 +159,7 @@ def main(argv: list[str] | None = None) -> None:
     partition = {row.cells["annotation_id"]: row.cells["partition"] for row in split_rows}
     if [row.cells["annotation_id"] for row in rows] != list(partition):
         raise InputError(f"{args.split}: expected the same annotations as {args.annotations}, in the same order")
+    boxes = read_made(args.false_positives, ("annotation_id", "recording_id", "species_id"))
     names = {row.cells["species_id"]: row.cells["species_name"] for row in rows}
     index = {species_id: position for position, species_id in enumerate(class_order(names))}
 
@@ -148,7 +167,9 @@ def main(argv: list[str] | None = None) -> None:
 
     with ExitStack() as stack:
         opened = [stack.enter_context(shards.Shard(path)) for path in args.shards]
-        features, found = features_block(opened), Clips(opened, rows)
+        opened_negatives = [stack.enter_context(shards.Shard(path)) for path in args.negatives]
+        features = features_block([*opened, *opened_negatives])
+        found, negatives = Clips(opened, rows), Clips(opened_negatives, boxes)
         frames = params["frames"] or found.longest()
         statistics = dataset.fit_statistics(
             (clip for row, clip in found if params["fit_on"] == "all" or parts[row] == "train"),
@@ -159,6 +180,11 @@ def main(argv: list[str] | None = None) -> None:
         with array_for_whole(args.output / "x.npy", (len(rows), frames, n_features)) as put:
             for row, clip in found:
                 values, n_frames[row] = dataset.normalized(clip, statistics)
+                put(row, values)
+        negative_frames = [0] * len(boxes)
+        with array_for_whole(args.output / "negatives.npy", (len(boxes), frames, n_features)) as put:
+            for row, clip in negatives:
+                values, negative_frames[row] = dataset.normalized(clip, statistics)
                 put(row, values)
         of_train = (row for row, part in enumerate(parts) if part == "train")
         number_of = {row: position for position, row in enumerate(of_train)}
@@ -190,6 +216,22 @@ def main(argv: list[str] | None = None) -> None:
         ),
     )
     write_rows(
+        args.output / "negative_rows.csv",
+        NEGATIVE_COLUMNS,
+        (
+            {
+                **row.cells,
+                "row": position,
+                "class_index": index[row.cells["species_id"]],
+                "partition": of_box,
+                "n_frames": negative_frames[position],
+            }
+            for position, (row, of_box) in enumerate(
+                zip(boxes, partitions_of(boxes, rows, split_rows, args.params), strict=True)
+            )
+        ),
+    )
+    write_rows(
         args.output / "classes.csv",
         CLASS_COLUMNS,
         ({"class_index": n, "species_id": key, "species_name": names[key]} for key, n in index.items()),
@@ -197,6 +239,8 @@ def main(argv: list[str] | None = None) -> None:
     with write_whole(args.output / "statistics.json") as file:
         json.dump(statistics, file, indent=1)
     print(f"dataset: {len(rows)} rows of {frames} frames of {n_features} features, {len(index)} classes")
+    if boxes:
+        print(f"dataset: {len(boxes)} clips that were checked not to hold their class")
     if features["context_clips"]:
         n_recordings = len({recording_id for _, recording_id, _, _ in context_rows})
         print(f"dataset: {len(context_rows)} clips without annotation, of {n_recordings} recordings")

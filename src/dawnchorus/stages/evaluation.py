@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dawnchorus import bootstrap, calibration, controls, dataset, evaluation, model_file
+from dawnchorus import bootstrap, calibration, controls, dataset, evaluation, false_positives, model_file
 from dawnchorus.errors import InputError, run
 from dawnchorus.files import sha256_of, write_whole
 from dawnchorus.seeds import rng
@@ -22,6 +22,7 @@ from dawnchorus.tables import read_table
 CLASS_COLUMNS = ("class_index", "species_id", "species_name")
 ROW_COLUMNS = ("annotation_id", "recording_id", "class_index", "partition", "n_frames")
 CONTEXT_COLUMNS = ("row", "recording_id", "n_frames")
+NEGATIVE_COLUMNS = ("class_index", "partition")
 SPLIT_COLUMNS = ("annotation_id", "recording_id", "group")
 ANNOTATION_COLUMNS = ("annotation_id", "t_min_s", "t_max_s")
 # What the controls are called in comparison.csv, by their names in metrics.json.
@@ -123,6 +124,28 @@ def of_controls(answers: dict, annotation_ids: pd.Series, species_ids: list[str]
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
 
+def heard_where_absent(
+    model, folder: Path, classes: pd.DataFrame, fitted: dict, batch_size: int, source: str
+) -> pd.DataFrame | None:
+    """Return how often each class is heard in test boxes that were checked not to hold it, None without such boxes.
+
+    The table of :func:`dawnchorus.false_positives.rates`; ``fitted``: the calibration.
+    """
+    rows = read_table(folder / "negative_rows.csv", NEGATIVE_COLUMNS)
+    test = np.flatnonzero(rows["partition"] == "test")
+    if not len(test):
+        return None
+    x = read_array(folder, "negatives.npy", len(rows), "negative_rows.csv")
+    parts = np.array_split(test, -(-len(test) // batch_size))
+    scores = np.concatenate([predict(model, x[part], batch_size) for part in parts])
+    evaluation.check_scores(scores, len(test), len(classes), source)
+    ids, names = classes["species_id"].to_list(), classes["species_name"].to_list()
+    boxes = [{"species_id": ids[int(index)]} for index in rows["class_index"].iloc[test]]
+    thresholds = np.array([fitted["thresholds"][species_id] for species_id in ids])
+    scores = calibration.scaled(scores, fitted["temperature"])
+    return pd.DataFrame(false_positives.rates(boxes, scores, thresholds, ids, names))
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", type=Path, required=True, help="folder of x.npy and its tables")
@@ -178,10 +201,18 @@ def main(argv: list[str] | None = None) -> None:
         row = next(row for row in comparison if row["model"] == CONTROLS[name])
         result[name] = {key: row[key] for key in row if key.startswith(("accuracy", "advantage")) or key == "clips"}
 
+    per_class = evaluation.per_class(*of_test, classes, fitted["thresholds"])
+    absent = heard_where_absent(model, args.dataset, classes, fitted, batch_size, str(args.model))
+    if absent is not None:
+        per_class["false_positive_clips"], per_class["false_positive_rate"] = absent["checked"], absent["rate"]
+        checked = absent[absent["checked"] > 0]
+        means = checked[["rate", "expected_at_chance"]].mean()
+        result["false_positives"] = {"clips": int(checked["checked"].sum()), **means.to_dict()}
+
     predicted = evaluation.predictions(rows, annotations, classes, scores)
     write_table(predicted[partition == "test"], args.output / "predictions.csv")
     write_table(predicted[partition != "test"], args.output / "predictions_seen.csv")
-    write_table(evaluation.per_class(*of_test, classes, fitted["thresholds"]), args.output / "per_class.csv")
+    write_table(per_class, args.output / "per_class.csv")
     write_table(evaluation.confusion(*of_test, classes), args.output / "confusion.csv")
     write_table(reliability, args.output / "reliability.csv")
     write_table(pd.DataFrame(comparison), args.output / "comparison.csv")

@@ -53,9 +53,13 @@ def number_in(path: Path, row: Row, column: str) -> float:
 
 
 def tasks_of_shard(
-    recordings: Path, annotations: Path, audio_dir: Path, shard: int, n_shards: int, params: dict
+    recordings: Path, annotations: Path, audio_dir: Path, shard: int, n_shards: int, params: dict, plain: bool
 ) -> list[Task]:
-    """Return what has to be in a shard, sorted by id; a recording without annotations has no entry."""
+    """Return what has to be in a shard, sorted by id; a recording without annotations has no entry.
+
+    ``plain``: without margins, and without clips that hold no annotation, which other tables than that of the
+    annotations say nothing of.
+    """
     spans: dict[str, list[clips.Span]] = {}
     for row in read_made(annotations, ("recording_id", "t_min_s", "t_max_s")):
         recording_id = row.cells["recording_id"]
@@ -75,8 +79,8 @@ def tasks_of_shard(
             shortest_s = (params["n_fft"] + 2) / (params["sample_rate_hz"] or sample_rate_hz)
             clips_s = {
                 "annotation": clips.spans(spans[recording_id], duration_s, params),
-                "margin": clips.margins(spans[recording_id], duration_s, params),
-                "context": clips.context(spans[recording_id], duration_s, shortest_s, params),
+                "margin": [] if plain else clips.margins(spans[recording_id], duration_s, params),
+                "context": [] if plain else clips.context(spans[recording_id], duration_s, shortest_s, params),
             }
             tasks[recording_id] = Task(
                 recording_id,
@@ -148,13 +152,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--shard", type=int, required=True)
     parser.add_argument("--shards", type=int, required=True, help="the number of shards")
     parser.add_argument("--params", type=json.loads, required=True, help="the features block, as JSON")
+    parser.add_argument("--plain", action="store_true", help="no clips beside those of the table")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
-    params, name = args.params["features"], f"features shard {args.shard}"
+    params, name = args.params["features"], f"features {args.output.stem.replace('-', ' ')}"
     if not 0 <= args.shard < args.shards:
         raise InputError(f"--shard {args.shard}: expected 0 to {args.shards - 1}")
 
-    tasks = tasks_of_shard(args.recordings, args.annotations, args.audio_dir, args.shard, args.shards, params)
+    place = args.recordings, args.annotations, args.audio_dir, args.shard, args.shards
+    tasks = tasks_of_shard(*place, params, args.plain)
     n_computed, n_dropped, reported_s = 0, 0, time.monotonic()
     with ExitStack() as stack:
         old = open_old(args.output)
