@@ -291,7 +291,7 @@ def test_stage_writes_what_the_network_says(tmp_path, capsys):
     arguments, model, x, rows = a_project(tmp_path)
     stage.main(arguments)
     reports = tmp_path / "reports"
-    names = "comparison confusion metrics per_class predictions predictions_seen reliability"
+    names = "comparison confusion control_predictions metrics per_class predictions predictions_seen reliability"
     assert sorted(path.stem for path in reports.iterdir()) == names.split()
     expected = model.predict_on_batch(x)
     written = [*table_of(reports / "predictions_seen.csv"), *table_of(reports / "predictions.csv")]
