@@ -53,15 +53,11 @@ def write_model(path: Path, params: dict) -> None:
     frames = 1 + round(WINDOW_S * block["sample_rate_hz"]) // block["hop_length"]
     shape = (frames, feature_frames.n_features(block))
     classes = [{"class_index": str(k), "species_id": str(k), "species_name": str(k)} for k in range(N_CLASSES)]
+    found = {"frames": frames, "features": block}
     card = {
         "classes": classes,
         "model": params["model"],
-        "dataset": {
-            **dataset.fit_statistics([], "none", frames, "right"),
-            "frames": frames,
-            "padding": "right",
-            "features": block,
-        },
+        "dataset": dataset.fit_statistics([], {**params["dataset"], "normalization": "none", **found}),
         "input_shape": list(shape),
     }
     network = networks.get(params["model"]["name"])
