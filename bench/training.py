@@ -44,10 +44,8 @@ def main() -> None:
         in_memory = np.load(f"{folder}/x.npy")
         mapped, training_clips = (np.load(f"{folder}/{name}.npy", mmap_mode="r") for name in ("x", "raw"))
         table = np.tile([FRAMES, 0, MARGIN], (N_CLIPS, 1))
-        lengths = np.full(100, FRAMES)
-        draw = fresh_clips.FreshClips(
-            training_clips, table, raw[:100, :FRAMES], lengths, statistics_, params["train"]
-        ).draw
+        usable = np.array([(number, FRAMES) for number in range(100)])
+        draw = fresh_clips.FreshClips(training_clips, table, training_clips, usable, statistics_, params["train"]).draw
         size, rows = params["train"]["batch_size"], np.arange(N_CLIPS)
         plain = {**study_steps.PLAIN_TRAINING, "batch_size": size}
         kinds = {

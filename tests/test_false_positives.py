@@ -7,12 +7,6 @@ from dawnchorus import false_positives
 BOXES = [{"species_id": species_id} for species_id in ("0", "1", "1", "1")]
 
 
-def test_a_box_is_a_negative_label_of_its_own_class_and_nothing_else():
-    labels, mask = false_positives.negative_labels(BOXES, ["0", "1", "2"])
-    assert not labels.any()
-    assert mask.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]]
-
-
 def test_rates_count_each_class_in_its_own_boxes():
     scores = np.array([[0.9, 0.9, 0.0], [0.9, 0.5, 0.0], [0.0, 0.4, 0.0], [0.0, 0.6, 0.9]])
     found = false_positives.rates(BOXES, scores, np.array([0.5, 0.5, 0.5]), ["0", "1", "2"], ["x", "y", "z"])

@@ -25,9 +25,8 @@ def drawn(table, params=PARAMS, background_frames=(4,)):
     training[:] = np.arange(9)[:, None]
     training[1] -= 50
     backgrounds = np.full((len(background_frames), 6, 3), -70, np.float32)
-    made = fresh_clips.FreshClips(
-        training, np.array(table), backgrounds, np.array(background_frames), STATISTICS, {**PARAMS, **params}
-    )
+    usable = np.array(list(enumerate(background_frames)))
+    made = fresh_clips.FreshClips(training, np.array(table), backgrounds, usable, STATISTICS, {**PARAMS, **params})
     return training, made
 
 
@@ -36,7 +35,9 @@ def test_windows_start_everywhere_they_may_and_nowhere_else():
     training, _ = drawn([(4, 1, 3)])
     rng = np.random.default_rng(0)
     statistics = {**STATISTICS, "clip_normalization": "none"}
-    plain = fresh_clips.FreshClips(training, np.array([(4, 1, 3)]), training[:0], np.zeros(0, int), statistics, PARAMS)
+    plain = fresh_clips.FreshClips(
+        training, np.array([(4, 1, 3)]), training[:0], np.zeros((0, 2), int), statistics, PARAMS
+    )
     starts = [int(plain.draw(0, rng)[0, 0]) for _ in range(300)]
     assert set(starts) == {1, 2, 3}
     assert min(starts.count(start) for start in (1, 2, 3)) > 60

@@ -297,22 +297,23 @@ def test_accuracy_is_that_of_known_species_alone():
     assert float(metric.result()) == 0.5
 
 
-def test_negatives_come_with_each_batch_unmixed():
+def test_negatives_come_with_each_batch_unmixed_each_with_its_class():
     x, y, _ = clips(20)
-    targets, negatives = (
-        np.eye(CLASSES, dtype=np.float32)[y],
-        (np.full((3, FRAMES, FEATURES), 9, "f4"), np.array([2, 0, 2])),
-    )
-    params = {**TRAIN, "negative_share": 0.5, "mixup_share": 1.0}
+    # Clip k is full of k, and only the even ones are to be served.
+    stored = np.tile(np.arange(5, dtype=np.float32)[:, None, None] + 10, (1, FRAMES, FEATURES))
+    class_of = {10: 2, 12: 0, 14: 1}
+    negatives = stored.copy(), np.array([0, 2, 4]), np.array([2, 0, 1])
+    params = {**TRAIN, "negative_share": 2.0, "mixup_share": 1.0}
+    targets = np.eye(CLASSES, dtype=np.float32)[y]
     batches = training.Batches(x, targets, np.arange(20), 8, params, negatives=negatives)
     served, labels, weights = batches[0]
-    assert (len(served), len(labels), len(weights)) == (12, 12, 12)
-    assert (served[8:] == 9).all()
+    assert (len(served), len(labels), len(weights)) == (24, 24, 24)
     assert (labels[:8] >= 0).all()
-    assert (labels[8:].min(axis=1) == -1).all()
-    assert (labels[8:].max(axis=1) == 0).all()
-    assert set(labels[8:].argmin(axis=1)) <= {0, 2}
-    assert (negatives[0] == 9).all()
+    for clip, label in zip(served[8:], labels[8:], strict=True):
+        assert (clip == clip[0, 0]).all()
+        assert label.tolist() == [-float(k == class_of[int(clip[0, 0])]) for k in range(CLASSES)]
+    assert {int(clip[0, 0]) for clip in served[8:]} == set(class_of)
+    np.testing.assert_array_equal(negatives[0], stored)
 
 
 def test_what_was_checked_not_to_be_a_species_is_learned_and_nothing_else():
@@ -323,7 +324,8 @@ def test_what_was_checked_not_to_be_a_species_is_learned_and_nothing_else():
     for given in (False, True):
         keras.utils.set_random_seed(3)
         model = networks.get("lstm").build((FRAMES, FEATURES), CLASSES, SMALL["lstm"])
-        negatives = (looks_like_it, np.zeros(len(looks_like_it), int)) if given else None
+        n = len(looks_like_it)
+        negatives = (looks_like_it, np.arange(n), np.zeros(n, int)) if given else None
         params = {**TRAIN, "epochs": 20, "negative_share": 2.0}
         training.fit(model, x, y, np.arange(40), np.arange(0), params, 5, lambda text: None, negatives=negatives)
         scores[given] = model.predict_on_batch(looks_like_it)[:, 0].mean()

@@ -33,17 +33,6 @@ def partitions(boxes: Iterable[tuple[str, str]], known: Iterable[tuple[str, str,
     return [next(iter(parts)) if len(parts) == 1 else "train" for parts in found]
 
 
-def negative_labels(boxes: Sequence[dict], species_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels (boxes, classes) float32 and a mask of the same shape: 1 where the label is known.
-
-    Each row knows one thing, a 0 for its own class; a loss has to leave out all else.
-    """
-    mask = np.zeros((len(boxes), len(species_ids)), np.float32)
-    position = {species_id: number for number, species_id in enumerate(species_ids)}
-    mask[np.arange(len(boxes)), [position[box["species_id"]] for box in boxes]] = 1.0
-    return np.zeros_like(mask), mask
-
-
 def rates(
     boxes: Sequence[dict],
     scores: np.ndarray,

@@ -11,8 +11,9 @@ class FreshClips:
     Args:
         training: frames as they were extracted, shape (training rows, frames, n_features), float32.
         table: (training rows, 3) integers: ``n_frames``, ``first_start`` and ``last_start`` of training_rows.csv.
-        backgrounds: frames without a call, shape (clips, frames, n_features); at least one if ``background_share`` > 0.
-        background_frames: (clips,), how many frames of each background hold sound.
+        backgrounds: frames without a call, shape (clips, frames, n_features).
+        usable: (n, 2) integers: which of the backgrounds are laid under, and how many frames of it hold sound; at least
+            one if ``background_share`` > 0.
         statistics: of the data set, for :func:`dawnchorus.dataset.normalized`.
         params: the block ``train``.
     """
@@ -22,12 +23,12 @@ class FreshClips:
         training: np.ndarray,
         table: np.ndarray,
         backgrounds: np.ndarray,
-        background_frames: np.ndarray,
+        usable: np.ndarray,
         statistics: dict,
         params: dict,
     ):
         self.training, self.table, self.statistics, self.params = training, table, statistics, params
-        self.backgrounds, self.background_frames = backgrounds, background_frames
+        self.backgrounds, self.usable = backgrounds, usable
 
     def draw(self, number: int, rng: np.random.Generator) -> np.ndarray:
         """Return training clip ``number``, normalized and padded: float32, (frames, n_features)."""
@@ -35,8 +36,8 @@ class FreshClips:
         start = int(rng.integers(first_start, last_start + 1))
         clip = np.asarray(self.training[number, start : start + n_frames])
         if rng.random() < self.params["background_share"]:
-            position = int(rng.integers(len(self.backgrounds)))
-            background = self.backgrounds[position, : self.background_frames[position]]
+            position, n_sounding = self.usable[rng.integers(len(self.usable))]
+            background = self.backgrounds[position, :n_sounding]
             turned = np.roll(background, int(rng.integers(len(background))), axis=0)
             gain_db = rng.uniform(self.params["background_min_db"], self.params["background_max_db"])
             clip = augmentation.over_background(clip, turned, gain_db)

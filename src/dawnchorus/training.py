@@ -32,9 +32,9 @@ class Batches(keras.utils.PyDataset):
         params: the block ``train``; None serves the rows as they are, for validation.
         seed: of the order and of the augmentation.
         draw: makes a row's clip anew, given its place among ``rows`` and a generator; None takes it out of ``x``.
-        negatives: clips that were checked not to hold a species, like ``x``, and the index of that species, (clips,).
-            ``negative_share`` of them come with each training clip; their target is -1 for that class, 0 for all others
-            (see :class:`Loss`). Only with one-hot targets.
+        negatives: clips that were checked not to hold a species, like ``x``; which of them to serve, (n,); and the
+            class index of that species, (n,). ``negative_share`` of them come with each training clip; their target is
+            -1 for that class, 0 for all others (see :class:`Loss`). Only with one-hot targets.
         row_weights: what each row of ``x`` weighs in the loss, (rows,); None is 1.
     """
 
@@ -91,11 +91,11 @@ class Batches(keras.utils.PyDataset):
 
     def _negatives(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw clips that hold not their class; they are changed as all are, but not mixed with others."""
-        clips, classes = self.negatives
-        drawn = rng.integers(len(clips), size=n)
+        clips, places, classes = self.negatives
+        drawn = np.sort(rng.integers(len(places), size=n))
         targets = np.zeros((n, self.targets.shape[1]), np.float32)
         targets[np.arange(n), classes[drawn]] = -1
-        return augmentation.augment(clips[np.sort(drawn)], targets, {**self.params, "mixup_share": 0.0}, rng)
+        return augmentation.augment(clips[places[drawn]], targets, {**self.params, "mixup_share": 0.0}, rng)
 
     def on_epoch_end(self) -> None:
         self.start(self.epoch + 1)
@@ -251,7 +251,7 @@ def fit(
     say: Callable[[str], None] = print,
     draw: Callable[[int, np.random.Generator], np.ndarray] | None = None,
     checkpoint: tuple[Path, str] | None = None,
-    negatives: tuple[np.ndarray, np.ndarray] | None = None,
+    negatives: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
 ) -> list[dict]:
     """Train a model in place and return its history, one row an epoch.
 

@@ -142,13 +142,13 @@ def write_training(
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shards", type=Path, nargs="+", required=True)
-    parser.add_argument("--annotations", type=Path, required=True)
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards of features")
+    parser.add_argument("--annotations", type=Path, required=True, help="clean annotations, of rule recordings")
     parser.add_argument("--negatives", type=Path, nargs="+", required=True, help="the shards of false positives")
     parser.add_argument("--false-positives", type=Path, required=True, help="clean false positives, of rule recordings")
-    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--split", type=Path, required=True, help="the partition of each annotation")
     parser.add_argument("--params", type=json.loads, required=True, help="the blocks dataset and split, as JSON")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="folder of the data set")
     args = parser.parse_args(argv)
     params = args.params["dataset"]
 

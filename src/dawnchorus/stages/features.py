@@ -146,14 +146,14 @@ def say_empty_bands(sample_rate_hz: int, params: dict) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--recordings", type=Path, required=True)
-    parser.add_argument("--annotations", type=Path, required=True)
-    parser.add_argument("--audio-dir", type=Path, required=True)
-    parser.add_argument("--shard", type=int, required=True)
+    parser.add_argument("--recordings", type=Path, required=True, help="the audited recordings")
+    parser.add_argument("--annotations", type=Path, required=True, help="clean annotations, of rule recordings")
+    parser.add_argument("--audio-dir", type=Path, required=True, help="folder of the recordings")
+    parser.add_argument("--shard", type=int, required=True, help="which shard to make, from 0")
     parser.add_argument("--shards", type=int, required=True, help="the number of shards")
     parser.add_argument("--params", type=json.loads, required=True, help="the features block, as JSON")
     parser.add_argument("--plain", action="store_true", help="no clips beside those of the table")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="the shard")
     args = parser.parse_args(argv)
     params, name = args.params["features"], f"features {args.output.stem.replace('-', ' ')}"
     if not 0 <= args.shard < args.shards:

@@ -39,22 +39,22 @@ def clips_to_draw(folder: Path, statistics: dict, params: dict) -> fresh_clips.F
     return fresh_clips.FreshClips(
         np.load(folder / "training.npy", mmap_mode="r", allow_pickle=False),
         np.array([[int(row.cells[column]) for column in CLIP_COLUMNS] for row in table]),
-        np.load(folder / "context.npy", mmap_mode="r", allow_pickle=False)[heard],
-        np.array([int(context[place].cells["n_frames"]) for place in heard]),
+        np.load(folder / "context.npy", mmap_mode="r", allow_pickle=False),
+        np.array([(place, int(context[place].cells["n_frames"])) for place in heard]),
         statistics,
         params,
     )
 
 
-def negatives_of(folder: Path, share: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the clips of training recordings that were checked not to hold a species, and its class index."""
+def negatives_of(folder: Path, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return the clips that were checked not to hold a species, which of them train, and the class of each of these."""
     rows = read_made(folder / "negative_rows.csv", ("class_index", "partition"))
     known = [place for place, row in enumerate(rows) if row.cells["partition"] == "train"]
     if not known or share == 0:
         return None
-    clips = np.load(folder / "negatives.npy", mmap_mode="r", allow_pickle=False)
     say(f"{len(known)} clips that were checked not to hold a species, {share:g} of them with each training clip")
-    return clips[known], np.array([int(rows[place].cells["class_index"]) for place in known])
+    classes = np.array([int(rows[place].cells["class_index"]) for place in known])
+    return np.load(folder / "negatives.npy", mmap_mode="r", allow_pickle=False), np.array(known), classes
 
 
 def key_of(params: dict, folder: Path) -> str:
@@ -70,8 +70,8 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, required=True, help="folder of x.npy and its tables")
     parser.add_argument("--params", type=json.loads, required=True, help="seed, model and train, as JSON")
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--threads", type=int, required=True, help="threads of the CPU")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the model")
     args = parser.parse_args(argv)
     params = args.params
 
