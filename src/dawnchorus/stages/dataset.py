@@ -115,6 +115,16 @@ def array_for_whole(path: Path, shape: tuple[int, int, int]) -> Iterator[Callabl
             yield put
 
 
+def write_normalized(path: Path, found: Clips, n_rows: int, n_features: int, statistics: dict) -> list[int]:
+    """Write all clips normalized and padded, and return how many frames of each row hold sound."""
+    n_frames = [0] * n_rows
+    with array_for_whole(path, (n_rows, statistics["frames"], n_features)) as put:
+        for row, clip in found:
+            values, n_frames[row] = dataset.normalized(clip, statistics)
+            put(row, values)
+    return n_frames
+
+
 def write_training(
     path: Path, found: Clips, rows: list[Row], number_of: dict[int, int], n_features: int, features: dict
 ) -> list[tuple]:
@@ -176,16 +186,8 @@ def main(argv: list[str] | None = None) -> None:
             {**params, "frames": frames, "features": features},
         )
         n_features = next(iter(found))[1].shape[1]
-        n_frames = [0] * len(rows)
-        with array_for_whole(args.output / "x.npy", (len(rows), frames, n_features)) as put:
-            for row, clip in found:
-                values, n_frames[row] = dataset.normalized(clip, statistics)
-                put(row, values)
-        negative_frames = [0] * len(boxes)
-        with array_for_whole(args.output / "negatives.npy", (len(boxes), frames, n_features)) as put:
-            for row, clip in negatives:
-                values, negative_frames[row] = dataset.normalized(clip, statistics)
-                put(row, values)
+        n_frames = write_normalized(args.output / "x.npy", found, len(rows), n_features, statistics)
+        negative_frames = write_normalized(args.output / "negatives.npy", negatives, len(boxes), n_features, statistics)
         of_train = (row for row, part in enumerate(parts) if part == "train")
         number_of = {row: position for position, row in enumerate(of_train)}
         training_rows = write_training(args.output / "training.npy", found, rows, number_of, n_features, features)
