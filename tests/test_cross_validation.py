@@ -75,6 +75,9 @@ def test_each_fold_and_seed_has_its_row():
     assert row["clips"] == 20
 
 
+NAMES = {"predictions": "predictions", "controls": "control_predictions"}
+
+
 def a_project(folder):
     truth, fold, groups, (first, second, control) = made()
     split = pd.DataFrame({"annotation_id": range(N_ROWS), "recording_id": groups, "group": groups})
@@ -104,7 +107,9 @@ def a_project(folder):
         "cross_validation": {"seeds": 2},
         "evaluation": {"bootstrap_draws": 100, "top_k": 2},
     }
-    return ["--runs", *runs, "--splits", *words, "--model", "net", "--params", json.dumps(block)], made()
+    tables = {key: [f"{run}/{name}.csv" for run in runs] for key, name in NAMES.items()}
+    arguments = ["--predictions", *tables["predictions"], "--controls", *tables["controls"], "--splits", *words]
+    return [*arguments, "--model", "net", "--params", json.dumps(block)], made()
 
 
 def test_stage_puts_the_folds_together(tmp_path, capsys):

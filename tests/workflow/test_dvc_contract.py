@@ -98,7 +98,7 @@ def test_parameters(rules, stage):
     for name, value in params.items():
         if name == "audio_dir":
             names.add("data.audio_dir")
-        elif name != "audio" and not name.endswith("folder"):
+        elif name != "audio":
             names |= set(json.loads(value))
     assert set(STAGES[stage][1]["params"]) == names, by_rule
 

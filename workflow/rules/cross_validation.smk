@@ -28,7 +28,7 @@ rule folds:
             "src/dawnchorus/tables.py",
         ],
     output:
-        expand(FOLD_DATA + "/split.csv", fold=FOLDS),
+        expand(f"{FOLD_DATA}/split.csv", fold=FOLDS),
     log:
         "logs/folds.log",
     benchmark:
@@ -49,73 +49,68 @@ rule folds:
 
 use rule dataset as fold_dataset with:
     input:
-        split=FOLD_DATA + "/split.csv",
+        split=f"{FOLD_DATA}/split.csv",
         shards=rules.dataset.input.shards,
         negatives=rules.dataset.input.negatives,
         annotations=rules.dataset.input.annotations,
         false_positives=rules.dataset.input.false_positives,
         code=rules.dataset.input.code,
     output:
-        **{name: FOLD_DATA + "/" + Path(path).name for name, path in rules.dataset.output.items()},
+        **{name: f"{FOLD_DATA}/{Path(path).name}" for name, path in rules.dataset.output.items()},
     log:
         "logs/fold_dataset-{fold}.log",
     benchmark:
         "benchmarks/fold_dataset-{fold}.tsv"
     params:
         dataset=block("dataset", "split"),
-        folder=FOLD_DATA,
 
 
 use rule model as fold_model with:
     input:
-        **{name: FOLD_DATA + "/" + Path(path).name for name, path in rules.model.input.items() if name != "code"},
+        **{name: f"{FOLD_DATA}/{Path(path).name}" for name, path in rules.model.input.items() if name != "code"},
         code=rules.model.input.code,
     output:
-        **{name: FOLD_MODEL + "/" + Path(path).name for name, path in rules.model.output.items()},
+        **{name: f"{FOLD_MODEL}/{Path(path).name}" for name, path in rules.model.output.items()},
     log:
         "logs/fold_model-{fold}-{seed}.log",
     benchmark:
         "benchmarks/fold_model-{fold}-{seed}.tsv"
     params:
         model=lambda wildcards: block("model", "train", seed=int(wildcards.seed)),
-        data_folder=FOLD_DATA,
-        folder=FOLD_MODEL,
 
 
 use rule evaluation as fold_evaluation with:
     input:
         **{
-            name: FOLD_DATA + "/" + Path(path).name
+            name: f"{FOLD_DATA}/{Path(path).name}"
             for name, path in rules.evaluation.input.items()
             if str(path).startswith("data/dataset/")
         },
-        model=FOLD_MODEL + "/model.keras",
-        split=FOLD_DATA + "/split.csv",
+        model=f"{FOLD_MODEL}/model.keras",
+        split=f"{FOLD_DATA}/split.csv",
         annotations=rules.evaluation.input.annotations,
         code=rules.evaluation.input.code,
     output:
         **{
-            name: FOLD_REPORT + "/" + Path(path).name
+            name: f"{FOLD_REPORT}/{Path(path).name}"
             for name, path in rules.evaluation.output.items()
             if name != "calibration"
         },
-        calibration=FOLD_MODEL + "/calibration.json",
+        calibration=f"{FOLD_MODEL}/calibration.json",
     log:
         "logs/fold_evaluation-{fold}-{seed}.log",
     benchmark:
         "benchmarks/fold_evaluation-{fold}-{seed}.tsv"
     params:
         evaluation=block("seed", "evaluation"),
-        data_folder=FOLD_DATA,
-        folder=FOLD_REPORT,
 
 
 rule cross_validation:
     """Put the folds together: measures out of fold with intervals, spread over folds and seeds, beside the controls."""
     input:
-        splits=expand(FOLD_DATA + "/split.csv", fold=FOLDS),
-        predictions=expand(FOLD_REPORT + "/predictions.csv", fold=FOLDS, seed=SEEDS),
-        controls=expand(FOLD_REPORT + "/control_predictions.csv", fold=FOLDS, seed=SEEDS),
+        splits=expand(f"{FOLD_DATA}/split.csv", fold=FOLDS),
+        predictions=expand(f"{FOLD_REPORT}/predictions.csv", fold=FOLDS, seed=SEEDS),
+        controls=expand(f"{FOLD_REPORT}/control_predictions.csv", fold=FOLDS, seed=SEEDS),
         code=[
             "src/dawnchorus/stages/cross_validation.py",
             "src/dawnchorus/cross_validation.py",
@@ -141,8 +136,8 @@ rule cross_validation:
     params:
         cross_validation=block("seed", "cross_validation", "evaluation"),
         model=config["model"]["name"],
-        runs=expand(FOLD_REPORT, fold=FOLDS, seed=SEEDS),
     shell:
-        "python -m dawnchorus.stages.cross_validation --runs {params.runs:q} --splits {input.splits:q}"
-        " --model {params.model:q} --params {params.cross_validation:q} --output reports/cross_validation"
+        "python -m dawnchorus.stages.cross_validation --predictions {input.predictions:q}"
+        " --controls {input.controls:q} --splits {input.splits:q} --model {params.model:q}"
+        " --params {params.cross_validation:q} --output reports/cross_validation"
         " 2>&1 | tee {log}"

@@ -45,8 +45,7 @@ rule dataset:
         "../../environment.yml"
     params:
         dataset=block("dataset", "split"),
-        folder="data/dataset",
     shell:
         "python -m dawnchorus.stages.dataset --shards {input.shards:q} --annotations {input.annotations:q}"
         " --negatives {input.negatives:q} --false-positives {input.false_positives:q}"
-        " --split {input.split:q} --params {params.dataset:q} --output {params.folder:q} 2>&1 | tee {log}"
+        ' --split {input.split:q} --params {params.dataset:q} --output "$(dirname {output.x:q})" 2>&1 | tee {log}'

@@ -62,9 +62,7 @@ rule evaluation:
     threads: 8
     params:
         evaluation=block("seed", "evaluation"),
-        data_folder="data/dataset",
-        folder="reports",
     shell:
-        "python -m dawnchorus.stages.evaluation --dataset {params.data_folder:q} --annotations {input.annotations:q}"
+        'python -m dawnchorus.stages.evaluation --dataset "$(dirname {input.x:q})" --annotations {input.annotations:q}'
         " --split {input.split:q} --model {input.model:q} --params {params.evaluation:q} --threads {threads}"
-        " --output {params.folder:q} --calibration {output.calibration:q} 2>&1 | tee {log}"
+        ' --output "$(dirname {output.metrics:q})" --calibration {output.calibration:q} 2>&1 | tee {log}'

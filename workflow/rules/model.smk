@@ -50,8 +50,6 @@ rule model:
         gpu=1,
     params:
         model=block("seed", "model", "train"),
-        data_folder="data/dataset",
-        folder="models",
     shell:
-        "python -m dawnchorus.stages.model --dataset {params.data_folder:q} --params {params.model:q}"
-        " --threads {threads} --output {params.folder:q} 2>&1 | tee {log}"
+        'python -m dawnchorus.stages.model --dataset "$(dirname {input.x:q})" --params {params.model:q}'
+        ' --threads {threads} --output "$(dirname {output.model:q})" 2>&1 | tee {log}'

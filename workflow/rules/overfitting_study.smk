@@ -10,10 +10,12 @@ STEP = "models/overfitting_study/step-{step}"
 use rule model as study_model with:
     input:
         **{name: path for name, path in rules.model.input.items() if name != "code"},
-        code=[path for path in rules.model.input.code if not path.endswith(f"/{config['model']['name']}.py")]
-        + ["src/dawnchorus/networks/article.py"],
+        code=[
+            path.replace(f"networks/{config['model']['name']}.py", "networks/article.py")
+            for path in rules.model.input.code
+        ],
     output:
-        **{name: STEP + "/" + Path(path).name for name, path in rules.model.output.items()},
+        **{name: f"{STEP}/{Path(path).name}" for name, path in rules.model.output.items()},
     log:
         "logs/study_model-{step}.log",
     benchmark:
@@ -24,14 +26,12 @@ use rule model as study_model with:
             model=STUDY[int(wildcards.step) - 1]["model"],
             train=study_steps.training(config["overfitting_study"]),
         ),
-        data_folder="data/dataset",
-        folder=STEP,
 
 
 rule overfitting_study:
     """Draw training and validation of every step, and say where overfitting begins."""
     input:
-        histories=expand(STEP + "/history.csv", step=range(1, len(STUDY) + 1)),
+        histories=expand(f"{STEP}/history.csv", step=range(1, len(STUDY) + 1)),
         code=[
             "src/dawnchorus/stages/overfitting_study.py",
             "src/dawnchorus/overfitting_study.py",

@@ -31,7 +31,8 @@ def scores_of(table: pd.DataFrame, species_ids: list[str], path: Path) -> np.nda
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="folders of the evaluations, fold by fold")
+    parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="of each seed, fold by fold")
+    parser.add_argument("--controls", type=Path, nargs="+", required=True, help="their scores, in the same order")
     parser.add_argument("--splits", type=Path, nargs="+", required=True, help="the split.csv of each fold")
     parser.add_argument(
         "--params", type=json.loads, required=True, help="seed, cross_validation and evaluation, as JSON"
@@ -42,29 +43,29 @@ def main(argv: list[str] | None = None) -> None:
     params, seed = args.params["evaluation"], args.params["seed"]
     n_seeds, n_folds = args.params["cross_validation"]["seeds"], len(args.splits)
     seeds = [seed + number for number in range(n_seeds)]
-    if len(args.runs) != n_folds * n_seeds:
-        raise InputError(f"--runs: {len(args.runs)} folders; expected {n_folds} folds of {n_seeds} seeds")
+    if not len(args.predictions) == len(args.controls) == n_folds * n_seeds:
+        raise InputError(f"--predictions: {len(args.predictions)} tables; expected {n_folds} folds of {n_seeds} seeds")
 
     split = read_table(args.splits[0], ("annotation_id", "recording_id", "group"))
     position_of = {annotation_id: number for number, annotation_id in enumerate(split["annotation_id"])}
     truth, fold = np.full(len(split), -1), np.full(len(split), -1)
     scores: dict[tuple[str, int], dict[int, np.ndarray]] = {}
     species_ids, out_of_fold = None, []
-    for number, folder in enumerate(args.runs):
+    for number, (path, of_controls) in enumerate(zip(args.predictions, args.controls, strict=True)):
         of_fold, of_seed = divmod(number, n_seeds)
-        tested = read_table(folder / "predictions.csv", TEST_COLUMNS)
+        tested = read_table(path, TEST_COLUMNS)
         ids = [name.removeprefix("score_") for name in tested.columns if name.startswith("score_")]
         if species_ids is None:
             species_ids = ids
         positions = [position_of[annotation_id] for annotation_id in tested["annotation_id"]]
         truth[positions], fold[positions] = [ids.index(key) for key in tested["true_species_id"]], of_fold
-        found = scores_of(tested, species_ids, folder / "predictions.csv")
+        found = scores_of(tested, species_ids, path)
         scores.setdefault((args.model, of_seed), {}).update(zip(positions, found, strict=True))
         out_of_fold.append(tested.assign(fold=of_fold + 1, seed=seeds[of_seed]))
-        of_controls = read_table(folder / "control_predictions.csv", ("model", "annotation_id"))
-        for name, table in of_controls.groupby("model", sort=False):
+        answered = read_table(of_controls, ("model", "annotation_id"))
+        for name, table in answered.groupby("model", sort=False):
             positions = [position_of[annotation_id] for annotation_id in table["annotation_id"]]
-            found = scores_of(table, species_ids, folder / "control_predictions.csv")
+            found = scores_of(table, species_ids, of_controls)
             scores.setdefault((str(name), of_seed), {}).update(zip(positions, found, strict=True))
     if (fold < 0).any():
         left = split["annotation_id"][fold < 0].iloc[0]
