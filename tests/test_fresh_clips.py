@@ -25,7 +25,7 @@ def drawn(table, params=PARAMS, background_frames=(4,)):
     training[:] = np.arange(9)[:, None]
     training[1] -= 50
     backgrounds = np.full((len(background_frames), 6, 3), -70, np.float32)
-    usable = np.array(list(enumerate(background_frames)))
+    usable = np.array(list(enumerate(background_frames)), dtype=int).reshape(-1, 2)
     made = fresh_clips.FreshClips(training, np.array(table), backgrounds, usable, STATISTICS, {**PARAMS, **params})
     return training, made
 
@@ -58,6 +58,13 @@ def test_backgrounds_are_laid_under_the_asked_share_of_clips(share):
     plain = dataset.normalized(training[1, :4], STATISTICS)[0]
     changed = [not np.allclose(made.draw(1, rng), plain, atol=1e-3) for _ in range(400)]
     assert np.mean(changed) == pytest.approx(share, abs=0.08)
+
+
+def test_without_any_background_none_is_laid_under():
+    training, made = drawn([(4, 0, 0)], {"background_share": 1.0, **LOUD}, background_frames=())
+    np.testing.assert_array_equal(
+        made.draw(0, np.random.default_rng(0)), dataset.normalized(training[0, :4], STATISTICS)[0]
+    )
 
 
 def test_only_the_frames_of_a_background_that_hold_sound_are_used():

@@ -12,8 +12,8 @@ class FreshClips:
         training: frames as they were extracted, shape (training rows, frames, n_features), float32.
         table: (training rows, 3) integers: ``n_frames``, ``first_start`` and ``last_start`` of training_rows.csv.
         backgrounds: frames without a call, shape (clips, frames, n_features).
-        usable: (n, 2) integers: which of the backgrounds are laid under, and how many frames of it hold sound; at least
-            one if ``background_share`` > 0.
+        usable: (n, 2) integers: which of the backgrounds are laid under, and how many frames of it hold sound.
+            Without any, no background is laid under.
         statistics: of the data set, for :func:`dawnchorus.dataset.normalized`.
         params: the block ``train``.
     """
@@ -35,7 +35,7 @@ class FreshClips:
         n_frames, first_start, last_start = self.table[number]
         start = int(rng.integers(first_start, last_start + 1))
         clip = np.asarray(self.training[number, start : start + n_frames])
-        if rng.random() < self.params["background_share"]:
+        if len(self.usable) and rng.random() < self.params["background_share"]:
             position, n_sounding = self.usable[rng.integers(len(self.usable))]
             background = self.backgrounds[position, :n_sounding]
             turned = np.roll(background, int(rng.integers(len(background))), axis=0)

@@ -34,13 +34,12 @@ def clips_to_draw(folder: Path, statistics: dict, params: dict) -> fresh_clips.F
     context = read_made(folder / "context_rows.csv", ("partition", "n_frames"))
     heard = [place for place, row in enumerate(context) if row.cells["partition"] == "train"]
     if params["background_share"] and not heard:
-        expected = "clips without annotation in training recordings, or 0; see features.context_clips"
-        raise InputError(f"train.background_share: {params['background_share']:g}: expected {expected}")
+        say("no clip without an annotation in the training recordings, so no background is laid under")
     return fresh_clips.FreshClips(
         np.load(folder / "training.npy", mmap_mode="r", allow_pickle=False),
         np.array([[int(row.cells[column]) for column in CLIP_COLUMNS] for row in table]),
         np.load(folder / "context.npy", mmap_mode="r", allow_pickle=False),
-        np.array([(place, int(context[place].cells["n_frames"])) for place in heard]),
+        np.array([(place, int(context[place].cells["n_frames"])) for place in heard], dtype=int).reshape(-1, 2),
         statistics,
         params,
     )
