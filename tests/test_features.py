@@ -244,20 +244,33 @@ def test_every_value_of_every_shard(project, capsys):
     assert sorted(seen) == sorted(project.recordings)
 
 
-def test_a_plain_shard_holds_only_what_the_table_names(project, capsys):
+def test_false_positives_have_a_shard_of_their_own_with_nothing_else_in_it(project, capsys):
     project.params |= {**LOG_MEL, "clip": "window", "window_s": 0.5, "jitter_s": 0.25, "context_gap_s": 0.0}
     project.params["context_clips"] = 1
+    arguments, boxes = project.arguments(0), project.folder / "false_positives.csv"
+    header, *rows = (project.folder / "annotations.csv").read_text().splitlines()
+    boxes.write_text("\n".join([header, *rows[::2]]) + "\n")
+    path = project.folder / "negatives-0.zip"
+    stage.main([*arguments, "--false-positives", str(boxes), "--negatives", str(path)])
     found = {}
-    for flags in ((), ("--plain",)):
-        stage.main([*project.arguments(0), *flags])
-        with shards.Shard(project.shard(0)) as shard:
+    for name in (project.shard(0), path):
+        with shards.Shard(name) as shard:
             assert shard.params == project.params
             kinds = {kind: [shard.clips(key, kind) for key in shard.recording_ids] for kind in shards.KINDS}
-            found[flags] = {kind: sum(map(len, clips)) for kind, clips in kinds.items()}
-    n = sum(key in project.of_shard(0) for key, *_ in project.annotations)
-    assert found[()]["annotation"] == found[()]["margin"] == n
-    assert found[()]["context"] > 0
-    assert found[("--plain",)] == {"annotation": n, "margin": 0, "context": 0}
+            found[name] = {kind: sum(map(len, clips)) for kind, clips in kinds.items()}
+    of_shard = [key in project.of_shard(0) for key, *_ in project.annotations]
+    assert found[project.shard(0)]["annotation"] == found[project.shard(0)]["margin"] == sum(of_shard)
+    assert found[project.shard(0)]["context"] > 0
+    assert found[path] == {"annotation": sum(of_shard[::2]), "margin": 0, "context": 0}
+    said = capsys.readouterr().out
+    assert "features negatives 0:" in said
+    # Most tables have none; nothing is said of that.
+    boxes.write_text(header + "\n")
+    path.unlink()
+    stage.main([*arguments, "--false-positives", str(boxes), "--negatives", str(path)])
+    assert "negatives" not in capsys.readouterr().out
+    with shards.Shard(path) as shard:
+        assert shard.recording_ids == []
 
 
 def test_own_rate_and_windows(project, capsys):

@@ -37,10 +37,7 @@ rule features:
         features=block("features"),
         audio_dir=config["data"]["audio_dir"],
     shell:
-        "( python -m dawnchorus.stages.features --recordings {input.recordings:q}"
-        " --annotations {input.annotations:q} --audio-dir {params.audio_dir:q} --shard {wildcards.shard}"
-        " --shards 8 --params {params.features:q} --output {output.shard:q}"
-        " && python -m dawnchorus.stages.features --recordings {input.recordings:q}"
-        " --annotations {input.false_positives:q} --plain --audio-dir {params.audio_dir:q}"
-        " --shard {wildcards.shard} --shards 8 --params {params.features:q} --output {output.negatives:q}"
-        " ) 2>&1 | tee {log}"
+        "python -m dawnchorus.stages.features --recordings {input.recordings:q}"
+        " --annotations {input.annotations:q} --false-positives {input.false_positives:q}"
+        " --audio-dir {params.audio_dir:q} --shard {wildcards.shard} --shards 8 --params {params.features:q}"
+        " --output {output.shard:q} --negatives {output.negatives:q} 2>&1 | tee {log}"

@@ -144,30 +144,15 @@ def say_empty_bands(sample_rate_hz: int, params: dict) -> None:
         print(f"features: {n_empty} of {n_mels} mel bands are narrower than an FFT bin, so always empty")
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--recordings", type=Path, required=True, help="the audited recordings")
-    parser.add_argument("--annotations", type=Path, required=True, help="clean annotations, of rule recordings")
-    parser.add_argument("--audio-dir", type=Path, required=True, help="folder of the recordings")
-    parser.add_argument("--shard", type=int, required=True, help="which shard to make, from 0")
-    parser.add_argument("--shards", type=int, required=True, help="the number of shards")
-    parser.add_argument("--params", type=json.loads, required=True, help="the features block, as JSON")
-    parser.add_argument("--plain", action="store_true", help="no clips beside those of the table")
-    parser.add_argument("--output", type=Path, required=True, help="the shard")
-    args = parser.parse_args(argv)
-    params, name = args.params["features"], f"features {args.output.stem.replace('-', ' ')}"
-    if not 0 <= args.shard < args.shards:
-        raise InputError(f"--shard {args.shard}: expected 0 to {args.shards - 1}")
-
-    place = args.recordings, args.annotations, args.audio_dir, args.shard, args.shards
-    tasks = tasks_of_shard(*place, params, args.plain)
+def make(tasks: list[Task], output: Path, params: dict, name: str) -> str:
+    """Make a shard of what its old self already holds and of what has to be computed; return what was done."""
     n_computed, n_dropped, reported_s = 0, 0, time.monotonic()
     with ExitStack() as stack:
-        old = open_old(args.output)
+        old = open_old(output)
         if old:
             stack.enter_context(old)
             n_dropped = len(set(old.recording_ids) - {task.recording_id for task in tasks})
-        writer = stack.enter_context(shards.write_shard(args.output, params))
+        writer = stack.enter_context(shards.write_shard(output, params))
         for n_done, task in enumerate(tasks):
             if time.monotonic() - reported_s > PROGRESS_INTERVAL_S:
                 print(f"{name}: {n_done} of {len(tasks)} recordings", flush=True)
@@ -180,7 +165,33 @@ def main(argv: list[str] | None = None) -> None:
                 say_empty_bands(task.sample_rate_hz, params)
             n_computed += 1
     n_kept = len(tasks) - n_computed
-    print(f"{name}: {len(tasks)} recordings: {n_computed} computed, {n_kept} kept, {n_dropped} dropped")
+    return f"{name}: {len(tasks)} recordings: {n_computed} computed, {n_kept} kept, {n_dropped} dropped"
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recordings", type=Path, required=True, help="the audited recordings")
+    parser.add_argument("--annotations", type=Path, required=True, help="clean annotations, of rule recordings")
+    parser.add_argument("--false-positives", type=Path, help="clean false positives, for --negatives")
+    parser.add_argument("--audio-dir", type=Path, required=True, help="folder of the recordings")
+    parser.add_argument("--shard", type=int, required=True, help="which shard to make, from 0")
+    parser.add_argument("--shards", type=int, required=True, help="the number of shards")
+    parser.add_argument("--params", type=json.loads, required=True, help="the features block, as JSON")
+    parser.add_argument("--output", type=Path, required=True, help="the shard")
+    parser.add_argument("--negatives", type=Path, help="the shard of the false positives")
+    args = parser.parse_args(argv)
+    params = args.params["features"]
+    if not 0 <= args.shard < args.shards:
+        raise InputError(f"--shard {args.shard}: expected 0 to {args.shards - 1}")
+
+    wanted = [("shard", args.annotations, args.output, False)]
+    if args.negatives:
+        wanted.append(("negatives", args.false_positives, args.negatives, True))
+    for name, table, output, plain in wanted:
+        tasks = tasks_of_shard(args.recordings, table, args.audio_dir, args.shard, args.shards, params, plain)
+        done = make(tasks, output, params, f"features {name} {args.shard}")
+        if tasks or not plain:
+            print(done)
 
 
 if __name__ == "__main__":
