@@ -1,4 +1,7 @@
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -130,3 +133,15 @@ def test_a_class_that_cannot_reach_all_partitions_is_a_problem_in_each_row():
 
 def test_classes_are_ordered_as_numbers_then_as_words():
     assert recordings.class_order(["10", "9", "wren", "9", "owl"]) == ["9", "10", "owl", "wren"]
+
+
+def test_what_the_snakefile_imports_loads_no_numerical_library():
+    """Every snakemake process, each job of a cluster too, would wait for it."""
+    root = Path(__file__).parents[1]
+    lines = (root / "Snakefile").read_text().splitlines()
+    imports = [line for line in lines if line.startswith("from dawnchorus")]
+    assert len(imports) == 2
+    loaded = "print(sorted({'numpy', 'pandas', 'librosa', 'keras', 'matplotlib', 'sklearn'} & set(sys.modules)))"
+    code = "\n".join(["import sys", f"sys.path.insert(0, {str(root / 'src')!r})", *imports, loaded])
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -3,12 +3,16 @@
 A row says that its box does not hold its species. It says nothing of other species, and never that nothing is there.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from __future__ import annotations
 
-import numpy as np
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from dawnchorus.recordings import Read, class_order
 from dawnchorus.tables import Problem
+
+if TYPE_CHECKING:
+    import numpy as np
 
 COLUMNS = ("species_id", "species_name", "checked", "false_positives", "rate", "expected_at_chance")
 
@@ -46,6 +50,8 @@ def rates(
     NaN for a class without boxes. ``expected_at_chance``: the share of all boxes, whatever their species, in which the
     model hears the class: what the rate would be if it did not depend on the box having been mistaken for the class.
     """
+    import numpy as np
+
     heard = scores >= thresholds
     of_class = np.array([box["species_id"] for box in boxes], dtype=object)
     table = []
