@@ -54,7 +54,8 @@ PARAMS = {
     "features": {"kind": "log_mel", "sample_rate_hz": None, "n_fft": 256, "hop_length": 128, "n_mels": 16},
     "features_reset": {"f_min_hz": 0.0, "f_max_hz": None, "clip": "annotation"},
     "model": {"name": "logistic_regression", "l2": 0.001},
-    "train": {"epochs": 5, "early_stopping_patience": None},
+    "train": {"epochs": 5, "early_stopping_patience": None, "background_share": 0.0},
+    "cross_validation": {"validation_fraction": 0.2},
     "figures": {"example_species": 1},
 }
 
