@@ -123,7 +123,7 @@ def on_simulated(tmp_path_factory) -> Project:
     params, default = project.params(), yaml.safe_load((ROOT / "params.yaml").read_text())
     params["data"] = default["data"]
     params["simulate"] = {"set": {**default["simulate"]["set"], **SIMULATED}}
-    params["model"], params["train"] = default["model"], {**default["train"], "epochs": 1}
+    params["model"], params["train"] = default["model"], {**default["train"], "epochs": 1, "background_share": 0.0}
     project.write_params(params)
     project.dvc_repro()
     assert project.run("dvc", "status").stdout.count("up to date") == 1
