@@ -106,7 +106,8 @@ def over_background(clip: np.ndarray, background: np.ndarray, gain_db: float) ->
     A background of another length is repeated or cut.
     """
     other = np.resize(background, clip.shape) + np.float32(gain_db)
-    return (np.logaddexp(clip / DB, other / DB) * DB).astype(clip.dtype)
+    # Not logaddexp: decibels of sound are far from where a power overflows, and this is several times as fast.
+    return (np.log(np.exp(clip / DB) + np.exp(other / DB)) * DB).astype(clip.dtype)
 
 
 def augment(
