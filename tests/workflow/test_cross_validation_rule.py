@@ -19,6 +19,8 @@ def test_folds_are_the_rules_again_and_cost_only_what_is_new(project):
         assert sorted(tested) == sorted(row["annotation_id"] for row in csv.DictReader(file))
     found = json.loads((reports / "metrics.json").read_text())
     assert {"logistic_regression", "majority class", "SVM on pooled statistics"} <= set(found)
+    # Git is not bothered with what is made on demand.
+    assert project.run("git", "status", "--porcelain").stdout.split() == ["M", "params.yaml"]
     # A second run has nothing to do, one more seed costs its trainings, and the experiment itself is as it was.
     assert not rules_of(project.run("snakemake", "--cores", "2", "cross_validation").stdout)
     project.set("cross_validation.seeds", 2)
@@ -35,3 +37,4 @@ def test_the_study_trains_every_step_and_nothing_else(project):
     with (project.path / "reports/overfitting_study.csv").open(newline="") as file:
         assert [row["network"] for row in csv.DictReader(file)] == ["LSTM 4", "+ dense 3", "+ dropout"]
     assert (project.path / "reports/overfitting_study.png").stat().st_size > 10_000
+    assert project.run("git", "status", "--porcelain").stdout.split() == ["M", "params.yaml"]
