@@ -1,13 +1,18 @@
 """The command line: help that comes at once, errors of one line, a trace if asked for, progress in terminal and log."""
 
 import io
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from dawnchorus import cli
 from dawnchorus.progress import ERASE_LINE, Progress
+
+# A process of its own finds the package here, whether it is installed or not.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
 
 
 class Terminal(io.StringIO):
@@ -18,7 +23,7 @@ class Terminal(io.StringIO):
 def test_help_names_every_command_and_loads_none(capsys):
     code = "from dawnchorus import cli; import sys; sys.argv = ['dawnchorus', '--help']\ntry: cli.main()\n"
     code += "finally: print(sorted({'pandas', 'numpy', 'dawnchorus.compare', 'dawnchorus.detect'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENVIRONMENT)
     assert all(f"    {name} " in done.stdout for name in cli.COMMANDS)
     assert done.stdout.splitlines()[-1] == "[]"
 
@@ -67,7 +72,7 @@ def test_what_nobody_expected_is_one_line_too(capsys, monkeypatch):
 def test_a_reader_who_has_seen_enough_is_no_error():
     code = "from dawnchorus import cli, detect; detect.main = lambda args: print('x' * 10**7)\n"
     command = [sys.executable, "-c", f"{code}raise SystemExit(cli.main({WRONG}))"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
         assert process.stdout.read(1) == b"x"
         process.stdout.close()
         assert process.stderr.read() == b""

@@ -88,12 +88,13 @@ def test_two_trainings_with_one_seed_are_the_same_and_another_seed_is_not(tmp_pa
     lines = [f"{label},{part}" for label, part in zip(y, parts, strict=True)]
     (tmp_path / "dataset/rows.csv").write_text("\n".join(["class_index,partition", *lines]) + "\n")
     (tmp_path / "dataset/classes.csv").write_text("class_index,species_id,species_name\n0,a,a\n1,b,b\n2,c,c\n")
-    (tmp_path / "dataset/statistics.json").write_text("{}")
+    (tmp_path / "dataset/statistics.json").write_text('{"features": {"clip": "annotation", "jitter_s": 0.0}}')
+    (tmp_path / "dataset/negative_rows.csv").write_text("class_index,partition\n")
     default = yaml.safe_load((ROOT / "params.yaml").read_text())
     histories = []
     for run, seed in enumerate((5, 5, 6)):
         params = {"seed": seed, "model": {"name": "lstm", "units": 8, "bidirectional": False, "dropout": 0.5}}
-        params["train"] = {**default["train"], "epochs": 3}
+        params["train"] = {**default["train"], "epochs": 3, "background_share": 0.0}
         command = [sys.executable, "-m", "dawnchorus.stages.model", "--dataset", "dataset", "--threads", "2"]
         command += ["--params", json.dumps(params), "--output", f"models-{run}"]
         env = {**environment(), "PYTHONPATH": str(ROOT / "src")}
