@@ -14,7 +14,7 @@ test: .venv/ready
 	$(BIN)/python -m pytest -n 2
 
 test-table: .venv/ready
-	$(BIN)/python -m pytest -n 2 -m table
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m table
 
 bench: .venv/ready
 	PYTHONPATH=src $(BIN)/python bench/workflow.py
