@@ -342,8 +342,11 @@ def test_the_second_of_two_runs_says_so_and_stops(project, tool):
 
 
 # 13
-@TOOLS
-@pytest.mark.parametrize("product", ["reports/metrics.json", "models/model.keras", "data/features/shard-2.zip"])
+# The longest tests: the tools take turns.
+@pytest.mark.parametrize(
+    ("product", "tool"),
+    [("reports/metrics.json", "snakemake"), ("models/model.keras", "dvc"), ("data/features/shard-2.zip", "snakemake")],
+)
 def test_a_product_restored_alone_is_not_blessed(project, tool, product):
     project.set("features.n_mels", 12)
     project.set("train.epochs", 7)
@@ -364,8 +367,7 @@ def test_a_product_restored_alone_is_not_blessed(project, tool, product):
 
 
 # 14
-@TOOLS
-@pytest.mark.parametrize("link", ["hardlink", "symlink"])
+@pytest.mark.parametrize(("link", "tool"), [("hardlink", "snakemake"), ("symlink", "dvc")])
 def test_links_into_the_cache_are_never_written_through(two_commits, tool, link):
     project = two_commits
     project.run("dvc", "config", "--local", "cache.type", link)
