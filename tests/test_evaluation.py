@@ -444,8 +444,8 @@ def test_tables_that_do_not_fit_are_one_clear_line(tmp_path):
 
 
 def test_scores_of_float32_survive_the_table(tmp_path):
-    from dawnchorus.stages import evaluation as stage
+    from dawnchorus import tables
 
     scores = np.random.default_rng(0).dirichlet(np.ones(5), 400).astype(np.float32)
-    stage.write_table(pd.DataFrame(scores), tmp_path / "scores.csv")
+    tables.write_table(tmp_path / "scores.csv", pd.DataFrame(scores))
     assert (pd.read_csv(tmp_path / "scores.csv").to_numpy(dtype=np.float32) == scores).all()

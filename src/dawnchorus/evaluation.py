@@ -191,7 +191,7 @@ def summary(result: dict[str, dict], majority_name: str | None) -> list[str]:
         "lwlrap": "LWLRAP",
     }
     lines = [
-        f"test {', '.join(f'{label} {_with_ends(test, name)}' for name, label in named.items())}, loss "
+        f"test {', '.join(f'{label} {with_ends(test, name)}' for name, label in named.items())}, loss "
         f"{test['loss']:.3f} ({test['support']} clips of {test['groups']} groups; 95 % intervals over groups)"
     ]
     if gap["accuracy"] is not None:
@@ -207,8 +207,8 @@ def summary(result: dict[str, dict], majority_name: str | None) -> list[str]:
         shown = svm["advantage_low"] is not None and svm["advantage_low"] > 0
         verdict = "" if shown else "; that is not shown to be better"
         lines.append(
-            f"an SVM on pooled statistics scores {_with_ends(svm, 'accuracy')}, this model "
-            f"{_with_ends(svm, 'advantage', '+')} to that{verdict}"
+            f"an SVM on pooled statistics scores {with_ends(svm, 'accuracy')}, this model "
+            f"{with_ends(svm, 'advantage', '+')} to that{verdict}"
         )
     if context.get("accuracy") is not None:
         leak = context["accuracy_low"] is not None and context["accuracy_low"] > (
@@ -217,7 +217,7 @@ def summary(result: dict[str, dict], majority_name: str | None) -> list[str]:
         verdict = "; the background gives classes away" if leak else ""
         lines.append(
             "on sound of the same recordings without a call the model scores "
-            f"{_with_ends(context, 'accuracy')} ({context['clips']} clips){verdict}"
+            f"{with_ends(context, 'accuracy')} ({context['clips']} clips){verdict}"
         )
     if absent := result.get("false_positives"):
         lines.append(
@@ -232,7 +232,7 @@ def summary(result: dict[str, dict], majority_name: str | None) -> list[str]:
     return lines
 
 
-def _with_ends(values: dict, name: str, sign: str = "") -> str:
+def with_ends(values: dict, name: str, sign: str = "") -> str:
     """Return a number with its interval, as text."""
     low, high = values[f"{name}_low"], values[f"{name}_high"]
     return f"{values[name]:{sign}.3f}" + ("" if low is None else f" [{low:{sign}.3f}, {high:{sign}.3f}]")

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from dawnchorus.errors import InputError
+from dawnchorus.recordings import class_order
 
 
 def drawn(classes: np.ndarray, groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
@@ -26,7 +27,7 @@ def of_column(values: list[str], groups: np.ndarray, n_folds: int, column: str) 
 
     Another number of values than ``n_folds``, or a group that lies in two folds, raises :class:`InputError`.
     """
-    names = sorted(set(values), key=lambda text: (not text.isdecimal(), int(text) if text.isdecimal() else 0, text))
+    names = class_order(values)
     if len(names) != n_folds:
         shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
         raise InputError(

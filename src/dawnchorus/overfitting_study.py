@@ -11,11 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dawnchorus.figure_style import COLOURS, DPI, FAINT, INK, styled
-
-
-def turning_point(history: pd.DataFrame) -> int:
-    """Return the epoch of the lowest validation loss: what is learned after it does not carry over."""
-    return int(history["epoch"][history["val_loss"].idxmin()])
+from dawnchorus.figures import best_epoch
 
 
 def table(labels: Sequence[str], histories: Sequence[pd.DataFrame]) -> list[dict]:
@@ -26,7 +22,7 @@ def table(labels: Sequence[str], histories: Sequence[pd.DataFrame]) -> list[dict
     """
     rows = []
     for number, (label, history) in enumerate(zip(labels, histories, strict=True), start=1):
-        turn, row = turning_point(history), {"step": number, "network": label}
+        turn, row = best_epoch(history), {"step": number, "network": label}
         row["overfitting_begins_at_epoch"] = turn
         for when, epoch in (("there", turn), ("last", int(history["epoch"].iloc[-1]))):
             at = history[history["epoch"] == epoch].iloc[0]
@@ -46,7 +42,7 @@ def figure(labels: Sequence[str], histories: Sequence[pd.DataFrame]) -> Figure:
     highest = max(np.nanmax(history[["loss", "val_loss"]].to_numpy(float)[1:]) for history in histories)
     chance = max(history[["loss", "val_loss"]].to_numpy(float)[0].max() for history in histories)
     for column, (label, history) in enumerate(zip(labels, histories, strict=True)):
-        turn = turning_point(history)
+        turn = best_epoch(history)
         for ax, quantity in zip(axes[:2, column], ("loss", "accuracy"), strict=True):
             known, seen = history[quantity], history["val_" + quantity]
             ax.fill_between(history["epoch"], known, seen, color=FAINT, alpha=0.18, linewidth=0, label="gap")

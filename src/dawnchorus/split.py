@@ -3,9 +3,20 @@
 import numpy as np
 
 from dawnchorus.errors import InputError
+from dawnchorus.tables import Row
 
 PARTITIONS = ("train", "validation", "test")
 N_DRAWS = 2000
+
+
+def column_of(rows: list[Row], columns: list[str], name: str, key: str) -> list[str]:
+    """Return a column of the annotations, which ``key`` of params.yaml names; an unknown one is an InputError."""
+    if name not in columns:
+        raise InputError(
+            f"params.yaml: {key}: {name!r}: expected a column of the annotations or of data.recordings_table, one of "
+            f"{', '.join(columns)}"
+        )
+    return [row.cells[name] for row in rows]
 
 
 def grouped(

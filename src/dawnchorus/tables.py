@@ -92,6 +92,12 @@ def read_table(path: str | os.PathLike, required: Sequence[str]):
     return pd.DataFrame([row.cells for row in rows], columns=header)
 
 
+def write_table(path: str | os.PathLike, table) -> None:
+    """Write a pandas table as CSV, whole; nine significant digits carry a float32 there and back."""
+    with write_whole(path) as file:
+        table.to_csv(file, index=False, float_format="%.9g", lineterminator="\n")
+
+
 def _read_whole(path: str | os.PathLike, required: Sequence[str]) -> tuple[list[str], list[Row]]:
     header, rows, problems = read_rows(path, required)
     if problems:

@@ -37,6 +37,7 @@ rule overfitting_study:
             "src/dawnchorus/overfitting_study.py",
             "src/dawnchorus/study_steps.py",
             "src/dawnchorus/figure_style.py",
+            "src/dawnchorus/figures.py",
             "src/dawnchorus/errors.py",
             "src/dawnchorus/files.py",
             "src/dawnchorus/tables.py",

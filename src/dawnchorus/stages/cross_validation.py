@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dawnchorus import bootstrap, cross_validation
+from dawnchorus import bootstrap, cross_validation, evaluation
 from dawnchorus.errors import InputError, run
 from dawnchorus.files import write_whole
 from dawnchorus.seeds import rng
-from dawnchorus.tables import read_table
+from dawnchorus.tables import read_table, write_table
 
 TEST_COLUMNS = ("annotation_id", "recording_id", "true_species_id")
 
@@ -93,8 +93,7 @@ def main(argv: list[str] | None = None) -> None:
         ("folds", pd.DataFrame(per_fold)),
         ("comparison", pd.DataFrame(comparison)),
     ):
-        with write_whole(args.output / f"{name}.csv") as file:
-            table.to_csv(file, index=False, float_format="%.9g", lineterminator="\n")
+        write_table(args.output / f"{name}.csv", table)
     with write_whole(args.output / "metrics.json") as file:
         rows = {row["model"]: {key: row[key] for key in row if key != "model"} for row in comparison}
         json.dump(rows, file, indent=2, allow_nan=False)
@@ -106,22 +105,17 @@ def main(argv: list[str] | None = None) -> None:
 def line_of(row: dict, n_folds: int) -> str:
     """Return what a person wants to know of one model, as one line."""
 
-    def shown(value: float | None, sign: str = "") -> str:
-        return "-" if value is None else f"{value:{sign}.3f}"
+    def shown(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}"
 
-    def with_ends(name: str, sign: str = "") -> str:
-        low, high = row[f"{name}_low"], row[f"{name}_high"]
-        return shown(row[name], sign) + ("" if low is None else f" [{shown(low, sign)}, {shown(high, sign)}]")
-
-    text = (
-        f"{row['model']}: accuracy {with_ends('accuracy')} out of fold ({row['clips']} clips of {row['groups']} groups)"
-    )
+    accuracy = evaluation.with_ends(row, "accuracy")
+    text = f"{row['model']}: accuracy {accuracy} out of fold ({row['clips']} clips of {row['groups']} groups)"
     text += f"; {n_folds} folds {shown(row['accuracy_fold_mean'])} +- {shown(row['accuracy_fold_sd'])}"
     if row["accuracy_seed_sd"] is not None:
         text += f"; {row['seeds']} seeds +- {shown(row['accuracy_seed_sd'])}"
-    text += f"; LWLRAP {with_ends('lwlrap')}"
+    text += f"; LWLRAP {evaluation.with_ends(row, 'lwlrap')}"
     if row["advantage"] is not None:
-        text += f"; the recipe's advantage {with_ends('advantage', '+')}"
+        text += f"; the recipe's advantage {evaluation.with_ends(row, 'advantage', '+')}"
     return text
 
 

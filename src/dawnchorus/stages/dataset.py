@@ -162,9 +162,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     params = args.params["dataset"]
 
-    rows = read_made(
-        args.annotations, ("annotation_id", "recording_id", "species_id", "species_name", "t_min_s", "t_max_s")
-    )
+    rows = read_made(args.annotations, ANNOTATION_COLUMNS)
     split_rows = read_made(args.split, ("annotation_id", "partition"))
     partition = {row.cells["annotation_id"]: row.cells["partition"] for row in split_rows}
     if [row.cells["annotation_id"] for row in rows] != list(partition):

@@ -17,7 +17,7 @@ from dawnchorus import bootstrap, calibration, controls, dataset, evaluation, fa
 from dawnchorus.errors import InputError, run
 from dawnchorus.files import sha256_of, write_whole
 from dawnchorus.seeds import rng
-from dawnchorus.tables import read_table
+from dawnchorus.tables import read_table, write_table
 
 CLASS_COLUMNS = ("class_index", "species_id", "species_name")
 ROW_COLUMNS = ("annotation_id", "recording_id", "class_index", "partition", "n_frames")
@@ -31,12 +31,6 @@ CONTROLS = {
     "svm": "SVM on pooled statistics",
     "context_only": "context only",
 }
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a CSV table, whole; nine significant digits carry a float32 there and back."""
-    with write_whole(path) as file:
-        table.to_csv(file, index=False, float_format="%.9g", lineterminator="\n")
 
 
 def write_json(values: dict, path: Path) -> None:
@@ -210,13 +204,13 @@ def main(argv: list[str] | None = None) -> None:
         result["false_positives"] = {"clips": int(checked["checked"].sum()), **means.to_dict()}
 
     predicted = evaluation.predictions(rows, annotations, classes, scores)
-    write_table(predicted[partition == "test"], args.output / "predictions.csv")
-    write_table(predicted[partition != "test"], args.output / "predictions_seen.csv")
-    write_table(per_class, args.output / "per_class.csv")
-    write_table(evaluation.confusion(*of_test, classes), args.output / "confusion.csv")
-    write_table(reliability, args.output / "reliability.csv")
-    write_table(pd.DataFrame(comparison), args.output / "comparison.csv")
-    write_table(of_controls(answers, rows["annotation_id"].iloc[test], ids), args.output / "control_predictions.csv")
+    write_table(args.output / "predictions.csv", predicted[partition == "test"])
+    write_table(args.output / "predictions_seen.csv", predicted[partition != "test"])
+    write_table(args.output / "per_class.csv", per_class)
+    write_table(args.output / "confusion.csv", evaluation.confusion(*of_test, classes))
+    write_table(args.output / "reliability.csv", reliability)
+    write_table(args.output / "comparison.csv", pd.DataFrame(comparison))
+    write_table(args.output / "control_predictions.csv", of_controls(answers, rows["annotation_id"].iloc[test], ids))
     write_json({"model_sha256": sha256_of(args.model), **fitted}, args.calibration)
     write_json(result, args.output / "metrics.json")
     commonest, _ = evaluation.majority_class(true_index, partition)

@@ -8,20 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from dawnchorus import folds, split
-from dawnchorus.errors import InputError, run
+from dawnchorus.errors import run
 from dawnchorus.recordings import class_order
 from dawnchorus.seeds import derived_seed, rng
 from dawnchorus.tables import read_rows, write_rows
 
 COLUMNS = ("annotation_id", "recording_id", "group", "partition")
-
-
-def column_of(name: str, columns: list[str], rows: list, key: str) -> list[str]:
-    """Return a column of the annotations; one that is not there raises :class:`InputError`."""
-    if name not in columns:
-        found = ", ".join(columns)
-        raise InputError(f"params.yaml: {key}: {name!r}: expected a column of the annotations, one of {found}")
-    return [row.cells[name] for row in rows]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -38,12 +30,12 @@ def main(argv: list[str] | None = None) -> None:
     classes = np.array([index[species_id] for species_id in species_ids])
     # The article's split takes every annotation for a group of its own.
     key = "annotation_id" if args.params["split"]["method"] == "article" else args.params["split"]["group"]
-    groups = np.array(column_of(key, columns, rows, "split.group"))
+    groups = np.array(split.column_of(rows, columns, key, "split.group"))
     if params["column"] is None:
         fold = folds.drawn(classes, groups, n_folds, derived_seed(seed, "folds"))
         names = [str(number + 1) for number in range(n_folds)]
     else:
-        values = column_of(params["column"], columns, rows, "cross_validation.column")
+        values = split.column_of(rows, columns, params["column"], "cross_validation.column")
         fold, names = folds.of_column(values, groups, n_folds, params["column"])
     for number, path in enumerate(args.output):
         partition = np.where(fold == number, "test", "train").astype("<U10")

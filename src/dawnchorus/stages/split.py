@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dawnchorus import split
-from dawnchorus.errors import InputError, run
+from dawnchorus.errors import run
 from dawnchorus.recordings import class_order
 from dawnchorus.seeds import rng
 from dawnchorus.tables import read_rows, write_rows
@@ -31,13 +31,7 @@ def main(argv: list[str] | None = None) -> None:
         groups = [row.cells["annotation_id"] for row in rows]
         partition = split.article(classes, seed, params["test_fraction"], params["validation_fraction"])
     else:
-        column = params["group"]
-        if column not in columns:
-            raise InputError(
-                f"params.yaml: split.group: {column!r}: expected a column of the annotations or of "
-                f"data.recordings_table, one of {', '.join(columns)}"
-            )
-        groups = [row.cells[column] for row in rows]
+        groups = split.column_of(rows, columns, params["group"], "split.group")
         partition = split.grouped(
             classes,
             np.array(groups),
