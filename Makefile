@@ -49,6 +49,10 @@ lock:
 	sed -i '/^      - /d' environment.yml
 	sed -n 's/^\([a-z0-9].*==[^ ]*\)\(.*\) \\$$/      - "\1\2"/p' requirements.lock >> environment.yml
 
+# The stages of DVC, written from the rules.
+dvc.yaml: Snakefile $(wildcard workflow/rules/*.smk) $(shell find src -name '*.py') | .venv/ready
+	PYTHONPATH=src $(BIN)/python -m dawnchorus.workflow.dvc_file
+
 # The picture of the DAG in README.md, made from the workflow; needs graphviz.
 docs/dag.svg: Snakefile $(wildcard workflow/rules/*.smk) | .venv/ready
 	$(BIN)/snakemake --rulegraph -- reports/figures/training.svg reports/report.html | dot -Tsvg > $@.new && mv $@.new $@

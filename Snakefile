@@ -1,6 +1,7 @@
 """From labelled recordings to an evaluated classifier: the DAG, in the order of the flow."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,11 @@ min_version("9.27")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from dawnchorus import errors, hashes, params, records, sounds, study_steps
+from dawnchorus import params
+from dawnchorus.detection import sounds
+from dawnchorus.foundation import errors, hashes, source_code
+from dawnchorus.learning import study_steps
+from dawnchorus.workflow import records
 from dawnchorus.stages import recordings
 
 
@@ -32,6 +37,10 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/detections.smk"
 include: "workflow/rules/cross_validation.smk"
 include: "workflow/rules/overfitting_study.smk"
+
+
+if workflow.is_main_process:
+    SOURCE_CODE.save()
 
 
 # Every product is a target, so that one that was deleted comes back.

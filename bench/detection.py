@@ -24,8 +24,11 @@ import numpy as np
 import soundfile
 import yaml
 
-from dawnchorus import audio, dataset, decoding, model_file, networks, scoring, windows
-from dawnchorus import features as feature_frames
+from dawnchorus import networks
+from dawnchorus.detection import scoring
+from dawnchorus.features import extraction as feature_frames
+from dawnchorus.learning import dataset, model_file
+from dawnchorus.sound import audio, decoding, windows
 
 RATE_HZ = 48_000
 WINDOW_S = 5.0

@@ -28,7 +28,7 @@ import librosa
 import numpy as np
 import soundfile
 
-from dawnchorus import shards
+from dawnchorus.features import shards
 from dawnchorus.stages import features as stage
 
 N_SHARDS = 8

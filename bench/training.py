@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from dawnchorus import dataset, device, fresh_clips, networks, study_steps
+from dawnchorus import networks
+from dawnchorus.learning import dataset, device, fresh_clips, study_steps
 
 ROOT = Path(__file__).parents[1]
 N_CLIPS, N_CLASSES, FRAMES, MARGIN = 352, 24, 157, 31
@@ -30,7 +31,7 @@ def main() -> None:
 
     import keras
 
-    from dawnchorus import training
+    from dawnchorus.learning import training
 
     rng = np.random.default_rng(0)
     n_bands = params["features"]["n_mels"]

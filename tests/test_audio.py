@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from dawnchorus import audio
-from dawnchorus.errors import InputError
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.sound import audio
 
 
 def noise(n_samples, channels=1, seed=0):

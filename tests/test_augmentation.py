@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dawnchorus import augmentation
+from dawnchorus.learning import augmentation
 
 OFF = {
     "time_stretch": 1.0,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from dawnchorus.errors import InputError, run
+from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.stages import recordings
 
 RATE_HZ = 8000
@@ -217,7 +217,7 @@ def test_only_a_changed_recording_is_decoded_again(folder, monkeypatch):
 
 
 def test_the_fingerprint_follows_content_not_names_or_times(folder):
-    from dawnchorus.hashes import HashCache
+    from dawnchorus.foundation.hashes import HashCache
 
     def fingerprint():
         return recordings.fingerprint(DATA, HashCache("hashes.json"))
@@ -286,7 +286,7 @@ def test_without_false_positives_their_table_has_its_header_alone(folder):
 
 
 def test_the_fingerprint_is_of_the_recordings_of_false_positives_too(folder):
-    from dawnchorus.hashes import HashCache
+    from dawnchorus.foundation.hashes import HashCache
 
     write_table(["extra,0,1,0.5,100,1.0,2000"], name="fp.csv")
     found = []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dawnchorus import bootstrap, measures
+from dawnchorus.metrics import bootstrap, classification
 
 
 def test_a_draw_takes_whole_groups_with_replacement():
@@ -36,7 +36,7 @@ def test_the_same_generator_gives_the_same_draws():
 
 def interval_of_mean(values, groups, n_draws=2000):
     weights = bootstrap.draws(groups, n_draws, np.random.default_rng(5))
-    drawn = measures.mean_of_rows(values, weights)
+    drawn = classification.mean_of_rows(values, weights)
     return bootstrap.interval(drawn, values.mean(), len(np.unique(groups)))
 
 
@@ -83,8 +83,8 @@ def test_average_precision_is_inside_though_resampling_lifts_it():
     scores = rng.uniform(size=(120, 12))
     scores[np.arange(120), truth] += 0.3
     weights = bootstrap.draws(np.arange(120) // 3, 1000, rng)
-    drawn = measures.measure(truth, scores, weights, 3)
-    once = measures.measure(truth, scores, np.ones((1, 120)), 3)
+    drawn = classification.measure(truth, scores, weights, 3)
+    once = classification.measure(truth, scores, np.ones((1, 120)), 3)
     assert drawn["macro_average_precision"].mean() > once["macro_average_precision"][0] + 0.005
     for name, values in drawn.items():
         low, high = bootstrap.interval(values, once[name][0], 40)

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import f1_score
 
-from dawnchorus import calibration
+from dawnchorus.metrics import calibration
 
 
 def calibrated(n_rows=20_000, n_classes=6, seed=0):

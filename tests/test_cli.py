@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dawnchorus import cli
-from dawnchorus.progress import ERASE_LINE, Progress
+from dawnchorus.commands import cli
+from dawnchorus.foundation.progress import ERASE_LINE, Progress
 
 # A process of its own finds the package here, whether it is installed or not.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
@@ -21,8 +21,9 @@ class Terminal(io.StringIO):
 
 
 def test_help_names_every_command_and_loads_none(capsys):
-    code = "from dawnchorus import cli; import sys; sys.argv = ['dawnchorus', '--help']\ntry: cli.main()\n"
-    code += "finally: print(sorted({'pandas', 'numpy', 'dawnchorus.compare', 'dawnchorus.detect'} & set(sys.modules)))"
+    code = "from dawnchorus.commands import cli; import sys; sys.argv = ['dawnchorus', '--help']\ntry: cli.main()\n"
+    code += "finally: print(sorted({'pandas', 'numpy', *(f'dawnchorus.commands.{n}' for n in ('compare', 'detect'))}"
+    code += " & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENVIRONMENT)
     assert all(f"    {name} " in done.stdout for name in cli.COMMANDS)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -59,18 +60,18 @@ def test_verbose_shows_the_trace_wherever_it_stands(words, tmp_path, monkeypatch
 
 
 def test_what_nobody_expected_is_one_line_too(capsys, monkeypatch):
-    monkeypatch.setattr("dawnchorus.detect.main", lambda args: {}["a\nb"])
+    monkeypatch.setattr("dawnchorus.commands.detect.main", lambda args: {}["a\nb"])
     assert cli.main(WRONG) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("error: KeyError:")
     assert "--verbose" in line
-    monkeypatch.setattr("dawnchorus.detect.main", lambda args: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("dawnchorus.commands.detect.main", lambda args: (_ for _ in ()).throw(KeyboardInterrupt))
     assert cli.main(WRONG) == 130
     assert capsys.readouterr().err == "error: interrupted\n"
 
 
 def test_a_reader_who_has_seen_enough_is_no_error():
-    code = "from dawnchorus import cli, detect; detect.main = lambda args: print('x' * 10**7)\n"
+    code = "from dawnchorus.commands import cli, detect; detect.main = lambda args: print('x' * 10**7)\n"
     command = [sys.executable, "-c", f"{code}raise SystemExit(cli.main({WRONG}))"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
         assert process.stdout.read(1) == b"x"

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from dawnchorus import clips
-from dawnchorus.errors import InputError
+from dawnchorus.features import clips
+from dawnchorus.foundation.errors import InputError
 
 WINDOW = {"clip": "window", "window_s": 5.0, "jitter_s": 0.5}
 

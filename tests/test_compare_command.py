@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dawnchorus import compare
-from dawnchorus.errors import InputError
+from dawnchorus.commands import compare
+from dawnchorus.foundation.errors import InputError
 
 # Stands for the pipeline: a model that is right on `model.right` of 40 clips of 10 recordings.
 PIPELINE = """

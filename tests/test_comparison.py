@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
-from dawnchorus import comparison
-from dawnchorus.errors import InputError
+from dawnchorus.evaluation import comparison
+from dawnchorus.foundation.errors import InputError
 
 IDS = ("07", "7", "x")
 

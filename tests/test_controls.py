@@ -5,7 +5,9 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from dawnchorus import bootstrap, controls, dataset
+from dawnchorus.evaluation import baselines
+from dawnchorus.learning import dataset
+from dawnchorus.metrics import bootstrap
 
 
 def clips_of_three_kinds(n_clips, seed=0, n_bands=5):
@@ -38,25 +40,25 @@ def as_data_set(made, normalization, padding, deltas=0):
 @pytest.mark.parametrize("padding", ["right", "centre"])
 def test_vectors_are_those_of_the_clips_before_the_data_set(normalization, padding):
     made, _ = clips_of_three_kinds(6)
-    found = controls.pooled_vectors(*as_data_set(made, normalization, padding))
+    found = baselines.pooled_vectors(*as_data_set(made, normalization, padding))
     np.testing.assert_allclose(found, [plain_statistics(clip) for clip in made], rtol=1e-3, atol=1e-4)
 
 
 def test_vectors_leave_deltas_out_and_survive_silence():
     made, _ = clips_of_three_kinds(6)
     with_deltas = [np.hstack([clip, 100 + 0 * clip]) for clip in made]
-    found = controls.pooled_vectors(*as_data_set(with_deltas, "per_feature", "right", deltas=1))
+    found = baselines.pooled_vectors(*as_data_set(with_deltas, "per_feature", "right", deltas=1))
     np.testing.assert_allclose(found, [plain_statistics(clip) for clip in made], rtol=1e-3, atol=1e-4)
     x, n_frames, statistics = as_data_set(made, "per_feature", "right")
     statistics |= {"offset": [0.0], "scale": [0.0]}
-    assert not controls.pooled_vectors(x, n_frames, statistics).any()
+    assert not baselines.pooled_vectors(x, n_frames, statistics).any()
 
 
 def test_the_machine_is_scikit_learns():
     made, truth = clips_of_three_kinds(60)
     x, n_frames, statistics = as_data_set(made, "per_feature", "right")
     train, test = np.arange(40), np.arange(40, 60)
-    found = controls.svm_scores(x, n_frames, truth, train, test, statistics, 4)
+    found = baselines.svm_scores(x, n_frames, truth, train, test, statistics, 4)
     vectors = np.array([plain_statistics(clip) for clip in made])
     scaler = StandardScaler().fit(vectors[train])
     machine = SVC(C=5, class_weight="balanced").fit(scaler.transform(vectors[train]), truth[train])
@@ -72,12 +74,12 @@ def test_nothing_to_tell_apart_is_none():
     made, truth = clips_of_three_kinds(9)
     x, n_frames, statistics = as_data_set(made, "per_feature", "right")
     one_class, test = np.flatnonzero(truth == 1), np.arange(2)
-    assert controls.svm_scores(x, n_frames, truth, one_class, test, statistics, 3) is None
-    assert controls.svm_scores(x, n_frames, truth, np.arange(6), test[:0], statistics, 3) is None
+    assert baselines.svm_scores(x, n_frames, truth, one_class, test, statistics, 3) is None
+    assert baselines.svm_scores(x, n_frames, truth, np.arange(6), test[:0], statistics, 3) is None
 
 
 def test_majority_scores_are_the_shares_of_the_training_rows():
-    scores = controls.majority_scores(np.array([1, 1, 1, 0]), 2, 3)
+    scores = baselines.majority_scores(np.array([1, 1, 1, 0]), 2, 3)
     assert scores.tolist() == [[0.25, 0.75, 0.0]] * 2
 
 
@@ -92,7 +94,7 @@ def test_comparison_by_hand():
         "context only": (np.array([1, 2, 3]), half_right[[1, 2, 3]]),
         "impossible": None,
     }
-    table = controls.comparison(truth, answers, groups, weights, 1)
+    table = baselines.comparison(truth, answers, groups, weights, 1)
     assert [row["model"] for row in table] == list(answers)
     assert [row["clips"] for row in table] == [6, 6, 3, 0]
     assert [row["groups"] for row in table] == [3, 3, 2, 0]
@@ -103,6 +105,6 @@ def test_comparison_by_hand():
     assert table[0]["accuracy_low"] == table[0]["accuracy_high"] == 1
     assert table[3]["accuracy_low"] is None
     assert not any(name.startswith("loss") for name in table[0])
-    without = controls.comparison(truth, answers, groups, None, 1)
+    without = baselines.comparison(truth, answers, groups, None, 1)
     assert [row["accuracy"] for row in without] == [row["accuracy"] for row in table]
     assert without[1]["advantage_low"] is None

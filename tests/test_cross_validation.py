@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, label_ranking_average_precision_score
 
-from dawnchorus import bootstrap, cross_validation
-from dawnchorus.errors import InputError
+from dawnchorus.evaluation import cross_validation
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.metrics import bootstrap
 from dawnchorus.stages import cross_validation as stage
 
 N_ROWS, N_FOLDS = 60, 3

@@ -4,8 +4,9 @@ import json
 import numpy as np
 import pytest
 
-from dawnchorus import dataset, shards
-from dawnchorus.errors import InputError
+from dawnchorus.features import shards
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.learning import dataset
 from dawnchorus.stages import dataset as stage
 
 

@@ -12,8 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from dawnchorus import detect, detections, imports, model_file, score_store, scoring, sounds
-from dawnchorus.errors import InputError
+from dawnchorus.annotations import readers
+from dawnchorus.commands import detect
+from dawnchorus.detection import detections, score_store, scoring, sounds
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.learning import model_file
 from dawnchorus.stages import detections as gather
 from dawnchorus.stages import window_scores
 from test_scoring import LOG_MEL, RATE_HZ, card_of, model_of
@@ -103,8 +106,8 @@ def test_every_format_says_the_same(folder, model_dir):
             inside = of_file[(of_file["start_s"] >= event.start_s - 0.5) & (of_file["end_s"] <= event.end_s + 0.5)]
             assert inside[f"score_{event.species_id}"].max() == pytest.approx(event.peak_score, abs=1e-5)
 
-    combined = imports.read(out / "raven.selections.txt", "raven", {})[1]
-    single = [row for k in (0, 2, 1, 3) for row in imports.read(
+    combined = readers.read(out / "raven.selections.txt", "raven", {})[1]
+    single = [row for k in (0, 2, 1, 3) for row in readers.read(
         out / f"raven/site {k % 2}/r{k}.flac.selections.txt", "raven", {})[1]]  # fmt: skip
     assert [row.cells for row in combined] == [row.cells for row in single]
     assert [(row.cells["species_id"], float(row.cells["t_min"])) for row in combined] == [
@@ -112,7 +115,7 @@ def test_every_format_says_the_same(folder, model_dir):
     ]
     bands = {(float(row.cells["f_min"]), float(row.cells["f_max"])) for row in combined}
     assert bands == {(50.0, 7000.0)}
-    labels = imports.read(out / "audacity/site 1/r1.flac.txt", "audacity", {})[1]
+    labels = readers.read(out / "audacity/site 1/r1.flac.txt", "audacity", {})[1]
     assert [float(row.cells["t_max"]) for row in labels] == events[events["path"] == "sound/site 1/r1.flac"][
         "end_s"
     ].tolist()
@@ -170,7 +173,7 @@ def test_one_new_file_costs_one_file(folder, model_dir, capsys):
 
 
 def test_a_fingerprint_changes_with_its_own_shard_only(folder):
-    from dawnchorus.hashes import HashCache
+    from dawnchorus.foundation.hashes import HashCache
 
     def prints():
         return [sounds.fingerprint("sound", shard, 3, HashCache("cache.json")) for shard in range(3)]

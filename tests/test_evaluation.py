@@ -11,8 +11,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, average_precision_score, label_ranking_average_precision_score
 
-from dawnchorus import bootstrap, evaluation, model_file, networks, pooled
-from dawnchorus.errors import InputError
+from dawnchorus import networks
+from dawnchorus.evaluation import evaluation
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.learning import model_file, pooled
+from dawnchorus.metrics import bootstrap
 
 CLASSES = pd.DataFrame(
     {

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from dawnchorus import events
-from dawnchorus.errors import InputError
+from dawnchorus.detection import events
+from dawnchorus.foundation.errors import InputError
 
 
 @pytest.mark.parametrize("n", [1, 3, 5, 99])

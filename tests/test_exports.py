@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dawnchorus import exports, imports, recordings, tables
-from dawnchorus.errors import InputError
+from dawnchorus import tables
+from dawnchorus.annotations import exports, readers, recordings
+from dawnchorus.foundation.errors import InputError
 
 NAMES = ["Eleutherodactylus 'coqui'", 'bird "x", with comma', "ruído à noite", "plain"]
 
@@ -60,7 +61,7 @@ def test_annotations_to_raven_and_back_lose_nothing(tmp_path, combined):
     rows = annotations()
     begins_s = exports.begins_of({s["path"]: 60.1 for s in selections(rows)}) if combined else None
     exports.write_raven(tmp_path / "all.txt", selections(rows), begins_s)
-    columns, read, problems = imports.read(tmp_path / "all.txt", "raven", {})
+    columns, read, problems = readers.read(tmp_path / "all.txt", "raven", {})
     assert problems == []
     assert columns == [*exports.CELLS, "fold"]
     assert [row.cells for row in read] == rows
@@ -109,7 +110,7 @@ def test_audacity_labels_and_back(tmp_path):
     for row in wanted:
         del row["fold"]
     exports.write_audacity(tmp_path / "rec.labels.txt", wanted)
-    _, read, problems = imports.read(tmp_path / "rec.labels.txt", "audacity", {})
+    _, read, problems = readers.read(tmp_path / "rec.labels.txt", "audacity", {})
     assert problems == []
     assert [row.cells for row in read] == wanted
 
@@ -121,7 +122,7 @@ def test_a_label_is_one_line_with_its_score():
 def test_a_table_of_rfcx_and_back(tmp_path):
     rows = annotations()
     exports.write_rfcx(tmp_path / "t.csv", rows)
-    _, read, _ = imports.read(tmp_path / "t.csv", "rfcx", {})
+    _, read, _ = readers.read(tmp_path / "t.csv", "rfcx", {})
     assert [row.cells for row in read] == rows
 
 

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 
-from dawnchorus import false_positives
+from dawnchorus.annotations import false_positives
 
 BOXES = [{"species_id": species_id} for species_id in ("0", "1", "1", "1")]
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from dawnchorus import features, shards
-from dawnchorus.errors import InputError
+from dawnchorus.features import extraction, shards
+from dawnchorus.foundation.errors import InputError
 from dawnchorus.stages import features as stage
 
 ARTICLE = {
@@ -61,7 +61,7 @@ def test_the_article_exactly():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = librosa.feature.mfcc(y=y, n_mfcc=128, n_fft=255, hop_length=512)
-    found = features.extract(y, 28_000, ARTICLE)
+    found = extraction.extract(y, 28_000, ARTICLE)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected.T, rtol=1e-6, atol=1e-4)
 
@@ -71,7 +71,7 @@ def test_mfcc_of_the_audios_own_rate(rate_hz):
     changes = {"mel_sample_rate_hz": None, "n_fft": 512, "n_mels": 30, "n_mfcc": 13, "f_min_hz": 50.0}
     params = {**ARTICLE, **changes}
     expected = librosa.feature.mfcc(y=sound(), sr=rate_hz, n_mfcc=13, n_fft=512, hop_length=512, n_mels=30, fmin=50.0)
-    np.testing.assert_allclose(features.extract(sound(), rate_hz, params), expected.T, rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(extraction.extract(sound(), rate_hz, params), expected.T, rtol=1e-6, atol=1e-4)
 
 
 def test_log_mel_is_decibels_of_the_mel_power():
@@ -79,16 +79,16 @@ def test_log_mel_is_decibels_of_the_mel_power():
         y=sound(), sr=28_000, n_fft=1024, hop_length=256, n_mels=40, fmin=200.0, fmax=9_000.0
     )
     expected = 10 * np.log10(np.maximum(power.astype(np.float64), 1e-10))
-    np.testing.assert_allclose(features.extract(sound(), 28_000, LOG_MEL), expected.T, atol=1e-3)
+    np.testing.assert_allclose(extraction.extract(sound(), 28_000, LOG_MEL), expected.T, atol=1e-3)
 
 
 def test_log_mel_does_not_depend_on_what_else_is_in_the_clip():
     quiet = 1e-4 * sound()
     loud_later = np.concatenate([quiet, sound(seed=1)])
     n_frames = len(quiet) // 256 - 4
-    alone, before = (features.extract(y, 28_000, LOG_MEL)[:n_frames] for y in (quiet, loud_later))
+    alone, before = (extraction.extract(y, 28_000, LOG_MEL)[:n_frames] for y in (quiet, loud_later))
     np.testing.assert_allclose(alone, before, atol=1e-3)
-    assert features.extract(0 * quiet, 28_000, LOG_MEL) == pytest.approx(-100)
+    assert extraction.extract(0 * quiet, 28_000, LOG_MEL) == pytest.approx(-100)
 
 
 def test_pcen_by_its_definition():
@@ -101,25 +101,25 @@ def test_pcen_by_its_definition():
     for frame in mel.T:
         smooth = (1 - s) * smooth + s * frame
         expected.append((frame / (1e-6 + smooth) ** 0.8 + 10) ** 0.25 - 10**0.25)
-    np.testing.assert_allclose(features.extract(sound(), 28_000, PCEN), expected, rtol=2e-3)
+    np.testing.assert_allclose(extraction.extract(sound(), 28_000, PCEN), expected, rtol=2e-3)
 
 
 def test_pcen_of_steady_noise_is_steady_from_the_first_frame():
     y = np.random.default_rng(0).normal(0, 0.1, 28_000 * 3).astype(np.float32)
-    found = features.extract(y, 28_000, PCEN).mean(axis=1)
+    found = extraction.extract(y, 28_000, PCEN).mean(axis=1)
     assert found[1:4].mean() == pytest.approx(found[100:].mean(), rel=0.1)
 
 
 @pytest.mark.parametrize("params", [ARTICLE, LOG_MEL, PCEN], ids=lambda params: params["kind"])
 @pytest.mark.parametrize("n_orders", [1, 2])
 def test_deltas_are_appended(params, n_orders):
-    plain = features.extract(sound(), 28_000, params)
-    found = features.extract(sound(), 28_000, {**params, "deltas": n_orders})
+    plain = extraction.extract(sound(), 28_000, params)
+    found = extraction.extract(sound(), 28_000, {**params, "deltas": n_orders})
     expected = [plain.T] + [
         librosa.feature.delta(plain.T, width=9, order=order, mode="nearest") for order in range(1, n_orders + 1)
     ]
     np.testing.assert_allclose(found, np.concatenate(expected).T, rtol=1e-4, atol=1e-3)
-    assert found.shape[1] == features.n_features({**params, "deltas": n_orders})
+    assert found.shape[1] == extraction.n_features({**params, "deltas": n_orders})
 
 
 @pytest.mark.parametrize("params", [ARTICLE, LOG_MEL, PCEN], ids=lambda params: params["kind"])
@@ -128,8 +128,8 @@ def test_the_shortest_clip_and_no_warning(params):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for n_samples in (params["n_fft"], params["n_fft"] + 1, 3_000):
-            found = features.extract(sound()[-n_samples:], 28_000, params)
-            assert found.shape == (1 + n_samples // params["hop_length"], features.n_features(params))
+            found = extraction.extract(sound()[-n_samples:], 28_000, params)
+            assert found.shape == (1 + n_samples // params["hop_length"], extraction.n_features(params))
             assert np.isfinite(found).all()
 
 
@@ -137,8 +137,8 @@ def test_empty_bands_are_counted():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         basis = librosa.filters.mel(sr=22_050, n_fft=255, n_mels=128)
-    assert features.empty_bands(28_000, ARTICLE) == (basis.sum(axis=1) == 0).sum() > 0
-    assert features.empty_bands(28_000, LOG_MEL) == 0
+    assert extraction.empty_bands(28_000, ARTICLE) == (basis.sum(axis=1) == 0).sum() > 0
+    assert extraction.empty_bands(28_000, LOG_MEL) == 0
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_empty_bands_are_counted():
 )
 def test_values_that_do_not_fit_are_input_errors(changes, message):
     with pytest.raises(InputError, match=message):
-        features.extract(sound(), 28_000, {**ARTICLE, **changes})
+        extraction.extract(sound(), 28_000, {**ARTICLE, **changes})
 
 
 # the stage
@@ -286,7 +286,7 @@ def test_own_rate_and_windows(project, capsys):
                 for (t_min, t_max), got in zip(spans, found, strict=True):
                     start_s = min(max((t_min + t_max - length_s) / 2, 0.0), 3.0 - length_s)
                     cut = y[round(start_s * rate_hz) : round((start_s + length_s) * rate_hz)]
-                    np.testing.assert_allclose(got, features.extract(cut, rate_hz, project.params), atol=1e-3)
+                    np.testing.assert_allclose(got, extraction.extract(cut, rate_hz, project.params), atol=1e-3)
 
 
 def test_context_is_sound_away_from_annotations(project, capsys):
@@ -306,7 +306,7 @@ def test_context_is_sound_away_from_annotations(project, capsys):
                 start_s, stop_s = clip[:2]
                 assert all(stop_s < t_min - 0.09 or start_s > t_max + 0.09 for t_min, t_max in spans)
                 cut = y[round(start_s * 28_000) : round(stop_s * 28_000)]
-                expected = features.extract(cut, 28_000, project.params)
+                expected = extraction.extract(cut, 28_000, project.params)
                 np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-2)
     assert n_found > 0
 

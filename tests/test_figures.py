@@ -11,9 +11,9 @@ import pytest
 import soundfile
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from dawnchorus import figure_style, figures
-from dawnchorus.errors import InputError
-from dawnchorus.labels import display_labels
+from dawnchorus.foundation.display_names import display_labels
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.report import figure_style, figures
 
 HOSTILE = [
     "$x_1^2$ bird",

@@ -2,9 +2,9 @@ import hashlib
 
 import pytest
 
-from dawnchorus.files import sha256_of, write_whole
-from dawnchorus.hashes import HashCache, digest_of
-from dawnchorus.seeds import derived_seed, rng
+from dawnchorus.foundation.files import sha256_of, write_whole
+from dawnchorus.foundation.hashes import HashCache, digest_of
+from dawnchorus.foundation.seeds import derived_seed, rng
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -47,7 +47,7 @@ def test_hash_cache_reads_a_file_once_and_again_when_it_changes(tmp_path, monkey
     cache = HashCache(store)
     first = cache.sha256(file)
     cache.save()
-    import dawnchorus.hashes as module
+    import dawnchorus.foundation.hashes as module
 
     monkeypatch.setattr(module, "sha256_of", lambda path: pytest.fail("read again"))
     assert HashCache(store).sha256(file) == first

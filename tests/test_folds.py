@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from dawnchorus import folds
-from dawnchorus.errors import InputError
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.partitioning import folds
 from dawnchorus.stages import folds as stage
 
 

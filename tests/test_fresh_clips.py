@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dawnchorus import dataset, fresh_clips
+from dawnchorus.learning import dataset, fresh_clips
 
 BLOCK = {
     "normalization": "none",

@@ -1,7 +1,7 @@
 import pytest
 
-from dawnchorus import imports
-from dawnchorus.errors import InputError
+from dawnchorus.annotations import readers
+from dawnchorus.foundation.errors import InputError
 
 # As Raven Pro 1.6 writes a table: each selection once a view, and an annotation column of the user's.
 RAVEN = (
@@ -19,7 +19,7 @@ def cells(rows):
 def test_raven_lists_a_selection_once_a_view(tmp_path):
     path = tmp_path / "rec 7.Table.1.selections.txt"
     path.write_text(RAVEN)
-    columns, rows, problems = imports.read(path, "raven", {"species_id": "Call"})
+    columns, rows, problems = readers.read(path, "raven", {"species_id": "Call"})
     assert problems == []
     assert columns[-1] == "Note"
     assert cells(rows) == [
@@ -42,7 +42,7 @@ def test_raven_table_of_many_files_gives_times_in_the_file(tmp_path):
         "1\t61.5\t62.75\tC:\\sound\\b 1.wav\t1.5\tcrow\n"
         "2\t3\t4\t/sound/a.v2.flac\t3\tcrow\n"
     )
-    rows = cells(imports.read(path, "raven", {})[1])
+    rows = cells(readers.read(path, "raven", {})[1])
     assert [(row["recording_id"], row["t_min"], row["t_max"]) for row in rows] == [
         ("b 1", "1.5", "2.75"),
         ("a.v2", "3", "4"),
@@ -55,7 +55,7 @@ def test_a_selection_that_was_moved_in_raven_wins_over_our_own_column(tmp_path):
         "Selection\tBegin Time (s)\tEnd Time (s)\tBegin Path\tFile Offset (s)\tSpecies\tFile End (s)\n"
         "1\t61.5\t64.0\tb.wav\t1.5\tcrow\t2.5\n"
     )
-    [row] = cells(imports.read(path, "raven", {})[1])
+    [row] = cells(readers.read(path, "raven", {})[1])
     assert (row["t_min"], row["t_max"]) == ("1.5", "4.0")
 
 
@@ -72,20 +72,20 @@ def test_a_table_that_is_none_says_why(tmp_path, text, expected):
     if text is not None:
         path.write_text(text)
     with pytest.raises(InputError, match=expected):
-        imports.read(path, "raven", {})
+        readers.read(path, "raven", {})
 
 
 def test_a_bad_time_is_a_problem_of_its_line(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("Begin Time (s)\tEnd Time (s)\tSpecies\n1\tx\tcrow\n2\t3\tcrow\n")
-    _, rows, [problem] = imports.read(path, "raven", {})
+    _, rows, [problem] = readers.read(path, "raven", {})
     assert (problem.line, problem.column, len(rows)) == (2, "Begin Time (s)", 1)
 
 
 def test_audacity_labels_with_and_without_bands(tmp_path):
     path = tmp_path / "rec1.txt"
     path.write_text("0.5\t1.5\tcrow\n\\\t900.5\t1500\n2\t2\tpoint\n3\t4\tcoqui\n\\\t-1.0\t1500\n5\t6\n")
-    _, rows, [problem] = imports.read(path, "audacity", {})
+    _, rows, [problem] = readers.read(path, "audacity", {})
     found = [(row["species_id"], row["t_min"], row["f_min"], row["f_max"]) for row in cells(rows)]
     assert found == [("crow", "0.5", "900.5", "1500"), ("point", "2", "", ""), ("coqui", "3", "", "1500")]
     assert (rows[0].cells["recording_id"], problem.line) == ("rec1", 6)
@@ -95,7 +95,7 @@ def test_any_csv_by_a_map_of_its_columns(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("file,label,from,to,site\nx/a.WAV,crow,1,2.5,north\nb,coqui,3,4,south\n")
     columns = {"recording_id": "file", "species_id": "label", "t_min": "from", "t_max": "to"}
-    header, rows, problems = imports.read(path, "csv", columns)
+    header, rows, problems = readers.read(path, "csv", columns)
     assert problems == []
     assert header == ["recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max", "f_max", "site"]
     assert cells(rows)[0] == {
@@ -106,10 +106,10 @@ def test_any_csv_by_a_map_of_its_columns(tmp_path):
 
 def test_a_map_that_lacks_a_column_or_knows_too_many(tmp_path):
     with pytest.raises(InputError, match=r"data\.columns: t_max: missing"):
-        imports.read_csv(tmp_path / "a.csv", {"recording_id": "f", "species_id": "s", "t_min": "a"})
+        readers.read_csv(tmp_path / "a.csv", {"recording_id": "f", "species_id": "s", "t_min": "a"})
     with pytest.raises(InputError, match=r"data\.columns: colour: unknown"):
         required = {"recording_id": "f", "species_id": "s", "t_min": "a", "t_max": "b"}
-        imports.read_csv(tmp_path / "a.csv", {**required, "colour": "c"})
+        readers.read_csv(tmp_path / "a.csv", {**required, "colour": "c"})
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_a_map_that_lacks_a_column_or_knows_too_many(tmp_path):
     ],
 )
 def test_the_recording_that_the_name_of_a_table_speaks_of(tmp_path, name, recording_id):
-    assert imports.recording_of_table(tmp_path / name) == recording_id
+    assert readers.recording_of_table(tmp_path / name) == recording_id
 
 
 def test_an_unknown_format(tmp_path):
     with pytest.raises(InputError, match="format 'xls': expected one of rfcx, raven, audacity, csv"):
-        imports.read(tmp_path / "a", "xls", {})
+        readers.read(tmp_path / "a", "xls", {})

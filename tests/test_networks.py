@@ -14,8 +14,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.class_weight import compute_sample_weight
 
-from dawnchorus import model_file, networks, pooled, training
-from dawnchorus.errors import InputError
+from dawnchorus import networks
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.learning import model_file, pooled, training
 
 DEFAULT = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
 ALL_OFF = {
@@ -389,7 +390,7 @@ def a_data_set(folder, negatives=0):
 def test_stage_trains_on_all_that_the_data_set_has_and_saves_the_network_alone(
     tmp_path, capsys, monkeypatch, negatives
 ):
-    from dawnchorus import device
+    from dawnchorus.learning import device
     from dawnchorus.stages import model as stage
 
     # TensorFlow takes its number of threads once a process.
@@ -411,7 +412,7 @@ def test_stage_trains_on_all_that_the_data_set_has_and_saves_the_network_alone(
 
 
 def test_half_precision_is_used_while_training_and_not_in_what_is_saved(tmp_path, monkeypatch):
-    from dawnchorus import device
+    from dawnchorus.learning import device
     from dawnchorus.stages import model as stage
 
     policies = []

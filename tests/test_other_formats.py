@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from dawnchorus import exports
-from dawnchorus.errors import InputError
-from dawnchorus.hashes import HashCache
+from dawnchorus.annotations import exports
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.stages import recordings
 
 RATE_HZ = 8000

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from dawnchorus import overfitting_study, study_steps
-from dawnchorus.errors import InputError
+from dawnchorus.evaluation import overfitting_study
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.learning import study_steps
 from dawnchorus.stages import overfitting_study as stage
 
 ROOT = Path(__file__).parents[1]

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from dawnchorus import networks, params
-from dawnchorus.errors import InputError
+from dawnchorus.foundation.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/params.schema.yaml"

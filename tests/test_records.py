@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dawnchorus import records
+from dawnchorus.workflow import records
 
 NOW = 1_700_000_000
 
@@ -149,7 +149,7 @@ def test_links_into_the_cache_become_files_of_our_own(folder, link):
 
 HOLD = """
 import sys; sys.path.insert(0, {source!r})
-from dawnchorus import records
+from dawnchorus.workflow import records
 records.claim()
 print("claimed", flush=True)
 sys.stdin.read()
@@ -157,7 +157,7 @@ sys.stdin.read()
 
 
 def test_only_one_process_has_the_claim_and_a_killed_one_leaves_none(folder):
-    source = str(Path(records.__file__).parents[1])
+    source = str(Path(records.__file__).parents[2])
     Path(".snakemake/locks").mkdir(parents=True)
     with subprocess.Popen([sys.executable, "-c", HOLD.format(source=source)], stdin=-1, stdout=-1, text=True) as other:
         assert other.stdout.readline() == "claimed\n"
@@ -174,7 +174,7 @@ def test_only_one_process_has_the_claim_and_a_killed_one_leaves_none(folder):
 
 
 def test_a_process_that_only_looks_is_waited_for(folder):
-    source = str(Path(records.__file__).parents[1])
+    source = str(Path(records.__file__).parents[2])
     with subprocess.Popen([sys.executable, "-c", HOLD.format(source=source)], stdin=-1, stdout=-1, text=True) as other:
         assert other.stdout.readline() == "claimed\n"
         # It ends as soon as it is told to; the claim is taken then, however long that takes.

@@ -15,15 +15,7 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix
 
 import report_run
-from dawnchorus import (
-    report,
-    report_charts,
-    report_curves,
-    report_excerpts,
-    report_media,
-    report_provenance,
-    report_tables,
-)
+from dawnchorus.report import charts, curves, excerpts, media, provenance, report, summary_tables
 
 HOSTILE = ["<script>alert(1)</script>", "a \"b\" 'c' & </script>", "long " * 100, "ضفدع \u202eevil", "🐸\tfrog"]
 
@@ -168,13 +160,13 @@ def test_what_the_audit_left_out():
     columns = ["file", "line", "column", "value", "expected"]
     data = {"annotations": "a.csv", "on_bad_recording": "quarantine"}
     found = pd.DataFrame([["a.csv", "2", "t_min", "x", "-"], ["a.csv", "2", "t_max", "y", "-"]], columns=columns)
-    said = report_tables.audit_of(found, data, 40)
+    said = summary_tables.audit_of(found, data, 40)
     assert said["text"].startswith("The audit left out 1 row of a.csv; 40 annotations are used.")
     broken = pd.DataFrame([["audio/r.flac", "0", "", "short", "-"]], columns=columns)
-    both = report_tables.audit_of(pd.concat([found, broken]), data, 40)
+    both = summary_tables.audit_of(pd.concat([found, broken]), data, 40)
     assert "1 row of a.csv and what 1 bad file would have given" in both["text"]
     assert both["count"] == 3
-    assert "nothing was left out" in report_tables.audit_of(found[:0], data, 40)["text"]
+    assert "nothing was left out" in summary_tables.audit_of(found[:0], data, 40)["text"]
 
 
 def test_examples_are_training_clips_of_median_duration():
@@ -193,7 +185,7 @@ def test_examples_are_training_clips_of_median_duration():
 
 @pytest.mark.parametrize(("low", "high", "most"), [(0, 1, 6), (1, 60, 8), (0, 2.37, 6), (1, 2, 8), (0, 1e-4, 6)])
 def test_ticks_are_round_few_and_inside(low, high, most):
-    found = report_charts.ticks(low, high, most)
+    found = charts.ticks(low, high, most)
     assert 2 <= len(found) <= most
     assert low - 1e-9 <= min(found)
     assert max(found) <= high + 1e-9
@@ -204,26 +196,26 @@ def test_ticks_are_round_few_and_inside(low, high, most):
 
 def test_histogram_counts_everything_once():
     values = [*np.random.default_rng(0).uniform(0.2, 4.9, 300), 1.0, 2.0, 0.3]
-    bars = report_charts.histogram(values, 30)
+    bars = charts.histogram(values, 30)
     assert len(bars) <= 30
     assert sum(bar["count"] for bar in bars) == len(values)
     for bar in bars:
         inside = sum(bar["low"] - 1e-9 <= value < bar["high"] - 1e-9 for value in values)
         assert bar["count"] == inside
     assert max(bar["share"] for bar in bars) == 1
-    assert report_charts.histogram([], 30) == []
+    assert charts.histogram([], 30) == []
 
 
 def test_the_kept_epoch():
     history = pd.DataFrame(
         {"epoch": [1.0, 2, 3], "loss": [3.0, 2, 1], "accuracy": [0.1, 0.5, 0.9], "val_loss": [2.0, 1.5, 1.7]}
     )
-    assert report_curves.training(history, True)["kept"] == 2
-    assert report_curves.training(history, False)["kept"] == 3
+    assert curves.training(history, True)["kept"] == 2
+    assert curves.training(history, False)["kept"] == 3
     without = history.assign(val_loss=np.nan)
-    assert report_curves.training(without, True)["kept"] == 3
-    assert [len(chart["lines"]) for chart in report_curves.training(without, True)["charts"]] == [1, 1]
-    loss = report_curves.training(history, True)["charts"][0]
+    assert curves.training(without, True)["kept"] == 3
+    assert [len(chart["lines"]) for chart in curves.training(without, True)["charts"]] == [1, 1]
+    loss = curves.training(history, True)["charts"][0]
     assert [line["name"] for line in loss["lines"]] == ["training", "validation"]
     falling = [y for _, y, _ in loss["lines"][0]["points"]]
     assert falling == sorted(falling), "a falling loss goes down the picture"
@@ -235,23 +227,23 @@ def test_reliability_says_which_way_the_scores_are_off():
         for when, shift in (("before", 0.0), ("after", 0.25))
     ]
     calibration = {"ece_before": 0.3, "ece_after": 0.05, "temperature": 2.0}
-    assert "0.300 too high" in report_curves.reliability(bins, calibration)["text"]
-    assert report_curves.reliability([], calibration) is None
+    assert "0.300 too high" in curves.reliability(bins, calibration)["text"]
+    assert curves.reliability([], calibration) is None
 
 
 def test_dots_are_as_large_as_what_they_stand_for():
-    one = report_charts.Series("x", "train", (0, 1, 2), (0, None, 1), (16, 9, 64))
-    chart = report_charts.line_chart("t", [one], (0, 2), (0, 1), ("x", "y"))
+    one = charts.Series("x", "train", (0, 1, 2), (0, None, 1), (16, 9, 64))
+    chart = charts.line_chart("t", [one], (0, 2), (0, 1), ("x", "y"))
     small, large = (radius for _, _, radius in chart["lines"][0]["points"])
     assert large == 2 * small
-    many = report_charts.Series("x", "train", range(40), range(40))
-    chart = report_charts.line_chart("t", [many], (0, 40), (0, 40), ("x", "y"))
+    many = charts.Series("x", "train", range(40), range(40))
+    chart = charts.line_chart("t", [many], (0, 40), (0, 40), ("x", "y"))
     assert {radius for _, _, radius in chart["lines"][0]["points"]} == {0}
 
 
 def test_a_table_of_classes_shows_what_there_is():
     table = pd.DataFrame({"species_id": ["7", "07"], "support": ["3", "0"], "recall": ["0.5", ""]})
-    shown = report_tables.per_class_table(table, ["x", "y"])
+    shown = summary_tables.per_class_table(table, ["x", "y"])
     assert [column["title"] for column in shown["columns"]] == ["Species", "Id", "Clips", "Recall"]
     assert [cell["text"] for cell in shown["rows"][1]] == ["y", "07", "0", "–"]
     assert shown["rows"][0][3]["value"] == 0.5
@@ -260,12 +252,12 @@ def test_a_table_of_classes_shows_what_there_is():
 def test_sound_becomes_an_mp3_of_the_same_length():
     rate_hz = 24000
     y = 0.3 * np.sin(2 * np.pi * 3000 * np.arange(2 * rate_hz) / rate_hz).astype(np.float32)
-    back, back_hz = soundfile.read(io.BytesIO(report_media.mp3(y, rate_hz)))
+    back, back_hz = soundfile.read(io.BytesIO(media.mp3(y, rate_hz)))
     assert back_hz == rate_hz
     assert len(back) == pytest.approx(len(y), abs=3000)
     spectrum = np.abs(np.fft.rfft(back[:rate_hz]))
     assert spectrum.argmax() == pytest.approx(3000, abs=2)
-    assert len(report_media.mp3(y, rate_hz)) < 16_000
+    assert len(media.mp3(y, rate_hz)) < 16_000
 
 
 @pytest.mark.parametrize(
@@ -273,14 +265,14 @@ def test_sound_becomes_an_mp3_of_the_same_length():
     [(24000, 24000, 24000), (48000, 24000, 24000), (8000, 24000, 8000), (10000, 24000, 11025), (384000, 96000, 48000)],
 )
 def test_the_rate_of_the_sound_is_one_that_mp3_has(file_hz, most_hz, expected):
-    assert report_media.sound_rate_hz(file_hz, most_hz) == expected
+    assert media.sound_rate_hz(file_hz, most_hz) == expected
 
 
 def test_a_tone_is_a_line_at_its_height_and_time():
     rate_hz = 16000
     y = np.zeros(rate_hz, dtype=np.float32)
     y[rate_hz // 2 :] = np.sin(2 * np.pi * 6000 * np.arange(rate_hz // 2) / rate_hz)
-    db = report_media.spectrogram_db(y, rate_hz, 100, 80)
+    db = media.spectrogram_db(y, rate_hz, 100, 80)
     assert db.shape == (80, 100)
     row = np.unravel_index(db[:, 60:90].argmax(), (80, 30))[0]
     assert 80 - row == pytest.approx(80 * 6000 / 8000, abs=1.5)
@@ -290,15 +282,15 @@ def test_a_tone_is_a_line_at_its_height_and_time():
 @pytest.mark.parametrize("y", [np.zeros(500), np.zeros(3), np.ones(1), np.full(2000, 0.1)])
 def test_pictures_of_silence_and_of_next_to_nothing(y):
     y = y.astype(np.float32)
-    assert report_media.spectrogram_pixels(y, 8000, 60, 20).shape == (20, 60, 3)
-    assert report_media.waveform_path(y, 300, 60).startswith("M")
-    assert np.isfinite(report_media.gain(y))
+    assert media.spectrogram_pixels(y, 8000, 60, 20).shape == (20, 60, 3)
+    assert media.waveform_path(y, 300, 60).startswith("M")
+    assert np.isfinite(media.gain(y))
 
 
 def test_images_are_webp():
-    pixels = report_media.mfcc_pixels(np.random.default_rng(0).normal(size=(30, 20)), 120, 4)
+    pixels = media.mfcc_pixels(np.random.default_rng(0).normal(size=(30, 20)), 120, 4)
     assert pixels.shape == (76, 120, 3)
-    image = Image.open(io.BytesIO(report_media.webp(pixels)))
+    image = Image.open(io.BytesIO(media.webp(pixels)))
     assert (image.format, image.size) == ("WEBP", (120, 76))
 
 
@@ -310,8 +302,7 @@ def test_an_excerpt_is_the_sound_around_the_annotation(tmp_path):
     box = {"recording_id": "r", "f_min_hz": 1000.0, "f_max_hz": 3000.0}
     rows = [{**box, "t_min_s": 4.0, "t_max_s": 4.8}, {**box, "t_min_s": 0.25, "t_max_s": 4.0}]
     found = {
-        position: (sound, where)
-        for position, sound, where in report_excerpts.excerpts(rows, recordings, tmp_path, params)
+        position: (sound, where) for position, sound, where in excerpts.excerpts(rows, recordings, tmp_path, params)
     }
     sound, where = found[0]
     assert np.array_equal(sound, y[28000:40000])
@@ -330,7 +321,7 @@ def test_an_excerpt_is_the_sound_around_the_annotation(tmp_path):
 def test_the_md5_is_the_one_of_dvc(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"a\r\nb\n")
-    assert report_provenance.md5_of(path) == hashlib.md5(b"a\r\nb\n").hexdigest()
+    assert provenance.md5_of(path) == hashlib.md5(b"a\r\nb\n").hexdigest()
 
 
 def test_the_commit_and_what_changed_since(tmp_path):
@@ -338,30 +329,30 @@ def test_the_commit_and_what_changed_since(tmp_path):
         who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
         subprocess.run(("git", "-C", str(tmp_path), *who, *words), check=True, capture_output=True)
 
-    assert "not in a Git" in report_provenance.git_state(tmp_path)
+    assert "not in a Git" in provenance.git_state(tmp_path)
     git("init", "-q")
     for name in ("params.yaml", "dvc.lock", "<b>.txt"):
         (tmp_path / name).write_text("1")
     git("add", "-A")
     git("commit", "-qm", "one")
-    assert re.fullmatch("[0-9a-f]{40}", report_provenance.git_state(tmp_path))
+    assert re.fullmatch("[0-9a-f]{40}", provenance.git_state(tmp_path))
     (tmp_path / "dvc.lock").write_text("2")
-    assert re.fullmatch("[0-9a-f]{40}", report_provenance.git_state(tmp_path))
+    assert re.fullmatch("[0-9a-f]{40}", provenance.git_state(tmp_path))
     (tmp_path / "params.yaml").write_text("2")
     (tmp_path / "<b>.txt").write_text("2")
-    assert report_provenance.git_state(tmp_path).endswith("changes since in <b>.txt, params.yaml")
+    assert provenance.git_state(tmp_path).endswith("changes since in <b>.txt, params.yaml")
 
 
 def test_the_model_card_says_what_is_not_known():
     params = {"data": {"source": "table", "annotations": "a.csv"}, "dataset": {"fit_on": "all"}}
     params["split"] = {"method": "article", "group": "recording_id"}
-    card = dict(report_provenance.model_card(params, [("frog", 2), ("bird", 30)], ["CC BY 4.0", "not given"]))
+    card = dict(provenance.model_card(params, [("frog", 2), ("bird", 30)], ["CC BY 4.0", "not given"]))
     assert "CC BY 4.0; not given" in card["Data and licences"][1]
     assert card["Limits"][-1].endswith("known: frog.")
     assert "one by one" in card["How it was evaluated"][0]
     assert "fitted on all clips" in card["How it was evaluated"][1]
     params["data"]["source"] = "simulated"
-    assert "invented" in dict(report_provenance.model_card(params, [], []))["Data and licences"][1]
+    assert "invented" in dict(provenance.model_card(params, [], []))["Data and licences"][1]
 
 
 class Page(HTMLParser):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import report_run
-from dawnchorus import report_render
+from dawnchorus.report import pages
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -258,7 +258,7 @@ def test_the_comparison_in_the_browser(opened, tmp_path):
         "metric_name": str,
     }
     path = tmp_path / "compare.html"
-    path.write_text(report_render.render("compare.html.j2", context), encoding="utf-8")
+    path.write_text(pages.render("compare.html.j2", context), encoding="utf-8")
     for scheme in ("light", "dark"):
         page = opened(path, scheme, 390)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from dawnchorus import dataset, decoding, features, pooled, scoring
-from dawnchorus.errors import InputError
+from dawnchorus.detection import scoring
+from dawnchorus.features import extraction
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.learning import dataset, pooled
 from dawnchorus.networks import logistic_regression
+from dawnchorus.sound import decoding
 
 RATE_HZ = 16_000
 LOG_MEL = {
@@ -26,7 +29,7 @@ PARAMS = {"window_s": None, "step_s": None, "channel": "mix", "batch_size": 8}
 
 
 def card_of(block, frames=40, padding="right", clip_normalization="none"):
-    n = features.n_features(block)
+    n = extraction.n_features(block)
     rng = np.random.default_rng(1)
     statistics = {
         "normalization": "per_feature", "offset": rng.normal(0, 5, n).tolist(), "scale": rng.uniform(3, 9, n).tolist(),
@@ -39,7 +42,7 @@ def card_of(block, frames=40, padding="right", clip_normalization="none"):
 
 def model_of(recipe, x=None):
     """A classifier with invented weights, its scaling fitted on the clips ``x`` as in training."""
-    n = pooled.POOLS * features.n_features(recipe.features)
+    n = pooled.POOLS * extraction.n_features(recipe.features)
     rng = np.random.default_rng(2)
     arrays = {
         "weights": rng.normal(0, 0.5, (n, 3)).astype(np.float32), "bias": np.zeros(3, np.float32),
@@ -74,7 +77,7 @@ def test_training_clips_score_the_same_through_windows(recording, block, method,
     recipe = scoring.Recipe.of_card(card, "m")
     rate_hz = block["sample_rate_hz"] or 44_100
     clips = [(0.0, 0.7), (0.5, 1.1), (1.234, 2.4), (5.0, 5.35), (6.9, 7.3)]
-    made = dict(features.of_recording(recording, clips, 44_100, block))
+    made = dict(extraction.of_recording(recording, clips, 44_100, block))
     x = np.stack([dataset.normalized(made[k], card["dataset"])[0] for k in range(len(clips))])
     model = model_of(recipe, x)
     wanted = model.predict_on_batch(x)

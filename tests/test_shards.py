@@ -2,14 +2,18 @@
 
 import io
 import json
+import shutil
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dawnchorus import shards
-from dawnchorus.errors import InputError
+from dawnchorus.features import shards
+from dawnchorus.foundation import source_code
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.source_code import SourceCode
 
 PARAMS = {"kind": "mfcc", "n_mfcc": 4}
 
@@ -296,14 +300,14 @@ def test_signature_changes_with_everything_it_is_made_of():
     assert shards.signature_of(*base[:2], reordered, base[3]) == signatures[0]
 
 
-def test_code_version_covers_the_modules_that_determine_values(tmp_path, monkeypatch):
-    for name in ("audio.py", "features.py", "clips.py", "shards.py"):
-        assert name in shards.CODE
-    for name in shards.CODE:
-        (tmp_path / name).write_text("x = 1")
-    monkeypatch.setattr(shards, "__file__", str(tmp_path / "shards.py"))
-    versions = {shards.code_version()}
-    for name in shards.CODE:
-        (tmp_path / name).write_text("x = 2")
-        versions.add(shards.code_version())
-    assert len(versions) == 1 + len(shards.CODE)
+@pytest.mark.parametrize("module", ["sound/audio", "features/extraction", "features/clips", "features/shards"])
+def test_the_code_that_determines_values_is_part_of_the_signature(tmp_path, module):
+    package = Path(shutil.copytree(source_code.PACKAGE, tmp_path / "dawnchorus"))
+    before = SourceCode(package).version_of(*shards.CODE)
+    assert before == shards.code_version()
+    with (package / "report/figures.py").open("a") as file:
+        file.write("x = 1\n")
+    assert SourceCode(package).version_of(*shards.CODE) == before
+    with (package / f"{module}.py").open("a") as file:
+        file.write("x = 1\n")
+    assert SourceCode(package).version_of(*shards.CODE) != before

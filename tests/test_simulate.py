@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from dawnchorus import backgrounds, calls, seeds, simulate
-from dawnchorus.errors import InputError, run
+from dawnchorus.foundation import seeds
+from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.simulation import backgrounds, calls, simulate
 from dawnchorus.stages import simulate as stage
 
 TINY = {

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from dawnchorus import split
-from dawnchorus.errors import InputError
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.partitioning import split
 
 
 def made(n_groups=40, n_classes=6, rows_per_group=5, seed=0):

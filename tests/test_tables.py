@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from dawnchorus.errors import InputError
+from dawnchorus.foundation.errors import InputError
 from dawnchorus.tables import number, read_rows, write_rows
 
 

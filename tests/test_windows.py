@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from dawnchorus import windows
-from dawnchorus.errors import InputError
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.sound import windows
 
 FEATURES = {"clip": "annotation", "window_s": 5.0, "jitter_s": 0.5, "hop_length": 100, "n_fft": 256}
 

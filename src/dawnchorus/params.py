@@ -9,7 +9,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from dawnchorus import networks
-from dawnchorus.errors import InputError
+from dawnchorus.foundation.errors import InputError
 
 SIMULATED_DATA = {
     "format": "rfcx",

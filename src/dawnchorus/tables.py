@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dawnchorus.errors import InputError
-from dawnchorus.files import write_whole
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import write_whole
 
 
 @dataclass(frozen=True)

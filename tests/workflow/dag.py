@@ -1,46 +1,19 @@
 """The workflow as Snakemake sees it, read in this process: rules, and what would run."""
 
-import os
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 
-from snakemake.api import SnakemakeApi
-from snakemake.settings.types import (
-    ConfigSettings,
-    DAGSettings,
-    OutputSettings,
-    Quietness,
-    ResourceSettings,
-    StorageSettings,
-    WorkflowSettings,
-)
+from snakemake.settings.types import DAGSettings
 
-from dawnchorus import records
+from dawnchorus.workflow import dvc_file
 
 # What workflow/profiles/default sets.
 CHECKSUM_SIZE = 10**12
 
 
-@contextmanager
 def opened(path: Path):
     """Open the workflow of a project folder; the working directory is that folder meanwhile."""
-    before = Path.cwd()
-    os.chdir(path)
-    try:
-        with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
-            yield api.workflow(
-                resource_settings=ResourceSettings(cores=1),
-                config_settings=ConfigSettings(),
-                storage_settings=StorageSettings(),
-                workflow_settings=WorkflowSettings(),
-                snakefile=path / "Snakefile",
-                workdir=path,
-            )
-    finally:
-        # The Snakefile has taken the folder for this process, which goes on.
-        records.release()
-        os.chdir(before)
+    return dvc_file.opened(path / "Snakefile", path)
 
 
 def rules(path: Path) -> dict:

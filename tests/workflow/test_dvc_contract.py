@@ -10,6 +10,8 @@ import pytest
 import yaml
 from project import ROOT, Project
 
+from dawnchorus.workflow import dvc_file
+
 STAGES = {
     stage: (folder, block.get("do", block))
     for folder in ("", "workflow/simulate")
@@ -52,6 +54,11 @@ def resolved(text: str, params: dict) -> str:
 # many trainings, made when they are asked for. DVC would make them whenever something changes.
 REPEATED = {"fold_dataset": "dataset", "fold_model": "model", "fold_evaluation": "evaluation", "study_model": "model"}
 ON_DEMAND = {"window_scores", "detections", "folds", "cross_validation", "overfitting_study", *REPEATED}
+
+
+def test_dvc_yaml_is_what_the_snakefile_says_now():
+    for path, text in dvc_file.texts(ROOT).items():
+        assert (ROOT / path).read_text() == text, f"{path} is out of date: make dvc.yaml"
 
 
 def test_every_rule_that_makes_something_is_a_stage_of_its_name(rules):
@@ -100,6 +107,8 @@ def test_parameters(rules, stage):
             names.add("data.audio_dir")
         elif name != "audio":
             names |= set(json.loads(value))
+    if "data" in names:
+        names.discard("data.audio_dir")
     assert set(STAGES[stage][1]["params"]) == names, by_rule
 
 
@@ -120,9 +129,13 @@ def closure(module: Path, source: Path) -> set[Path]:
             for name in names:
                 base = source.joinpath(*name.split("."))
                 waiting += [p for p in (base.with_suffix(".py"), base / "__init__.py") if p.exists()]
-    # These two hold no code.
-    empty = {source / "dawnchorus/__init__.py", source / "dawnchorus/stages/__init__.py"}
-    return found - empty
+    return {path for path in found if path.name != "__init__.py" or path.parent.name == "networks"}
+
+
+TEMPLATES = {
+    "report": {"report.html.j2", "charts.html.j2", "page.css", "report.css", "report.js"},
+    "detections": {"detections.html.j2", "page.css"},
+}
 
 
 @pytest.mark.parametrize("stage", [*STAGES, *sorted(ON_DEMAND)])
@@ -131,12 +144,14 @@ def test_the_code_of_a_rule_is_what_its_stage_imports(rules, stage):
     source = project.path / "src"
     wanted = closure(source / f"dawnchorus/stages/{REPEATED.get(stage, stage)}.py", source)
     # The network is imported by name; what any network is built from is listed whichever it is.
-    if source / "dawnchorus/networks/__init__.py" in wanted:
-        networks = source / "dawnchorus/networks"
-        for network in networks.glob("[a-z]*.py"):
-            wanted |= {path for path in closure(network, source) if path.parent != networks}
+    networks = source / "dawnchorus/networks"
+    if networks / "__init__.py" in wanted:
+        of_networks = set(networks.glob("[a-z]*.py"))
+        for network in of_networks:
+            wanted |= closure(network, source) - of_networks
         name = "article" if stage == "study_model" else project.params()["model"]["name"]
         wanted.add(networks / f"{name}.py")
+    wanted |= {source / "dawnchorus/report/templates" / name for name in TEMPLATES.get(stage, ())}
     listed = {project.path / str(path) for path in by_name[stage].input.code}
     assert listed == wanted
 
@@ -150,9 +165,3 @@ def test_rule_all_asks_for_every_product(rules):
         for product in products(rule)
     }
     assert {str(path) for path in by_name["all"].input} == made
-
-
-def test_only_the_empty_packages_are_left_out_of_the_code():
-    for name in ("__init__.py", "stages/__init__.py"):
-        tree = ast.parse((ROOT / "src/dawnchorus" / name).read_text())
-        assert all(isinstance(node, ast.Expr) for node in tree.body)

@@ -8,6 +8,12 @@ def block(*names, **others):
     return json.dumps({**{name: config[name] for name in names}, **others}, sort_keys=True)
 
 
+def code(stage, network=None):
+    """Return the source files that a stage runs, found by following its imports."""
+    chosen = {"networks": network or config["model"]["name"]}
+    return [os.path.relpath(path, workflow.basedir) for path in SOURCE_CODE.needed_by(f"stages.{stage}", chosen=chosen)]
+
+
 def recordings_to_hear(wildcards):
     """Name the content of a shard's recordings; called only when detections are asked for."""
     cache = hashes.HashCache(records.HASHES)
@@ -26,6 +32,9 @@ except errors.InputError as error:
 shell.prefix('set -euo pipefail; export PYTHONPATH="$PWD/src"; ')
 
 STARTED_S = time.time()
+SOURCE_CODE = source_code.SourceCode(Path(workflow.basedir) / "src/dawnchorus", records.IMPORTS)
+
+# How many jobs the recordings are dealt to.
 SHARDS = range(8)
 
 # A simulated set is named by content in its recordings.csv, an input; the user's own audio by this hash, and with it

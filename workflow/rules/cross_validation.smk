@@ -17,16 +17,7 @@ rule folds:
     """Assign whole groups of annotations to folds, each the test partition of one training."""
     input:
         annotations="data/recordings/annotations.csv",
-        code=[
-            "src/dawnchorus/stages/folds.py",
-            "src/dawnchorus/folds.py",
-            "src/dawnchorus/split.py",
-            "src/dawnchorus/recordings.py",
-            "src/dawnchorus/errors.py",
-            "src/dawnchorus/files.py",
-            "src/dawnchorus/seeds.py",
-            "src/dawnchorus/tables.py",
-        ],
+        code=code("folds"),
     output:
         expand(f"{FOLD_DATA}/split.csv", fold=FOLDS),
     log:
@@ -111,17 +102,7 @@ rule cross_validation:
         splits=expand(f"{FOLD_DATA}/split.csv", fold=FOLDS),
         predictions=expand(f"{FOLD_REPORT}/predictions.csv", fold=FOLDS, seed=SEEDS),
         controls=expand(f"{FOLD_REPORT}/control_predictions.csv", fold=FOLDS, seed=SEEDS),
-        code=[
-            "src/dawnchorus/stages/cross_validation.py",
-            "src/dawnchorus/cross_validation.py",
-            "src/dawnchorus/evaluation.py",
-            "src/dawnchorus/bootstrap.py",
-            "src/dawnchorus/measures.py",
-            "src/dawnchorus/errors.py",
-            "src/dawnchorus/files.py",
-            "src/dawnchorus/seeds.py",
-            "src/dawnchorus/tables.py",
-        ],
+        code=code("cross_validation"),
     output:
         comparison="reports/cross_validation/comparison.csv",
         metrics="reports/cross_validation/metrics.json",

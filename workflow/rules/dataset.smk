@@ -15,17 +15,7 @@ rule dataset:
         annotations="data/recordings/annotations.csv",
         false_positives="data/recordings/false_positives.csv",
         split="data/split/split.csv",
-        code=[
-            "src/dawnchorus/stages/dataset.py",
-            "src/dawnchorus/dataset.py",
-            "src/dawnchorus/clips.py",
-            "src/dawnchorus/false_positives.py",
-            "src/dawnchorus/recordings.py",
-            "src/dawnchorus/shards.py",
-            "src/dawnchorus/errors.py",
-            "src/dawnchorus/files.py",
-            "src/dawnchorus/tables.py",
-        ],
+        code=code("dataset"),
     output:
         x="data/dataset/x.npy",
         rows="data/dataset/rows.csv",

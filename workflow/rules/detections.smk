@@ -12,31 +12,7 @@ rule window_scores:
     """Score the windows of each recording of a shard."""
     input:
         model="models/model.keras",
-        code=[
-            "src/dawnchorus/stages/window_scores.py",
-            "src/dawnchorus/audio.py",
-            "src/dawnchorus/blocks.py",
-            "src/dawnchorus/dataset.py",
-            "src/dawnchorus/decoding.py",
-            "src/dawnchorus/device.py",
-            "src/dawnchorus/errors.py",
-            "src/dawnchorus/features.py",
-            "src/dawnchorus/files.py",
-            "src/dawnchorus/hashes.py",
-            "src/dawnchorus/listening.py",
-            "src/dawnchorus/model_file.py",
-            "src/dawnchorus/networks/__init__.py",
-            f"src/dawnchorus/networks/{config['model']['name']}.py",
-            "src/dawnchorus/pooled.py",
-            "src/dawnchorus/measures.py",
-            "src/dawnchorus/recordings.py",
-            "src/dawnchorus/score_store.py",
-            "src/dawnchorus/scoring.py",
-            "src/dawnchorus/shards.py",
-            "src/dawnchorus/sounds.py",
-            "src/dawnchorus/tables.py",
-            "src/dawnchorus/windows.py",
-        ],
+        code=code("window_scores"),
     output:
         update("data/detections/shard-{shard}.parquet"),
     log:
@@ -50,7 +26,8 @@ rule window_scores:
         detections=block("detections"),
         audio=recordings_to_hear,
     shell:
-        "python -m dawnchorus.stages.window_scores --model {input.model:q} --shard {wildcards.shard} --shards 8"
+        "python -m dawnchorus.stages.window_scores --model {input.model:q} --shard {wildcards.shard}"
+        f" --shards {len(SHARDS)}"
         " --params {params.detections:q} --threads {threads} --output {output:q} 2>&1 | tee {log}"
 
 
@@ -60,35 +37,7 @@ rule detections:
         scores=expand("data/detections/shard-{shard}.parquet", shard=SHARDS),
         model="models/model.keras",
         calibration="models/calibration.json",
-        code=[
-            "src/dawnchorus/stages/detections.py",
-            "src/dawnchorus/audio.py",
-            "src/dawnchorus/blocks.py",
-            "src/dawnchorus/calibration.py",
-            "src/dawnchorus/measures.py",
-            "src/dawnchorus/dataset.py",
-            "src/dawnchorus/decoding.py",
-            "src/dawnchorus/detection_page.py",
-            "src/dawnchorus/detection_picture.py",
-            "src/dawnchorus/detections.py",
-            "src/dawnchorus/device.py",
-            "src/dawnchorus/errors.py",
-            "src/dawnchorus/events.py",
-            "src/dawnchorus/exports.py",
-            "src/dawnchorus/features.py",
-            "src/dawnchorus/figure_style.py",
-            "src/dawnchorus/files.py",
-            "src/dawnchorus/labels.py",
-            "src/dawnchorus/model_file.py",
-            "src/dawnchorus/networks/__init__.py",
-            f"src/dawnchorus/networks/{config['model']['name']}.py",
-            "src/dawnchorus/pooled.py",
-            "src/dawnchorus/report_media.py",
-            "src/dawnchorus/score_store.py",
-            "src/dawnchorus/scoring.py",
-            "src/dawnchorus/tables.py",
-            "src/dawnchorus/windows.py",
-        ],
+        code=code("detections"),
     output:
         folder=directory("reports/detections"),
         page="reports/detections.html",

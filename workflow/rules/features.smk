@@ -14,16 +14,7 @@ rule features:
         recordings="data/recordings/recordings.csv",
         annotations="data/recordings/annotations.csv",
         false_positives="data/recordings/false_positives.csv",
-        code=[
-            "src/dawnchorus/stages/features.py",
-            "src/dawnchorus/features.py",
-            "src/dawnchorus/clips.py",
-            "src/dawnchorus/shards.py",
-            "src/dawnchorus/audio.py",
-            "src/dawnchorus/errors.py",
-            "src/dawnchorus/files.py",
-            "src/dawnchorus/tables.py",
-        ],
+        code=code("features"),
     output:
         shard=update("data/features/shard-{shard}.zip"),
         negatives=update("data/features/negatives-{shard}.zip"),
@@ -39,5 +30,7 @@ rule features:
     shell:
         "python -m dawnchorus.stages.features --recordings {input.recordings:q}"
         " --annotations {input.annotations:q} --false-positives {input.false_positives:q}"
-        " --audio-dir {params.audio_dir:q} --shard {wildcards.shard} --shards 8 --params {params.features:q}"
+        " --audio-dir {params.audio_dir:q} --shard {wildcards.shard}"
+        f" --shards {len(SHARDS)}"
+        " --params {params.features:q}"
         " --output {output.shard:q} --negatives {output.negatives:q} 2>&1 | tee {log}"

@@ -14,18 +14,7 @@ rule figures:
         classes="data/dataset/classes.csv",
         annotations="data/recordings/annotations.csv",
         recordings="data/recordings/recordings.csv",
-        code=[
-            "src/dawnchorus/stages/figures.py",
-            "src/dawnchorus/figures.py",
-            "src/dawnchorus/figure_style.py",
-            "src/dawnchorus/labels.py",
-            "src/dawnchorus/clips.py",
-            "src/dawnchorus/features.py",
-            "src/dawnchorus/audio.py",
-            "src/dawnchorus/errors.py",
-            "src/dawnchorus/files.py",
-            "src/dawnchorus/tables.py",
-        ],
+        code=code("figures"),
     output:
         expand(
             "reports/figures/{figure}.{format}",

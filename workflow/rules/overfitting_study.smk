@@ -10,10 +10,7 @@ STEP = "models/overfitting_study/step-{step}"
 use rule model as study_model with:
     input:
         **{name: path for name, path in rules.model.input.items() if name != "code"},
-        code=[
-            path.replace(f"networks/{config['model']['name']}.py", "networks/article.py")
-            for path in rules.model.input.code
-        ],
+        code=code("model", network="article"),
     output:
         **{name: f"{STEP}/{Path(path).name}" for name, path in rules.model.output.items()},
     log:
@@ -32,16 +29,7 @@ rule overfitting_study:
     """Draw training and validation of every step, and say where overfitting begins."""
     input:
         histories=expand(f"{STEP}/history.csv", step=range(1, len(STUDY) + 1)),
-        code=[
-            "src/dawnchorus/stages/overfitting_study.py",
-            "src/dawnchorus/overfitting_study.py",
-            "src/dawnchorus/study_steps.py",
-            "src/dawnchorus/figure_style.py",
-            "src/dawnchorus/figures.py",
-            "src/dawnchorus/errors.py",
-            "src/dawnchorus/files.py",
-            "src/dawnchorus/tables.py",
-        ],
+        code=code("overfitting_study"),
     output:
         table="reports/overfitting_study.csv",
         png="reports/overfitting_study.png",

@@ -10,18 +10,7 @@ rule recordings:
     """Check every row and decode every recording; stop at problems, or leave the bad rows out."""
     input:
         tables=SOURCE_TABLES,
-        code=[
-            "src/dawnchorus/stages/recordings.py",
-            "src/dawnchorus/recordings.py",
-            "src/dawnchorus/false_positives.py",
-            "src/dawnchorus/imports.py",
-            "src/dawnchorus/exports.py",
-            "src/dawnchorus/audio.py",
-            "src/dawnchorus/errors.py",
-            "src/dawnchorus/files.py",
-            "src/dawnchorus/hashes.py",
-            "src/dawnchorus/tables.py",
-        ],
+        code=code("recordings"),
     output:
         recordings=update("data/recordings/recordings.csv"),
         annotations="data/recordings/annotations.csv",

@@ -8,16 +8,7 @@
 rule simulate:
     """Make recordings of invented species over rain, wind and insects."""
     input:
-        code=[
-            "src/dawnchorus/stages/simulate.py",
-            "src/dawnchorus/simulate.py",
-            "src/dawnchorus/calls.py",
-            "src/dawnchorus/backgrounds.py",
-            "src/dawnchorus/errors.py",
-            "src/dawnchorus/files.py",
-            "src/dawnchorus/seeds.py",
-            "src/dawnchorus/tables.py",
-        ],
+        code=code("simulate"),
     output:
         annotations="data/simulated/train_tp.csv",
         recordings="data/simulated/recordings.csv",

@@ -8,15 +8,7 @@ rule split:
     """Assign whole groups of annotations to partitions, each class spread as evenly as the groups allow."""
     input:
         annotations="data/recordings/annotations.csv",
-        code=[
-            "src/dawnchorus/stages/split.py",
-            "src/dawnchorus/split.py",
-            "src/dawnchorus/recordings.py",
-            "src/dawnchorus/errors.py",
-            "src/dawnchorus/files.py",
-            "src/dawnchorus/seeds.py",
-            "src/dawnchorus/tables.py",
-        ],
+        code=code("split"),
     output:
         "data/split/split.csv",
     log:

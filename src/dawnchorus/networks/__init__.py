@@ -11,7 +11,7 @@ and gives softmax scores of shape (batch, n_classes). Frames past the end of a c
 `dataset.normalization: per_feature`), which is how a network can know the padding. Keras is imported inside
 `build`, so that the parameters can be checked without waiting for it.
 
-A classifier on pooled statistics (see dawnchorus.pooled) has, instead of `build`,
+A classifier on pooled statistics (see dawnchorus.learning.pooled) has, instead of `build`,
 
     def fit(vectors, y, n_classes, params, train, rng): ...   # yields a dict of arrays after each epoch
     def logits(arrays, vectors, params): ...                  # -> (rows, n_classes)
@@ -22,7 +22,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from dawnchorus.errors import InputError
+from dawnchorus.foundation.errors import InputError
 
 
 def names() -> list[str]:

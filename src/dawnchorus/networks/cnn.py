@@ -4,9 +4,9 @@ The position of each band is an input plane of its own, because a call is known 
 by its shape; a convolution alone cannot tell.
 """
 
-from dawnchorus import blocks
+from dawnchorus.networks import _layers
 
-PARAMS = blocks.CONVOLUTION_PARAMS
+PARAMS = _layers.CONVOLUTION_PARAMS
 
 
 def build(input_shape, n_classes, params):
@@ -14,7 +14,7 @@ def build(input_shape, n_classes, params):
     from keras import Input, Model, layers
 
     inputs = Input(input_shape)
-    x, mask = blocks.convolutions(inputs, params)
-    x = layers.Dropout(params["dropout"], name="dropout")(blocks.mean_and_maximum(x, mask))
+    x, mask = _layers.convolutions(inputs, params)
+    x = layers.Dropout(params["dropout"], name="dropout")(_layers.mean_and_maximum(x, mask))
     scores = layers.Dense(n_classes, activation="softmax", dtype="float32", name="scores")(x)
     return Model(inputs, scores, name="cnn")

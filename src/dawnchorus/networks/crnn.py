@@ -1,9 +1,9 @@
 """Convolution blocks, then a bidirectional GRU over time, pooled by attention or by mean and maximum."""
 
-from dawnchorus import blocks
+from dawnchorus.networks import _layers
 
 PARAMS = {
-    **blocks.CONVOLUTION_PARAMS,
+    **_layers.CONVOLUTION_PARAMS,
     "units": {"type": "integer", "minimum": 1, "maximum": 4096, "description": "GRU units in each direction"},
     "pooling": {
         "enum": ["attention", "mean_max"],
@@ -17,13 +17,13 @@ def build(input_shape, n_classes, params):
     from keras import Input, Model, layers, ops
 
     inputs = Input(input_shape)
-    x, mask = blocks.convolutions(inputs, params)
+    x, mask = _layers.convolutions(inputs, params)
     x = layers.Bidirectional(layers.GRU(params["units"], return_sequences=True), name="gru")(
         x, mask=ops.squeeze(mask, -1) > 0
     )
     x = layers.Dropout(params["dropout"], name="dropout")(x)
     if params["pooling"] == "mean_max":
-        logits = layers.Dense(n_classes, name="logits")(blocks.mean_and_maximum(x, mask))
+        logits = layers.Dense(n_classes, name="logits")(_layers.mean_and_maximum(x, mask))
     else:
         attention = layers.Dense(n_classes, name="attention")(x) + (mask - 1.0) * 1e4
         of_frames = layers.Dense(n_classes, name="logits")(x)

@@ -1,12 +1,12 @@
 """An LSTM over time, in one direction or both, with the padding masked."""
 
-from dawnchorus import blocks
+from dawnchorus.networks import _layers
 
-PARAMS = blocks.RECURRENT_PARAMS
+PARAMS = _layers.RECURRENT_PARAMS
 
 
 def build(input_shape, n_classes, params):
     """Build Masking - LSTM over frames - Dropout - softmax."""
     from keras import layers
 
-    return blocks.recurrent(input_shape, n_classes, params, layers.LSTM(params["units"], name="lstm"), "lstm")
+    return _layers.recurrent(input_shape, n_classes, params, layers.LSTM(params["units"], name="lstm"), "lstm")

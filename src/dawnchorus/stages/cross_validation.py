@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dawnchorus import bootstrap, cross_validation, evaluation
-from dawnchorus.errors import InputError, run
-from dawnchorus.files import write_whole
-from dawnchorus.seeds import rng
+from dawnchorus.evaluation import cross_validation, evaluation
+from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.foundation.files import write_whole
+from dawnchorus.foundation.seeds import rng
+from dawnchorus.metrics import bootstrap
 from dawnchorus.tables import read_table, write_table
 
 TEST_COLUMNS = ("annotation_id", "recording_id", "true_species_id")

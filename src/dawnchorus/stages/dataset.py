@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dawnchorus import clips, dataset, false_positives, shards
-from dawnchorus.errors import InputError, run
-from dawnchorus.files import path_for_whole, write_whole
-from dawnchorus.recordings import class_order
+from dawnchorus.annotations import false_positives
+from dawnchorus.annotations.recordings import class_order
+from dawnchorus.features import clips, shards
+from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.foundation.files import path_for_whole, write_whole
+from dawnchorus.learning import dataset
 from dawnchorus.tables import Row, number, read_made, write_rows
 
 ANNOTATION_COLUMNS = ("annotation_id", "recording_id", "species_id", "species_name", "t_min_s", "t_max_s")

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dawnchorus import detection_page, detections, events, model_file, score_store, scoring
-from dawnchorus.errors import InputError, run
+from dawnchorus.detection import detections, events, score_store, scoring
+from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.learning import model_file
+from dawnchorus.report import detection_page
 
 
 class Stores:

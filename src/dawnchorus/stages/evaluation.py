@@ -13,10 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dawnchorus import bootstrap, calibration, controls, dataset, evaluation, false_positives, model_file
-from dawnchorus.errors import InputError, run
-from dawnchorus.files import sha256_of, write_whole
-from dawnchorus.seeds import rng
+from dawnchorus.annotations import false_positives
+from dawnchorus.evaluation import baselines, evaluation
+from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.foundation.files import sha256_of, write_whole
+from dawnchorus.foundation.seeds import rng
+from dawnchorus.learning import dataset, model_file
+from dawnchorus.metrics import bootstrap, calibration
 from dawnchorus.tables import read_table, write_table
 
 CLASS_COLUMNS = ("class_index", "species_id", "species_name")
@@ -123,7 +126,7 @@ def heard_where_absent(
 ) -> pd.DataFrame | None:
     """Return how often each class is heard in test boxes that were checked not to hold it, None without such boxes.
 
-    The table of :func:`dawnchorus.false_positives.rates`; ``fitted``: the calibration.
+    The table of :func:`dawnchorus.annotations.false_positives.rates`; ``fitted``: the calibration.
     """
     rows = read_table(folder / "negative_rows.csv", NEGATIVE_COLUMNS)
     test = np.flatnonzero(rows["partition"] == "test")
@@ -179,8 +182,8 @@ def main(argv: list[str] | None = None) -> None:
     )
 
     everything, n_frames = np.arange(len(test)), rows["n_frames"].to_numpy(dtype=int)
-    majority = controls.majority_scores(true_index[train], len(test), len(classes))
-    machine = controls.svm_scores(x, n_frames, true_index, train, test, statistics, len(classes))
+    majority = baselines.majority_scores(true_index[train], len(test), len(classes))
+    machine = baselines.svm_scores(x, n_frames, true_index, train, test, statistics, len(classes))
     context = context_answers(
         model, args.dataset, rows.iloc[test], statistics, batch_size, str(args.model), len(classes)
     )
@@ -190,7 +193,7 @@ def main(argv: list[str] | None = None) -> None:
         CONTROLS["svm"]: None if machine is None else (everything, machine),
         CONTROLS["context_only"]: context,
     }
-    comparison = controls.comparison(truth, answers, group, weights, params["top_k"])
+    comparison = baselines.comparison(truth, answers, group, weights, params["top_k"])
     for name in ("svm", "context_only"):
         row = next(row for row in comparison if row["model"] == CONTROLS[name])
         result[name] = {key: row[key] for key in row if key.startswith(("accuracy", "advantage")) or key == "clips"}

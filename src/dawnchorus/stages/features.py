@@ -13,9 +13,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from dawnchorus import clips, shards
-from dawnchorus.errors import InputError, run
-from dawnchorus.files import sha256_of
+from dawnchorus.features import clips, shards
+from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.foundation.files import sha256_of
 from dawnchorus.tables import Row, number, read_made
 
 PROGRESS_INTERVAL_S = 10.0
@@ -98,7 +98,7 @@ def tasks_of_shard(
 
 def compute(task: Task, params: dict) -> list:
     """Return the features of each clip of a recording, in the order of the kinds and their clips."""
-    from dawnchorus import features
+    from dawnchorus.features import extraction
 
     try:
         found = sha256_of(task.path)
@@ -107,7 +107,7 @@ def compute(task: Task, params: dict) -> list:
     if found != task.sha256:
         raise InputError(f"{task.path}: changed since the audit of the recordings; run the workflow again")
     clips_s = [span for kind in shards.KINDS for span in task.clips_s[kind]]
-    made = dict(features.of_recording(task.path, clips_s, task.sample_rate_hz, params))
+    made = dict(extraction.of_recording(task.path, clips_s, task.sample_rate_hz, params))
     return [made[index] for index in range(len(clips_s))]
 
 
@@ -136,9 +136,9 @@ def keep(task: Task, old: shards.Shard | None, writer: shards.Writer) -> bool:
 
 def say_empty_bands(sample_rate_hz: int, params: dict) -> None:
     """Say once what librosa would say for every clip."""
-    from dawnchorus import features
+    from dawnchorus.features import extraction
 
-    n_empty = features.empty_bands(params["sample_rate_hz"] or sample_rate_hz, params)
+    n_empty = extraction.empty_bands(params["sample_rate_hz"] or sample_rate_hz, params)
     if n_empty:
         n_mels = params["n_mels"]
         print(f"features: {n_empty} of {n_mels} mel bands are narrower than an FFT bin, so always empty")

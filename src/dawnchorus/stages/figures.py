@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dawnchorus import audio, clips, features, figure_style, figures
-from dawnchorus.errors import InputError, run
-from dawnchorus.files import write_whole
-from dawnchorus.labels import display_labels
+from dawnchorus.features import clips, extraction
+from dawnchorus.foundation.display_names import display_labels
+from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.foundation.files import write_whole
+from dawnchorus.report import figure_style, figures
+from dawnchorus.sound import audio
 from dawnchorus.tables import read_table
 
 FORMATS = ("png", "svg")
@@ -64,7 +66,7 @@ def read_examples(
                 caption=f"{recording}, {clip[0]:.2f} to {clip[1]:.2f} s",
                 y=y,
                 sample_rate_hz=rate_hz,
-                features=features.extract(y, rate_hz, block),
+                features=extraction.extract(y, rate_hz, block),
                 hop_s=block["hop_length"] / rate_hz,
                 annotation_s=None if clip == annotation else within,
             )

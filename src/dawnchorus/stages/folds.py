@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dawnchorus import folds, split
-from dawnchorus.errors import run
-from dawnchorus.recordings import class_order
-from dawnchorus.seeds import derived_seed, rng
+from dawnchorus.annotations.recordings import class_order
+from dawnchorus.foundation.errors import run
+from dawnchorus.foundation.seeds import derived_seed, rng
+from dawnchorus.partitioning import folds, split
 from dawnchorus.tables import read_rows, write_rows
 
 COLUMNS = ("annotation_id", "recording_id", "group", "partition")

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dawnchorus import device, fresh_clips, model_file, networks, pooled
-from dawnchorus.errors import InputError, run
-from dawnchorus.files import sha256_of
-from dawnchorus.seeds import derived_seed, rng
+from dawnchorus import networks
+from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.foundation.files import sha256_of
+from dawnchorus.foundation.seeds import derived_seed, rng
+from dawnchorus.learning import device, fresh_clips, model_file, pooled
 from dawnchorus.tables import read_made, write_rows
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
@@ -89,7 +90,7 @@ def main(argv: list[str] | None = None) -> None:
     started = time.monotonic()
     if hasattr(network, "build"):
         used = device.prepare(derived_seed(params["seed"], "model"), args.threads)
-        from dawnchorus import training
+        from dawnchorus.learning import training
 
         say(used)
         draw = clips_to_draw(args.dataset, statistics, params["train"])

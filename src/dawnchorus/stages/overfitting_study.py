@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from dawnchorus import figure_style, overfitting_study, study_steps
-from dawnchorus.errors import InputError, run
-from dawnchorus.files import write_whole
+from dawnchorus.evaluation import overfitting_study
+from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.foundation.files import write_whole
+from dawnchorus.learning import study_steps
+from dawnchorus.report import figure_style
 from dawnchorus.tables import read_table
 
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")

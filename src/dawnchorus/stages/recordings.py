@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dawnchorus import audio, false_positives, imports, recordings
-from dawnchorus.errors import InputError, run
-from dawnchorus.files import sha256_of
-from dawnchorus.hashes import HashCache, digest_of
+from dawnchorus.annotations import false_positives, readers, recordings
+from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.foundation.files import sha256_of
+from dawnchorus.foundation.hashes import HashCache, digest_of
+from dawnchorus.sound import audio
 from dawnchorus.tables import Problem, read_rows, write_rows
 
 AUDIT_COLUMNS = ("file", "line", "column", "value", "expected")
@@ -29,14 +30,14 @@ def audio_paths(audio_dir: str) -> list[str]:
     ]
 
 
-def read_source(data: dict, source: str = "annotations") -> imports.Read:
+def read_source(data: dict, source: str = "annotations") -> readers.Read:
     """Return columns, rows and problems of a table of ``data``, the block of that name, in RFCX's names.
 
     The path of the annotations themselves means that there are no ``false_positives``.
     """
     if source == "false_positives" and data[source] == data["annotations"]:
         return [], [], []
-    return imports.read(Path(data[source]), data["format"], data["columns"])
+    return readers.read(Path(data[source]), data["format"], data["columns"])
 
 
 def fingerprint(data: dict, cache: HashCache) -> str:
@@ -49,7 +50,7 @@ def fingerprint(data: dict, cache: HashCache) -> str:
     try:
         rows = [row for name in ("annotations", "false_positives") for row in read_source(data, name)[1]]
         files = recordings.files_by_id(audio_paths(audio_dir))
-        tables = [path.as_posix() for folder in folders if folder.is_dir() for path in imports.tables_of(folder)]
+        tables = [path.as_posix() for folder in folders if folder.is_dir() for path in readers.tables_of(folder)]
     except InputError as error:
         return str(error)
     wanted = sorted({path for row in rows for path in files.get(row.cells["recording_id"], ())})

@@ -5,19 +5,12 @@ import json
 import sys
 from pathlib import Path
 
-from dawnchorus import (
-    model_file,
-    report,
-    report_curves,
-    report_excerpts,
-    report_provenance,
-    report_render,
-    report_tables,
-)
-from dawnchorus.errors import run
-from dawnchorus.files import write_whole
-from dawnchorus.labels import display_labels
-from dawnchorus.report_charts import histogram
+from dawnchorus.foundation.display_names import display_labels
+from dawnchorus.foundation.errors import run
+from dawnchorus.foundation.files import write_whole
+from dawnchorus.learning import model_file
+from dawnchorus.report import curves, excerpts, pages, provenance, report, summary_tables
+from dawnchorus.report.charts import histogram
 from dawnchorus.tables import read_table
 
 LABEL_CHARACTERS, NAME_CHARACTERS = 26, 200
@@ -99,11 +92,11 @@ def main(argv: list[str] | None = None) -> None:
     by_cell = report.cells(clips)
     order = report.embedding_order(clips, by_cell, HIGHLIGHTS)
     boxes = annotations.set_index("annotation_id").to_dict("index")
-    media = report_excerpts.embedded(
+    media = excerpts.embedded(
         order, [boxes[clip["annotation"]] for clip in clips], recordings, args.audio_dir, params["report"]
     )
     listed = set(order[:LISTED_CLIPS])
-    history = report_curves.training(
+    history = curves.training(
         read_table(args.history, ("epoch", "loss")).replace("", "nan").astype(float),
         params["train"]["early_stopping_patience"] is not None,
     )
@@ -131,46 +124,46 @@ def main(argv: list[str] | None = None) -> None:
         "headline": report.headline(metrics),
         "gap": report.gap(metrics),
         "headline_note": report.headline_note(metrics["test"]),
-        "controls": report.controls(report_tables.numbers(read_table(args.comparison, COMPARISON_COLUMNS))),
+        "controls": report.controls(summary_tables.numbers(read_table(args.comparison, COMPARISON_COLUMNS))),
         "control_verdicts": report.control_verdicts(metrics) if clips else [],
-        "audit": report_tables.audit_of(audit, params["data"], len(annotations)),
-        "facts": report_tables.facts_of(rows, recording_table, split["group"]),
+        "audit": summary_tables.audit_of(audit, params["data"], len(annotations)),
+        "facts": summary_tables.facts_of(rows, recording_table, split["group"]),
         "durations": histogram(rows["duration_s"].to_list(), 30),
         "partitions": counts,
         "most_clips": max(of["all"] for of in counts),
-        "examples": report_excerpts.species_examples(rows, n_classes, recordings, args.audio_dir, params),
-        "training": {**history, "text": report_curves.training_text(history, card)},
+        "examples": excerpts.species_examples(rows, n_classes, recordings, args.audio_dir, params),
+        "training": {**history, "text": curves.training_text(history, card)},
         "lists": page_data["lists"],
         "matrix": report.matrix(by_cell, n_classes),
         "cell_rem": cell_rem,
         "cell_font_rem": cell_font_rem,
         "pairs": report.confused_pairs(by_cell, PAIRS),
         "embedded_text": f"Picture and sound of {len(media)} of {len(clips)} test clips are in this page.",
-        "per_class": report_tables.per_class_table(read_table(args.per_class, ("species_id", "support")), full),
-        "reliability": report_curves.reliability(
-            [row for row in report_tables.numbers(read_table(args.reliability, RELIABILITY_COLUMNS)) if row["n"]],
+        "per_class": summary_tables.per_class_table(read_table(args.per_class, ("species_id", "support")), full),
+        "reliability": curves.reliability(
+            [row for row in summary_tables.numbers(read_table(args.reliability, RELIABILITY_COLUMNS)) if row["n"]],
             metrics["calibration"],
         ),
         "made": [
-            ("Made at commit", report_provenance.git_state(Path.cwd())),
+            ("Made at commit", provenance.git_state(Path.cwd())),
             ("Root seed", params["seed"]),
             ("Network", params["model"]["name"]),
             ("Device", card["device"]),
             ("Fitted with", f"{card['epochs_trained']} epochs in {card['training_time_s']} s"),
         ],
         "commands": COMMANDS,
-        "hashes": [(str(path), report_provenance.md5_of(path)) for path in inputs_of(args)],
+        "hashes": [(str(path), provenance.md5_of(path)) for path in inputs_of(args)],
         "parameters": report.flat(params),
         "versions": sorted(card["versions"].items()),
-        "card": report_provenance.model_card(
+        "card": provenance.model_card(
             params,
             list(zip(labels, support, strict=True)),
-            report_provenance.licences(list(recording_table.columns), recording_table.to_dict("records")),
+            provenance.licences(list(recording_table.columns), recording_table.to_dict("records")),
         ),
         "page_data": page_data,
     }
     with write_whole(args.output) as file:
-        file.write(report_render.render("report.html.j2", context))
+        file.write(pages.render("report.html.j2", context))
     size_mb = args.output.stat().st_size / 1e6
     print(
         f"report: {len(media)} of {len(clips)} test clips to hear, {size_mb:.1f} MB: {args.output}",

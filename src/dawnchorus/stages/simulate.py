@@ -9,9 +9,9 @@ from pathlib import Path
 
 import soundfile
 
-from dawnchorus import simulate
-from dawnchorus.errors import run
-from dawnchorus.files import sha256_of
+from dawnchorus.foundation.errors import run
+from dawnchorus.foundation.files import sha256_of
+from dawnchorus.simulation import simulate
 from dawnchorus.tables import write_rows
 
 ANNOTATION_COLUMNS = ("recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max", "f_max")

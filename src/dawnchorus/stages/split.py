@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dawnchorus import split
-from dawnchorus.errors import run
-from dawnchorus.recordings import class_order
-from dawnchorus.seeds import rng
+from dawnchorus.annotations.recordings import class_order
+from dawnchorus.foundation.errors import run
+from dawnchorus.foundation.seeds import rng
+from dawnchorus.partitioning import split
 from dawnchorus.tables import read_rows, write_rows
 
 

@@ -10,10 +10,10 @@ import os
 import sys
 from pathlib import Path
 
-from dawnchorus import model_file, score_store, scoring, sounds
-from dawnchorus.errors import InputError, run
-from dawnchorus.files import sha256_of
-from dawnchorus.listening import Listener
+from dawnchorus.detection import score_store, sounds
+from dawnchorus.detection.detector import Detector
+from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.learning import model_file
 
 
 def open_old(path: Path, species_ids: tuple[str, ...]) -> score_store.Store | None:
@@ -40,21 +40,16 @@ def main(argv: list[str] | None = None) -> None:
     params = args.params["detections"]
 
     wanted = sounds.of_shard(params["recordings"], args.shard, args.shards)
-    recipe = scoring.Recipe.of_card(model_file.read_card(args.model), args.model)
-    listener = Listener(
-        lambda: (model_file.load(args.model, args.threads)[0], recipe),
-        sha256_of(args.model),
-        params,
-        args.threads,
-    )
-    old, n_bad = open_old(args.output, recipe.species_ids), 0
-    with score_store.write_store(args.output, recipe.species_ids) as writer:
-        for entry in listener.entries(wanted, old):
+    detector = Detector(args.model, model_file.read_card(args.model), params, args.threads)
+    species_ids = detector.recipe.species_ids
+    old, n_bad = open_old(args.output, species_ids), 0
+    with score_store.write_store(args.output, species_ids) as writer:
+        for entry in detector.entries(wanted, old):
             writer.add(entry)
             n_bad += entry.problem is not None
     print(
-        f"window scores shard {args.shard}: {len(wanted)} recordings: {listener.n_scored} scored, "
-        f"{listener.n_kept} kept, {n_bad} left out"
+        f"window scores shard {args.shard}: {len(wanted)} recordings: {detector.n_scored} scored, "
+        f"{detector.n_kept} kept, {n_bad} left out"
     )
 
 

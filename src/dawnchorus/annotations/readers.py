@@ -1,0 +1,256 @@
+"""Annotations of other programs as rows of an RFCX table: Raven selection tables, Audacity labels, any CSV.
+
+Cells stay text, as they were written, so nothing is lost before
+:func:`dawnchorus.annotations.recordings.read_annotations` checks them. Columns that RFCX has no name for are carried
+along under their own. Rows know what their file calls a column, for whoever finds fault with them.
+"""
+
+import csv
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from dawnchorus.annotations.exports import CELLS, RAVEN_OF_CELL
+from dawnchorus.annotations.recordings import REQUIRED_COLUMNS
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.tables import Problem, Row, number, read_rows
+
+FORMATS = ("rfcx", "raven", "audacity", "csv")
+TABLE_SUFFIXES = (".txt", ".tsv")
+_RAVEN_TIMES = ("Begin Time (s)", "End Time (s)")
+_RAVEN_MEASURED = {
+    *("Selection", "View", "Channel", *_RAVEN_TIMES, "Low Freq (Hz)", "High Freq (Hz)"),
+    *("Begin Path", "File Offset (s)", "Begin File", *RAVEN_OF_CELL.values()),
+}
+# What programs put between the name of a sound and the suffix of its table.
+_TABLE_NAME = re.compile(r"(\.Table\.\d+)?(\.BirdNET)?\.(selections?|selection\.table|labels?)$", re.IGNORECASE)
+
+Read = tuple[list[str], list[Row], list[Problem]]
+
+
+def read(path: Path, form: str, columns: Mapping[str, str]) -> Read:
+    """Return columns, rows and problems of annotations, as :func:`tables.read_rows` does, in RFCX's names.
+
+    ``form`` is one of :data:`FORMATS`. ``path`` is a table; of ``raven`` and ``audacity`` also a folder of
+    them, which :func:`tables_of` lists. ``columns`` says, for RFCX's names, what a column is called in the
+    file: of a ``csv`` all that it has, ``recording_id``, ``species_id``, ``t_min`` and ``t_max`` at least; of
+    ``raven`` the species and the songtype, where they are not called as here.
+    """
+    if form == "rfcx":
+        return read_rows(path, REQUIRED_COLUMNS)
+    if form == "csv":
+        return read_csv(path, columns)
+    if form not in FORMATS:
+        raise InputError(f"{path}: format {form!r}: expected one of {', '.join(FORMATS)}")
+    if not path.is_dir():
+        return read_raven(path, columns) if form == "raven" else read_audacity(path)
+    header: dict[str, None] = {}
+    rows, problems, unusable = [], [], []
+    for table in tables_of(path):
+        folder = table.parent.relative_to(path).as_posix()
+        prefix = "" if folder == "." else f"{folder}/"
+        try:
+            found = read_raven(table, columns, prefix) if form == "raven" else read_audacity(table, prefix)
+        except InputError as error:
+            unusable.append(str(error))
+            continue
+        header |= dict.fromkeys(found[0])
+        rows += found[1]
+        problems += found[2]
+    if unusable:
+        raise InputError("\n".join(unusable))
+    return list(header), rows, problems
+
+
+def tables_of(folder: Path) -> list[Path]:
+    """Return the tables of a folder and of those below it, in order; there must be one.
+
+    A table of ``site-3/night.txt`` is of recording ``site-3/night``.
+    """
+    found = sorted(
+        Path(inside, name)
+        for inside, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if name.lower().endswith(TABLE_SUFFIXES) and not name.startswith(".")
+    )
+    if not found:
+        raise InputError(f"{folder}: no tables; expected a folder of {' or '.join(TABLE_SUFFIXES)} files")
+    return found
+
+
+def recording_of(path: str) -> str:
+    """Return the recording id of a sound file, given by a path of any system: its name without suffix."""
+    name = PureWindowsPath(path).name if "\\" in path else PurePosixPath(path).name
+    return PurePosixPath(name).stem if PurePosixPath(name).suffix else name
+
+
+def recording_of_table(path: Path) -> str:
+    """Return the recording id that the name of a table speaks of: ``a.Table.1.selections.txt`` is of ``a``."""
+    name = _TABLE_NAME.sub("", path.stem)
+    sound = re.fullmatch(r"(.+)\.(wav|flac|ogg|oga|opus|mp3|aiff?|au|w64)", name, re.IGNORECASE)
+    return sound[1] if sound else name
+
+
+def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> Read:
+    """Read a Raven selection table of one file or of many; ``prefix`` is the folder of its recordings, or none.
+
+    A selection that Raven lists once a view (waveform, spectrogram) is one row. Times are those in the file:
+    ``File Offset (s)`` where the table has it. The recording is what ``Recording`` says, else the last part of
+    ``Begin Path``, else of ``Begin File``, else of the name of the table.
+    """
+    header, rows, problems = _read_tabs(path, _RAVEN_TIMES)
+    names = {**RAVEN_OF_CELL, **columns}
+    if names["species_id"] not in header and names["species_name"] not in header:
+        wanted = " or ".join(dict.fromkeys((names["species_id"], names["species_name"])))
+        raise InputError(f"{path}:1: column {wanted}: missing; found {', '.join(header)}")
+    by_view: dict[tuple, list[Row]] = {}
+    for row in rows:
+        key = (
+            row.cells.get("Selection") or row.line,
+            row.cells.get("Begin Path"),
+            row.cells.get("Begin File"),
+        )
+        by_view.setdefault(key, []).append(row)
+    kept = [row for views in by_view.values() for row in _without_waveforms(views)]
+    used = _RAVEN_MEASURED | set(names.values())
+    extra = [column for column in header if column and column not in used]
+    read = []
+    for row in kept:
+        cells = row.cells
+        named = {cell: cells.get(column, "") for cell, column in names.items()}
+        file_column = next((column for column in ("Begin Path", "Begin File") if cells.get(column)), None)
+        last = recording_of(cells[file_column]) if file_column else recording_of_table(path)
+        recording = named["recording_id"] or prefix + last
+        try:
+            t_min, t_max = _times(cells, named["t_max"])
+        except ValueError:
+            value = cells["Begin Time (s)"] + " to " + cells["End Time (s)"]
+            problems.append(Problem(str(path), row.line, "Begin Time (s)", value, "two finite numbers of seconds"))
+            continue
+        found = {
+            "recording_id": recording,
+            "species_id": named["species_id"] or named["species_name"],
+            "songtype_id": named["songtype_id"],
+            "t_min": t_min,
+            "f_min": cells.get("Low Freq (Hz)", ""),
+            "t_max": t_max,
+            "f_max": cells.get("High Freq (Hz)", ""),
+        }
+        called = {
+            "recording_id": names["recording_id"] if named["recording_id"] else file_column or "recording_id",
+            "species_id": names["species_id"] if named["species_id"] else names["species_name"],
+            "songtype_id": names["songtype_id"],
+            "t_min": "File Offset (s)" if cells.get("File Offset (s)") else "Begin Time (s)",
+            "t_max": "End Time (s)",
+            "f_min": "Low Freq (Hz)",
+            "f_max": "High Freq (Hz)",
+        }
+        read.append(Row(str(path), row.line, {**found, **{column: cells[column] for column in extra}}, called))
+    return [*CELLS, *extra], read, problems
+
+
+def _without_waveforms(views: Sequence[Row]) -> list[Row]:
+    """Leave out the waveform's rows of a selection that has one of a spectrogram, and no other."""
+    others = [row for row in views if not row.cells.get("View", "").lower().startswith("waveform")]
+    return others or views[:1]
+
+
+def _times(cells: Mapping[str, str], end_in_file: str) -> tuple[str, str]:
+    """Return start and end in the file as texts; a sum is written with all its digits."""
+    begin, end, offset = cells["Begin Time (s)"], cells["End Time (s)"], cells.get("File Offset (s)", "")
+    if not offset or offset == begin:
+        number(begin), number(end)
+        return begin, end
+    length_s = number(end) - number(begin)
+    if end_in_file and abs(number(end_in_file) - (number(offset) + length_s)) < 1e-3:
+        return offset, end_in_file
+    # A table edited in Raven: its own columns moved on, ours did not. Its times have few decimals.
+    return offset, repr(round(number(offset) + length_s, 9))
+
+
+def read_audacity(path: Path, prefix: str = "") -> Read:
+    """Read an Audacity label track; its recording is ``prefix`` and the file's name, the species the label's text."""
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    recording = prefix + recording_of_table(path)
+    for line, text in _lines(path):
+        cells = text.split("\t")
+        if cells[0].strip() == "\\":
+            if rows and len(cells) >= 3:
+                # A band that only one edge was drawn of has -1 or a dash for the other.
+                rows[-1].cells.update(f_min=_edge(cells[1]), f_max=_edge(cells[2]))
+            continue
+        if len(cells) < 3 or not cells[2].strip():
+            problems.append(Problem(str(path), line, "", text, "start, end and a label, with tabs between"))
+            continue
+        values = (recording, cells[2].strip(), "", cells[0].strip(), "", cells[1].strip(), "")
+        rows.append(Row(str(path), line, dict(zip(CELLS, values, strict=True))))
+    return list(CELLS), rows, problems
+
+
+def _edge(text: str) -> str:
+    try:
+        return text.strip() if number(text) >= 0 else ""
+    except ValueError:
+        return ""
+
+
+def read_csv(path: Path, columns: Mapping[str, str]) -> Read:
+    """Read any CSV whose columns are named in ``columns``; a recording given as a file loses its suffix."""
+    missing = [cell for cell in REQUIRED_COLUMNS if cell not in columns]
+    unknown = sorted(set(columns) - set(CELLS))
+    if missing or unknown:
+        what = f"{missing[0]}: missing" if missing else f"{unknown[0]}: unknown"
+        wanted = f"{', '.join(REQUIRED_COLUMNS)} and of {', '.join(CELLS)}"
+        raise InputError(f"{path}: data.columns: {what}; expected {wanted}")
+    header, rows, problems = read_rows(path, tuple(columns.values()))
+    extra = [column for column in header if column and column not in {*columns.values(), *CELLS}]
+    read = []
+    for row in rows:
+        cells = {cell: row.cells[columns[cell]] if cell in columns else "" for cell in CELLS}
+        cells["recording_id"] = _without_sound_suffix(cells["recording_id"])
+        read.append(Row(row.file, row.line, {**cells, **{column: row.cells[column] for column in extra}}, columns))
+    return [*CELLS, *extra], read, problems
+
+
+def _without_sound_suffix(text: str) -> str:
+    return re.sub(r"\.(wav|flac|ogg|oga|opus|mp3|aiff?|au|w64)$", "", text, flags=re.IGNORECASE)
+
+
+def _lines(path: Path) -> Iterable[tuple[int, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected labels of Audacity") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected labels in UTF-8, but {error}") from None
+    return [(line, content) for line, content in enumerate(text.splitlines(), 1) if content.strip()]
+
+
+def _read_tabs(path: Path, required: Sequence[str]) -> Read:
+    """Read a tab-separated table as :func:`tables.read_rows` reads a CSV; cells keep their inner quotes."""
+    rows, problems = [], []
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter="\t")
+            header = [column.strip() for column in next(reader, [])]
+            for cells in reader:
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if len(cells) > len(header):
+                    expected = f"at most {len(header)} cells, as the header has"
+                    problems.append(Problem(str(path), reader.line_num, "", f"{len(cells)} cells", expected))
+                    continue
+                # Raven leaves out empty cells at the end of a row.
+                filled = [cell.strip() for cell in cells] + [""] * (len(header) - len(cells))
+                rows.append(Row(str(path), reader.line_num, dict(zip(header, filled, strict=True))))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected a Raven selection table") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: expected a tab-separated table in UTF-8, but {error}") from None
+    missing = [column for column in required if column not in header]
+    if missing:
+        found = ", ".join(header) if header else "no header"
+        raise InputError(f"{path}:1: column {', '.join(missing)}: missing; found {found}")
+    return header, rows, problems

@@ -1,0 +1,138 @@
+"""The container of window scores: one Parquet file a shard, one row group a recording, read one at a time.
+
+The metadata of the file says of each recording what made its scores (a signature), how long it is, or why it
+could not be scored. Scores are those of the network, before calibration.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import path_for_whole
+
+if TYPE_CHECKING:
+    import pyarrow
+
+FORMAT = "dawnchorus window scores 1"
+_KEY = "dawnchorus"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recording: ``starts_s`` (windows,) float64 and ``scores`` (windows, classes) float32, or a problem.
+
+    ``path`` is the file as the user named it, ``name`` what it is called in results, ``recording_id`` the
+    name without its suffix.
+    """
+
+    path: str
+    name: str
+    recording_id: str
+    signature: str
+    duration_s: float = 0.0
+    sample_rate_hz: int = 0
+    window_s: float = 0.0
+    problem: str | None = None
+    starts_s: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
+    scores: np.ndarray | None = field(default=None, repr=False)
+
+    def facts(self) -> dict:
+        """Return what fits into JSON."""
+        return {key: value for key, value in vars(self).items() if key not in ("starts_s", "scores")}
+
+
+class Writer:
+    """A store being written, from :func:`write_store`."""
+
+    def __init__(self, path: Path, species_ids: Sequence[str]):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns = [("start_s", pa.float64()), *((f"score_{key}", pa.float32()) for key in species_ids)]
+        self._schema = pa.schema(columns)
+        self._file = pq.ParquetWriter(path, self._schema)
+        self._species_ids, self._entries = list(species_ids), []
+
+    def add(self, entry: Entry) -> None:
+        """Add a recording; one with a problem has no rows."""
+        group = None
+        if entry.scores is not None:
+            group = sum(known["group"] is not None for known in self._entries)
+            self._file.write_table(_table(entry, self._schema), row_group_size=max(1, len(entry.scores)))
+        self._entries.append({**entry.facts(), "group": group})
+
+    def close(self) -> None:
+        """Write the metadata and end the file."""
+        said = {"format": FORMAT, "species_ids": self._species_ids, "recordings": self._entries}
+        self._file.add_key_value_metadata({_KEY: json.dumps(said, sort_keys=True)})
+        self._file.close()
+
+
+def _table(entry: Entry, schema: pyarrow.Schema) -> pyarrow.Table:
+    import pyarrow as pa
+
+    arrays = [pa.array(entry.starts_s), *(pa.array(column) for column in entry.scores.T)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+@contextmanager
+def write_store(path: str | os.PathLike, species_ids: Sequence[str]) -> Iterator[Writer]:
+    """Open a store for writing; it takes the name ``path`` only when the block ends without an error."""
+    with path_for_whole(path) as temporary:
+        writer = Writer(temporary, species_ids)
+        yield writer
+        writer.close()
+
+
+class Store:
+    """A store open for reading; a file that is missing, damaged or no store raises :class:`InputError`."""
+
+    def __init__(self, path: str | os.PathLike):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.path = path
+        try:
+            self._file = pq.ParquetFile(path)
+            said = json.loads(self._file.metadata.metadata[_KEY.encode()])
+            if said["format"] != FORMAT:
+                raise ValueError(f"format {said['format']!r}, expected {FORMAT!r}")
+            self.species_ids = tuple(said["species_ids"])
+            self._facts = {facts["name"]: facts for facts in said["recordings"]}
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file; expected window scores") from None
+        except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{path}: not a usable file of window scores: {reason}") from None
+
+    @property
+    def names(self) -> list[str]:
+        """The recordings in the store, in the order in which they were added."""
+        return list(self._facts)
+
+    def signature(self, name: str) -> str | None:
+        """Return what made the scores of a recording, None when the store has no such recording."""
+        return self._facts[name]["signature"] if name in self._facts else None
+
+    def entry(self, name: str) -> Entry:
+        """Read one recording."""
+        facts = dict(self._facts[name])
+        group = facts.pop("group")
+        if group is None:
+            return Entry(**facts)
+        try:
+            table = self._file.read_row_group(group)
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{self.path}: not a usable file of window scores: {reason}") from None
+        columns = [column.to_numpy() for column in table.columns]
+        return Entry(**facts, starts_s=columns[0], scores=np.stack(columns[1:], axis=1))

@@ -1,0 +1,185 @@
+"""A long recording through a model: decoded in blocks, cut into windows, scored; memory stays flat.
+
+What the model hears is made by the functions that made its training clips, with the values that its own card
+holds, so the two cannot differ. One thread decodes and resamples ahead, others make features, while the
+network scores the batch before; what comes out depends on none of this.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dawnchorus.features import extraction as feature_frames
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.learning import dataset
+from dawnchorus.sound import decoding, windows
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NORMALIZING = ("features", "clip_normalization", "normalization", "offset", "scale", "frames", "padding")
+DECODED_AHEAD = 8  # windows; with a batch of windows in the making they bound the memory
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model's card says of its input and output: how features are made, normalized, and what classes mean."""
+
+    features: dict
+    statistics: dict
+    frames: int
+    species_ids: tuple[str, ...]
+    species_names: tuple[str, ...]
+
+    @classmethod
+    def of_card(cls, card: dict, path: str | os.PathLike) -> Recipe:
+        """Read a card; what it lacks raises :class:`InputError` naming the model's ``path``."""
+        try:
+            made = card["dataset"]
+            recipe = cls(
+                made["features"],
+                {key: made[key] for key in NORMALIZING},
+                int(made["frames"]),
+                tuple(row["species_id"] for row in card["classes"]),
+                tuple(row["species_name"] for row in card["classes"]),
+            )
+            shape = [recipe.frames, feature_frames.n_features(recipe.features)]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: model lacks {error} in its card; expected one trained by this version") from None
+        if card.get("input_shape") != shape:
+            raise InputError(
+                f"{path}: input shape {card.get('input_shape')}; expected {shape}, as its features are made"
+            )
+        return recipe
+
+    def prepared(self, y: np.ndarray, rate_hz: int) -> np.ndarray:
+        """Return what the network takes of one window's samples: normalized, (frames, n_features), float32."""
+        made = feature_frames.extract(y, rate_hz, self.features)
+        return dataset.normalized(made, self.statistics)[0]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The window scores of one recording: ``scores`` (windows, classes) float32, one start a window.
+
+    The first window can start before 0 and the last end after ``duration_s``; see :mod:`dawnchorus.sound.windows`.
+    """
+
+    duration_s: float
+    sample_rate_hz: int
+    starts_s: np.ndarray
+    window_s: float
+    scores: np.ndarray
+
+
+def score(path: str | os.PathLike, model, recipe: Recipe, params: dict, threads: int) -> Scored:
+    """Score the windows of one recording.
+
+    ``model`` has ``predict_on_batch``. ``params``: the block ``detections``, of which ``window_s``,
+    ``step_s``, ``channel`` and ``batch_size`` are used. Raises :class:`InputError` for a file that cannot be
+    decoded whole.
+    """
+    import numpy as np
+
+    native_hz, n_native = decoding.measure(path)
+    rate_hz = recipe.features["sample_rate_hz"] or native_hz
+    plan = windows.plan(recipe.features, recipe.frames, rate_hz, params["window_s"], params["step_s"])
+    n_samples = decoding.resampled_length(n_native, native_hz, rate_hz)
+    scores = score_spans(path, model, recipe, params, threads, plan.spans(n_samples), rate_hz, n_samples)
+    starts_s = np.array(plan.starts(n_samples)) / rate_hz
+    return Scored(n_native / native_hz, native_hz, starts_s, plan.length_samples / rate_hz, scores)
+
+
+def score_spans(
+    path: str | os.PathLike,
+    model,
+    recipe: Recipe,
+    params: dict,
+    threads: int,
+    spans: Sequence[windows.Span],
+    rate_hz: int,
+    n_samples: int,
+) -> np.ndarray:
+    """Return the scores (spans, classes) float32 of stretches of a file, in samples at ``rate_hz``, sorted."""
+    import numpy as np
+
+    blocks = decoding.decoded(path, params["channel"], rate_hz)
+    scores = []
+    with (
+        closing(ahead(windows.cut(blocks, spans, n_samples), DECODED_AHEAD)) as cuts,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        prepared = in_order(pool, lambda y: recipe.prepared(y, rate_hz), cuts, params["batch_size"])
+        for batch in batches(prepared, params["batch_size"]):
+            scores.append(np.asarray(model.predict_on_batch(np.stack(batch)), dtype=np.float32))
+    made = np.concatenate(scores)
+    if made.shape != (len(spans), len(recipe.species_ids)) or not np.isfinite(made).all():
+        raise InputError(
+            f"{path}: the model gave {made.shape[1]} scores a window, {int((~np.isfinite(made)).sum())} not finite; "
+            f"expected one finite score for each of its {len(recipe.species_ids)} classes"
+        )
+    return made
+
+
+def ahead(items: Iterable, depth: int) -> Iterator:
+    """Yield the items of an iterable that a thread takes ahead, at most ``depth`` of them; its errors come through."""
+    taken, stopped = queue.Queue(), threading.Event()
+    room = threading.Semaphore(depth)
+
+    def take() -> None:
+        try:
+            for item in items:
+                room.acquire()
+                if stopped.is_set():
+                    return
+                taken.put((item, None))
+            taken.put((None, StopIteration()))
+        except BaseException as error:  # whatever it is, it belongs to who waits for the items
+            taken.put((None, error))
+
+    thread = threading.Thread(target=take, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = taken.get()
+            if isinstance(error, StopIteration):
+                return
+            if error:
+                raise error
+            room.release()
+            yield item
+    finally:
+        stopped.set()
+        room.release()
+        thread.join()
+
+
+def in_order(pool: ThreadPoolExecutor, function: Callable, items: Iterable, pending: int) -> Iterator:
+    """Yield ``function(item)`` of each item in order, made in a pool, ``pending`` at a time."""
+    waiting: deque = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) >= pending:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def batches(items: Iterable, size: int) -> Iterator[list]:
+    """Yield lists of ``size`` items, the last as long as what is left."""
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,88 @@
+"""The recordings that a model is to hear: those of a folder, or those that are named one by one."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath
+
+from dawnchorus.annotations.recordings import AUDIO_SUFFIXES
+from dawnchorus.features.shards import shard_of
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.hashes import HashCache, digest_of
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A file to listen to: its path as the user named it, and what it is called in results."""
+
+    path: str
+    name: str
+    recording_id: str
+
+
+def find(recordings: str) -> list[Sound]:
+    """Return the sound files of a folder and the folders below it, or those that a list names, one a line.
+
+    In a folder only files with a suffix of sound count, and a file is called by its path inside it. Raises
+    :class:`InputError` when there is nothing, or two files have one name.
+    """
+    root = Path(recordings)
+    if root.is_dir():
+        inside = sorted(
+            Path(folder, name).relative_to(root).as_posix()
+            for folder, _, names in os.walk(root, followlinks=True)
+            for name in names
+            if PurePath(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
+        )
+        found = [Sound((root / name).as_posix(), name, _stem(name)) for name in inside]
+        wanted = f"sound files ({', '.join(sorted(AUDIO_SUFFIXES))})"
+    else:
+        try:
+            lines = root.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{recordings}: expected a folder of recordings, or a list of them: {error}") from None
+        found, wanted = named([line.strip() for line in lines if line.strip()]), "one path of a sound file a line"
+    if not found:
+        raise InputError(f"{recordings}: no recordings; expected {wanted}")
+    return found
+
+
+def named(paths: Sequence[str]) -> list[Sound]:
+    """Return files given one by one, each called by its last part, or by all parts where two end alike."""
+    ends = Counter(PurePath(path).name for path in paths)
+    found: dict[str, Sound] = {}
+    for path in paths:
+        pure = PurePath(path)
+        parts = [part for part in pure.parts if part not in (pure.anchor, "..", ".")]
+        name = pure.name if ends[pure.name] == 1 else "/".join(parts)
+        if name in found:
+            raise InputError(f"{path}: given twice ({found[name].path}); expected each recording once")
+        found[name] = Sound(path, name, PurePosixPath(name).stem)
+    return list(found.values())
+
+
+def _stem(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))
+
+
+def of_shard(recordings: str, shard: int, n_shards: int) -> list[Sound]:
+    """Return the recordings of one of ``n_shards``, sorted by name; a new recording moves no other."""
+    found = sorted(find(recordings), key=lambda sound: sound.name)
+    return [sound for sound in found if shard_of(sound.name, n_shards) == shard]
+
+
+def fingerprint(recordings: str, shard: int, n_shards: int, cache: HashCache) -> str:
+    """Return one hash of the names and content of a shard's recordings; any change to one changes it.
+
+    What cannot be read gives a text saying so: the stage itself then reports it.
+    """
+    try:
+        sounds = of_shard(recordings, shard, n_shards)
+    except InputError as error:
+        return str(error)
+    present = [sound for sound in sounds if os.path.isfile(sound.path)]
+    hashes = cache.sha256_of_all(sound.path for sound in present)
+    cache.save()
+    absent = [(sound.path, "missing") for sound in sounds if sound not in present]
+    return digest_of([*((sound.path, found) for sound, found in zip(present, hashes, strict=True)), *absent])

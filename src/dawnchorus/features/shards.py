@@ -1,0 +1,246 @@
+"""The container of extracted features: one file a shard, one array a recording, read one at a time.
+
+A shard is a zip of uncompressed members. The clips of a recording are concatenated in one float32 array of
+shape (total frames, n_features), the member ``<ordinal>.npy``. ``index.json`` holds the block ``features``
+and maps each recording id to the signature of what made it, its member, and its clips of each kind as [t_min_s,
+t_max_s, first_frame, n_frames]. The kinds are those of :data:`KINDS`, in this order: ``annotation`` and ``margin``
+(the same with room for jitter, or none) in the order of the recording's rows in annotations.csv, and ``context``,
+clips that hold no annotation. The same content gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import write_whole
+from dawnchorus.foundation.source_code import SourceCode
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Span = tuple[float, float]
+Clip = tuple[float, float, int, int]
+
+FORMAT = "dawnchorus features 3"
+KINDS = ("annotation", "margin", "context")
+INDEX = "index.json"
+# The modules that determine the values, with all that they import.
+CODE = ("features.clips", "features.extraction", "features.shards")
+# What zipfile and json raise on a file that is damaged or something else.
+_DAMAGE = (
+    *(zipfile.BadZipFile, struct.error, EOFError, OSError, RuntimeError),
+    *(ArithmeticError, LookupError, TypeError, ValueError),
+)
+
+
+def shard_of(recording_id: str, n_shards: int) -> int:
+    """Return the shard of a recording, in [0, ``n_shards``); it depends on no other recording."""
+    return zlib.crc32(recording_id.encode()) % n_shards
+
+
+def code_version() -> str:
+    """Return one hash of the source that determines what is in a shard."""
+    return SourceCode().version_of(*CODE)
+
+
+def signature_of(audio_sha256: str, clips_s: Mapping[str, Sequence[Span]], params: dict, code: str) -> str:
+    """Return one hash of all that a recording's features depend on: content, clips of each kind, block, code."""
+    parts = [audio_sha256, {kind: list(map(list, spans)) for kind, spans in clips_s.items()}, params, code]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+class Shard:
+    """A shard open for reading; a context manager. Only its index is held, an array is read when asked for.
+
+    ``params`` is the block ``features`` that the shard was made with.
+    A file that is missing, damaged or no shard raises :class:`InputError`, on opening or on reading.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self._file = None
+        try:
+            self._file = zipfile.ZipFile(path)
+            self.params, self._recordings = _checked_index(json.loads(self._bytes(INDEX)))
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file; expected a shard of features") from None
+        except _DAMAGE as error:
+            self.close()
+            raise self._unusable(error) from None
+
+    def __enter__(self) -> Shard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; arrays that were read stay usable."""
+        if self._file:
+            self._file.close()
+
+    @property
+    def recording_ids(self) -> list[str]:
+        """The recordings in the shard, sorted."""
+        return sorted(self._recordings)
+
+    def signature(self, recording_id: str) -> str | None:
+        """Return the signature of a recording's entry, None when the shard has no such recording."""
+        return self._entry(recording_id)["signature"] if recording_id in self._recordings else None
+
+    def clips(self, recording_id: str, kind: str = "annotation") -> list[Clip]:
+        """Return (t_min_s, t_max_s, first_frame, n_frames) of each clip of a kind."""
+        return [tuple(clip) for clip in self._entry(recording_id)["clips"][kind]]
+
+    def features(self, recording_id: str) -> np.ndarray:
+        """Return the frames of all clips of a recording: float32, (total frames, n_features), read-only."""
+        entry, array = self._entry(recording_id), _array(self.member(recording_id))
+        if array is None or len(array) != _total_frames(entry["clips"]):
+            raise self._unusable(f"{entry['member']} is not the array that the index describes")
+        return array
+
+    def features_of_clips(self, recording_id: str, kind: str = "annotation") -> list[np.ndarray]:
+        """Return the features of each of :meth:`clips`, (n_frames, n_features), as views of one array."""
+        array = self.features(recording_id)
+        return [array[first : first + n_frames] for _, _, first, n_frames in self.clips(recording_id, kind)]
+
+    def member(self, recording_id: str) -> bytes:
+        """Return the bytes of a recording's array as they are stored, verified by their checksum."""
+        try:
+            return self._bytes(self._entry(recording_id)["member"])
+        except _DAMAGE as error:
+            raise self._unusable(error) from None
+
+    def _entry(self, recording_id: str) -> dict:
+        if recording_id not in self._recordings:
+            raise InputError(f"{self.path}: no recording {recording_id!r} in this shard")
+        return self._recordings[recording_id]
+
+    def _bytes(self, name: str) -> bytes:
+        info = self._file.getinfo(name)
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size > self.path.stat().st_size:
+            raise ValueError(f"{name} is not stored as it is")  # so nothing can unpack to more than the file
+        return self._file.read(info)
+
+    def _unusable(self, reason: object) -> InputError:
+        return InputError(f"{self.path}: not a usable shard of features: {' '.join(str(reason).split())}")
+
+
+class Writer:
+    """A shard being written, from :func:`write_shard`; recordings come in sorted order of their ids."""
+
+    def __init__(self, file: zipfile.ZipFile, params: dict):
+        self._file, self._params = file, params
+        self._recordings: dict[str, dict] = {}
+
+    def add(
+        self,
+        recording_id: str,
+        signature: str,
+        clips_s: Mapping[str, Sequence[Span]],
+        arrays: Sequence[np.ndarray],
+    ) -> None:
+        """Add a recording: the clips of each kind, and the features of all of them in the order of :data:`KINDS`.
+
+        Each array is float32 of shape (n_frames, n_features).
+        """
+        import numpy as np
+
+        member, clips, made, first_frame = io.BytesIO(), {}, iter(arrays), 0
+        for kind in KINDS:
+            clips[kind] = []
+            for t_min_s, t_max_s in clips_s[kind]:
+                n_frames = len(next(made))
+                clips[kind].append((t_min_s, t_max_s, first_frame, n_frames))
+                first_frame += n_frames
+        values = np.ascontiguousarray(np.concatenate(arrays), dtype="<f4")
+        np.lib.format.write_array(member, values, version=(1, 0), allow_pickle=False)
+        self._add(recording_id, signature, clips, member.getvalue())
+
+    def copy(self, recording_id: str, old: Shard) -> None:
+        """Add a recording as it is in another shard; a damaged one raises :class:`InputError`, and nothing is added."""
+        member = old.member(recording_id)
+        clips = {kind: old.clips(recording_id, kind) for kind in KINDS}
+        self._add(recording_id, old.signature(recording_id), clips, member)
+
+    def _add(self, recording_id: str, signature: str, clips: Mapping[str, Sequence[Clip]], member: bytes) -> None:
+        if self._recordings and recording_id <= next(reversed(self._recordings)):
+            raise ValueError(f"recording {recording_id!r} is not in sorted order")
+        name = f"{len(self._recordings):06d}.npy"
+        self._recordings[recording_id] = {"signature": signature, "member": name, "clips": clips}
+        self._write(name, member)
+
+    def finish(self) -> None:
+        """Write the index."""
+        params = dict(sorted(self._params.items()))
+        index = {"format": FORMAT, "features": params, "recordings": self._recordings}
+        self._write(INDEX, json.dumps(index, ensure_ascii=False).encode())
+
+    def _write(self, name: str, content: bytes) -> None:
+        info = zipfile.ZipInfo(name)  # dated 1980, so that the bytes depend on the content alone
+        info.create_system, info.external_attr = 3, 0o644 << 16
+        self._file.writestr(info, content)
+
+
+@contextmanager
+def write_shard(path: str | os.PathLike, params: dict) -> Iterator[Writer]:
+    """Open a shard for writing; it takes the name ``path`` only when the block ends without an error.
+
+    ``params`` is the block ``features``, which the shard carries.
+    """
+    with write_whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        writer = Writer(archive, params)
+        yield writer
+        writer.finish()
+
+
+def _checked_index(index: dict) -> tuple[dict, dict[str, dict]]:
+    """Return the block ``features`` and the recordings of an index; else raise one of ``_DAMAGE``."""
+    if not isinstance(index, dict) or index.get("format") != FORMAT:
+        raise ValueError(f"{INDEX} does not say {FORMAT!r}")
+    if not isinstance(index["recordings"], dict) or not isinstance(index["features"], dict):
+        raise ValueError(f"{INDEX} has no recordings or no features block")
+    for recording_id, entry in index["recordings"].items():
+        named = isinstance(entry["signature"], str) and re.fullmatch(r"\d+\.npy", entry["member"])
+        if not named or set(entry["clips"]) != set(KINDS) or _total_frames(entry["clips"]) is None:
+            raise ValueError(f"{INDEX}: the entry of {recording_id!r} is malformed")
+    return index["features"], index["recordings"]
+
+
+def _total_frames(clips: Mapping[str, Sequence[Clip]]) -> int | None:
+    """Return the number of frames of all clips, None unless they follow one another without a gap."""
+    total = 0
+    for t_min_s, t_max_s, first_frame, n_frames in (clip for kind in KINDS for clip in clips[kind]):
+        whole = isinstance(first_frame, int) and isinstance(n_frames, int) and n_frames >= 0
+        if not whole or first_frame != total or not t_min_s <= t_max_s:
+            return None
+        total += n_frames
+    return total
+
+
+def _array(member: bytes) -> np.ndarray | None:
+    """Return the array of an .npy file without copying it, None unless it is a whole float32 matrix."""
+    import numpy as np
+
+    stream = io.BytesIO(member)
+    try:
+        version = np.lib.format.read_magic(stream)
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+        values = np.frombuffer(member, "<f4", offset=stream.tell())
+    except ValueError:
+        return None
+    if version != (1, 0) or fortran_order or dtype != np.dtype("<f4") or len(shape) != 2:
+        return None
+    return values.reshape(shape) if shape[0] * shape[1] == len(values) else None

@@ -1,0 +1,138 @@
+"""The page to look and listen: the strongest events of each species, and pictures of whole recordings.
+
+One file with all sound and pictures inside, that a browser opens from disk without a network.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dawnchorus.detection import events
+from dawnchorus.detection.detections import Decision
+from dawnchorus.detection.score_store import Entry
+from dawnchorus.foundation.files import write_whole
+from dawnchorus.metrics import calibration
+from dawnchorus.report import media
+from dawnchorus.sound import audio
+
+CONTEXT_S = 1.0  # before and after an event, to hear it begin
+LONGEST_CUT_S = 12.0
+HIGHEST_RATE_HZ = 32_000
+PICTURE_S = 120.0
+IMAGE_SIZE = (520, 180)
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def strongest(found: Sequence[dict], n: int) -> dict[str, list[dict]]:
+    """Return the ``n`` events of each species with the highest peak, the highest first; the first of equal ones."""
+    by_species: dict[str, list[dict]] = {}
+    for event in found:
+        by_species.setdefault(event["species_id"], []).append(event)
+    return {species_id: sorted(rows, key=lambda row: -row["peak_score"])[:n] for species_id, rows in by_species.items()}
+
+
+def cut_of(event: dict, duration_s: float) -> tuple[float, float]:
+    """Return the seconds to cut out for an event: all of it with some context, or what is around its peak."""
+    start_s, end_s = event["start_s"] - CONTEXT_S, event["end_s"] + CONTEXT_S
+    if end_s - start_s > LONGEST_CUT_S:
+        middle_s = min(max(event["peak_s"], start_s + LONGEST_CUT_S / 2), end_s - LONGEST_CUT_S / 2)
+        start_s, end_s = middle_s - LONGEST_CUT_S / 2, middle_s + LONGEST_CUT_S / 2
+    return max(0.0, start_s), min(duration_s, end_s)
+
+
+def stretch_of(rows: Sequence[dict], duration_s: float) -> tuple[float, float]:
+    """Return the seconds that a picture shows: the whole recording, or what is around its strongest event."""
+    if duration_s <= PICTURE_S or not rows:
+        return 0.0, min(duration_s, PICTURE_S)
+    peak_s = max(rows, key=lambda row: row["peak_score"])["peak_s"]
+    start_s = min(max(0.0, peak_s - PICTURE_S / 2), duration_s - PICTURE_S)
+    return start_s, start_s + PICTURE_S
+
+
+def card(event: dict, entry: Entry) -> dict:
+    """Return what the page shows of one event: its cut as sound and as spectrogram, and where it is."""
+    start_s, end_s = cut_of(event, entry.duration_s)
+    rate_hz = media.sound_rate_hz(entry.sample_rate_hz, HIGHEST_RATE_HZ)
+    y = audio.read_cut(entry.path, (start_s, end_s), rate_hz)
+    width, height = IMAGE_SIZE
+    pixels = media.spectrogram_pixels(y, rate_hz, width, height)
+    return {
+        **event,
+        "start": clock(event["start_s"]),
+        "end": clock(event["end_s"]),
+        "left": 100 * (event["start_s"] - start_s) / (end_s - start_s),
+        "right": 100 * (end_s - event["end_s"]) / (end_s - start_s),
+        "top_khz": rate_hz / 2000,
+        "image": media.data_uri(media.webp(pixels), "image/webp"),
+        "sound": media.data_uri(media.mp3(y * media.gain(y), rate_hz), "audio/mpeg"),
+    }
+
+
+def clock(time_s: float) -> str:
+    """Return a time as 1:02:03.4, or 2:03.4 within the first hour."""
+    tenths = round(time_s * 10)
+    minutes, seconds = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    rest = f"{minutes:02d}" if hours else f"{minutes}"
+    return f"{hours}:" * bool(hours) + f"{rest}:{seconds // 10:02d}.{seconds % 10}"
+
+
+def picture(entry: Entry, rows: Sequence[dict], decision: Decision) -> bytes:
+    """Return the PNG of one recording; see :mod:`dawnchorus.report.detection_picture`."""
+    from dawnchorus.report import detection_picture, figure_style
+
+    start_s, end_s = stretch_of(rows, entry.duration_s)
+    y = audio.read_cut(entry.path, (start_s, end_s), None)
+    scores = calibration.scaled(entry.scores, decision.temperature)
+    smoothed = events.smoothed(scores, decision.params["smoothing_windows"])
+    centres_s = entry.starts_s + entry.window_s / 2
+    figure = detection_picture.draw(y, entry.sample_rate_hz, start_s, entry.name, rows, centres_s, smoothed, decision)
+    file = io.BytesIO()
+    figure_style.save(figure, file, "png")
+    return file.getvalue()
+
+
+def write(
+    page: Path, pictures: Path, found: Sequence[dict], entry_of: Callable[[str], Entry], decision: Decision, facts: dict
+) -> None:
+    """Write the page, and the pictures of the recordings with the strongest events as PNG files too.
+
+    ``found``: all events; ``entry_of`` gives the recording of a path. ``facts``: what the page says at its
+    top: ``n_recordings``, ``duration_s``, ``problems`` (rows of problems.csv), ``model``.
+    """
+    import jinja2
+
+    species = []
+    best = strongest(found, decision.params["page_events"])
+    for species_id, name, threshold in zip(
+        decision.species_ids, decision.species_names, decision.thresholds, strict=True
+    ):
+        rows = best.get(species_id, [])
+        n_events = sum(event["species_id"] == species_id for event in found)
+        cards = [card(event, entry_of(event["path"])) for event in rows]
+        facts_of = {"id": species_id, "name": name, "n_events": n_events, "threshold": float(threshold)}
+        species.append({**facts_of, "cards": cards, "best": rows[0]["peak_score"] if rows else 0.0})
+    species.sort(key=lambda row: -row["best"])
+
+    by_path: dict[str, list[dict]] = {}
+    for event in sorted(found, key=lambda row: -row["peak_score"]):
+        by_path.setdefault(event["path"], []).append(event)
+    shown = []
+    for path in list(by_path)[: decision.params["pictures"]]:
+        entry = entry_of(path)
+        png = picture(entry, by_path[path], decision)
+        with write_whole(pictures / f"{entry.name}.png", "wb") as file:
+            file.write(png)
+        shown.append({"path": path, "image": media.data_uri(png, "image/png")})
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    duration = clock(facts["duration_s"])
+    text = environment.get_template("detections.html.j2").render(
+        **{**facts, "duration": duration}, species=species, pictures=shown, n_events=len(found)
+    )
+    with write_whole(page) as file:
+        file.write(text)

@@ -1,0 +1,182 @@
+"""dvc.yaml, written from the Snakefile: `make dvc.yaml`, or `python -m dawnchorus.workflow.dvc_file`.
+
+Every rule whose products `rule all` asks for is a stage of its name, with the rule's outputs, records, inputs and
+parameters. What follows the stages (plots, artifacts) is written by hand and kept. The simulated set is a pipeline of
+its own, workflow/simulate/dvc.yaml, because it exists only where the block `simulate` is not empty.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from dawnchorus.foundation.errors import run
+from dawnchorus.foundation.files import write_whole
+from dawnchorus.workflow import records
+
+ROOT = Path(__file__).parents[3]
+SIMULATE = Path("workflow/simulate/dvc.yaml")
+# The parameters whose value is a path that a rule reads.
+PATHS = tuple(
+    f"data.{key}" for key in ("annotations", "false_positives", "recordings_table", "species_table", "audio_dir")
+)
+AUDIO = "data.audio_dir"
+HEAD = """\
+# Written by `make dvc.yaml` from the Snakefile, up to `plots`. Each stage runs the Snakemake rule of its name, and
+# versions every product together with Snakemake's record of how it was made (.snakemake/metadata/<base64 of its path>):
+# the two travel together, so that both tools know what is stale after any checkout.
+
+stages:
+"""
+SIMULATE_HEAD = """\
+# Written by `make dvc.yaml` from the Snakefile. The simulated set is a pipeline of its own: the main one depends on it
+# only when data.source is simulated. With data of your own the block `simulate` is {}, and there is no such stage.
+
+vars:
+  - ../../params.yaml
+
+stages:
+"""
+
+
+@contextmanager
+def opened(snakefile: Path, folder: Path) -> Iterator:
+    """Open a workflow in a folder with a params.yaml; yield Snakemake's workflow object with its rules."""
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.types import (
+        ConfigSettings,
+        OutputSettings,
+        Quietness,
+        ResourceSettings,
+        StorageSettings,
+        WorkflowSettings,
+    )
+
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+            yield api.workflow(
+                resource_settings=ResourceSettings(cores=1),
+                config_settings=ConfigSettings(),
+                storage_settings=StorageSettings(),
+                workflow_settings=WorkflowSettings(),
+                snakefile=snakefile,
+                workdir=folder,
+            )
+    finally:
+        # The Snakefile has taken the folder for this process, which goes on.
+        records.release()
+        os.chdir(before)
+
+
+def placeholders(params: dict) -> dict:
+    """Return the parameters with each path replaced by the name of its key, so that it is recognised in a rule."""
+    changed = {name: dict(block) if isinstance(block, dict) else block for name, block in params.items()}
+    for path in PATHS:
+        block, key = path.split(".")
+        changed[block][key] = path
+    changed["data"]["source"], changed["simulate"] = "table", {}
+    return changed
+
+
+def products_of(rule, shards: range) -> list[str]:
+    """Return the outputs of a rule, those of a shard for every shard."""
+    numbers = shards if any("{shard}" in str(path) for path in rule.output) else [0]
+    return [str(path).replace("{shard}", str(number)) for path in rule.output for number in numbers]
+
+
+def stage_of(rule, params: dict, shards: range) -> dict:
+    """Return the DVC stage of a rule: desc, cmd, deps, params, outs and metrics."""
+    given = dict(rule.params.items())
+    network = f"src/dawnchorus/networks/{params['model']['name']}.py"
+    deps = [str(path) for path in rule.input]
+    blocks = (json.loads(value) for value in given.values() if str(value).startswith("{"))
+    names = [name for block in blocks for name in _names(block, params)]
+    names += [path for path in PATHS if path in given.values() and "data" not in names]
+    # A rule that hashes recordings opens them too.
+    paths = [path for path in PATHS if path in (*given.values(), *deps) or (path, "audio" in given) == (AUDIO, True)]
+    fixed = [dep for dep in deps if dep not in PATHS]
+    outs = [path for product in products_of(rule, shards) for path in (product, str(records.record_path(product)))]
+    # An output of this name is what `dvc metrics diff` compares.
+    metrics = [str(path) for name, path in rule.output.items() if name == "metrics"]
+    return {
+        "desc": rule.docstring.strip().splitlines()[0],
+        "cmd": f"snakemake --cores all --allowed-rules {rule.name} -- {' '.join(products_of(rule, shards))}",
+        "deps": [
+            *(f"${{{path}}}" for path in paths),
+            *("src/dawnchorus/networks/${model.name}.py" if dep == network else dep for dep in fixed),
+        ],
+        "params": list(dict.fromkeys(names)),
+        "outs": [path for path in outs if path not in metrics],
+        "metrics": metrics,
+    }
+
+
+def _names(values: dict, params: dict) -> list[str]:
+    """Return the names of the parameters in a JSON value of a rule: a block that is whole, else its keys."""
+    names = []
+    for name, value in values.items():
+        if value == params[name]:
+            names.append(name)
+        else:
+            names += [f"{name}.{key}" for key in value]
+    return names
+
+
+def text_of(name: str, stage: dict) -> str:
+    """Return a stage as YAML."""
+    command = textwrap.wrap(stage["cmd"], 100, break_on_hyphens=False, break_long_words=False)
+    lines = [f"{name}:", f"  desc: {stage['desc']}", "  cmd: >-", *(f"    {part}" for part in command)]
+    for kind in ("deps", "params"):
+        lines += [f"  {kind}:", *(f"    - {entry}" for entry in stage[kind])]
+    for kind in ("outs", "metrics"):
+        lines += [f"  {kind}:"] * bool(stage[kind])
+        lines += [f"    - {path}: {{persist: true}}" for path in stage[kind]]
+    return "\n".join(lines) + "\n"
+
+
+def texts(root: Path) -> dict[Path, str]:
+    """Return the two files, by their path below ``root``."""
+    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    simulated = yaml.safe_load((root / "presets/fast.yaml").read_text(encoding="utf-8"))["simulate"]
+    given = placeholders(params)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "params.yaml").write_text(yaml.safe_dump(given), encoding="utf-8")
+        (Path(folder) / "data.audio_dir").mkdir()
+        with opened(root / "Snakefile", Path(folder)) as workflow_api:
+            workflow = workflow_api._workflow
+            rules = {rule.name: rule for rule in workflow.rules}
+            shards = workflow.globals["SHARDS"]
+            wanted = {str(path) for path in rules["all"].input}
+            stages = {
+                name: stage_of(rule, given, shards)
+                for name, rule in rules.items()
+                if name != "all" and wanted.intersection(products_of(rule, shards))
+            }
+            simulate = stage_of(rules["simulate"], given | {"simulate": simulated}, shards)
+    by_hand = (root / "dvc.yaml").read_text(encoding="utf-8").partition("\nplots:")
+    blocks = (textwrap.indent(text_of(name, stage), "  ") for name, stage in stages.items())
+    simulate["params"] = ["seed", "simulate"]
+    do = text_of("do", simulate).replace("do:\n", "do:\n  wdir: ../..\n", 1)
+    return {
+        Path("dvc.yaml"): HEAD + "\n".join(blocks) + "".join(by_hand[1:]),
+        SIMULATE: SIMULATE_HEAD + "  simulate:\n    foreach: ${simulate}\n" + textwrap.indent(do, "    "),
+    }
+
+
+def main() -> None:
+    for path, text in texts(ROOT).items():
+        with write_whole(ROOT / path) as file:
+            file.write(text)
+        print(f"dvc_file: {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
