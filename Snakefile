@@ -60,12 +60,12 @@ rule all:
 
 
 onsuccess:
-    records.settle()
+    records.reconcile()
     left_out = recordings.left_out(config["data"], "data/recordings/annotations.csv", "data/recordings/audit.csv")
     if left_out:
         print(left_out, file=sys.stderr)
 
 
 onerror:
-    records.settle()
+    records.reconcile()
     print(*errors.reported_since(Path("logs"), STARTED_S), sep="\n", file=sys.stderr)

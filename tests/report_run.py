@@ -84,7 +84,7 @@ class Run:
         )
         with_ends = {"accuracy": 0.75, "accuracy_low": 0.6, "accuracy_high": 0.85}
         write_csv(
-            self.path / "comparison.csv",
+            self.path / "baselines.csv",
             [{"model": name, **with_ends} for name in ("lstm", "majority class", "SVM on pooled statistics")]
             + [{"model": "context only", "accuracy": "", "accuracy_low": "", "accuracy_high": ""}],
         )

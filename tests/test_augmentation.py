@@ -11,10 +11,10 @@ OFF = {
     "equalizer_points": 4,
     "mixup_share": 0.0,
     "mixup_alpha": 0.4,
-    "band_masks": 0,
-    "band_mask_width": 4,
-    "frame_masks": 0,
-    "frame_mask_width": 4,
+    "frequency_masks": 0,
+    "frequency_mask_width": 4,
+    "time_masks": 0,
+    "time_mask_width": 4,
 }
 LENGTHS = np.array([20, 12, 7, 1])
 
@@ -54,8 +54,8 @@ def test_everything_off_changes_nothing():
         {"band_shift": 2.0},
         {"equalizer_gain": 0.5},
         {"mixup_share": 1.0},
-        {"band_masks": 2},
-        {"frame_masks": 2},
+        {"frequency_masks": 2},
+        {"time_masks": 2},
     ],
 )
 def test_each_is_drawn_from_the_generator_alone_and_keeps_the_shape(change):

@@ -83,8 +83,8 @@ def test_average_precision_is_inside_though_resampling_lifts_it():
     scores = rng.uniform(size=(120, 12))
     scores[np.arange(120), truth] += 0.3
     weights = bootstrap.draws(np.arange(120) // 3, 1000, rng)
-    drawn = classification.measure(truth, scores, weights, 3)
-    once = classification.measure(truth, scores, np.ones((1, 120)), 3)
+    drawn = classification.compute(truth, scores, weights, 3)
+    once = classification.compute(truth, scores, np.ones((1, 120)), 3)
     assert drawn["macro_average_precision"].mean() > once["macro_average_precision"][0] + 0.005
     for name, values in drawn.items():
         low, high = bootstrap.interval(values, once[name][0], 40)

@@ -20,14 +20,14 @@ def made(seed=0):
     rng = np.random.default_rng(seed)
     truth, fold = rng.integers(3, size=N_ROWS), np.repeat(np.arange(N_FOLDS), N_ROWS // N_FOLDS)
     groups = np.array([f"g{n // 4}" for n in range(N_ROWS)])
-    first, second, control = (rng.dirichlet(np.ones(3), N_ROWS) + w * np.eye(3)[truth] for w in (0.5, 0.8, 0.1))
-    return truth, fold, groups, [scores / scores.sum(axis=1, keepdims=True) for scores in (first, second, control)]
+    first, second, baseline = (rng.dirichlet(np.ones(3), N_ROWS) + w * np.eye(3)[truth] for w in (0.5, 0.8, 0.1))
+    return truth, fold, groups, [scores / scores.sum(axis=1, keepdims=True) for scores in (first, second, baseline)]
 
 
 def test_measures_are_scikit_learns_on_all_rows_and_spreads_numpys():
-    truth, fold, groups, (first, second, control) = made()
+    truth, fold, groups, (first, second, baseline) = made()
     answered = np.arange(10, N_ROWS)
-    answers = {"net": (np.arange(N_ROWS), [first, second]), "other": (answered, [control[answered]])}
+    answers = {"net": (np.arange(N_ROWS), [first, second]), "other": (answered, [baseline[answered]])}
     weights = bootstrap.draws(groups, 200, np.random.default_rng(1))
     net, other = cross_validation.table(truth, answers, fold, groups, weights, 2)
     of_seeds = [accuracy_score(truth, scores.argmax(axis=1)) for scores in (first, second)]
@@ -46,7 +46,7 @@ def test_measures_are_scikit_learns_on_all_rows_and_spreads_numpys():
 
     assert (other["seeds"], other["clips"], other["accuracy_seed_sd"]) == (1, 50, None)
     hits = np.mean([scores.argmax(axis=1) == truth for scores in (first, second)], axis=0)
-    expected = (hits - (control.argmax(axis=1) == truth))[answered].mean()
+    expected = (hits - (baseline.argmax(axis=1) == truth))[answered].mean()
     assert other["advantage"] == pytest.approx(expected)
     assert other["advantage_low"] < expected < other["advantage_high"]
 
@@ -63,9 +63,9 @@ def test_two_equal_seeds_have_the_interval_of_one():
 
 
 def test_each_fold_and_seed_has_its_row():
-    truth, fold, _, (first, second, control) = made()
+    truth, fold, _, (first, second, baseline) = made()
     everything = np.arange(N_ROWS)
-    answers = {"net": (everything, [first, second]), "other": (everything, [control])}
+    answers = {"net": (everything, [first, second]), "other": (everything, [baseline])}
     rows = cross_validation.fold_table(truth, answers, fold, ["a", "b", "c"], [7, 8], 2)
     assert [(row["model"], row["fold"], row["seed"]) for row in rows] == [
         *(("net", name, seed) for name in "abc" for seed in (7, 8)),
@@ -76,11 +76,11 @@ def test_each_fold_and_seed_has_its_row():
     assert row["clips"] == 20
 
 
-NAMES = {"predictions": "predictions", "controls": "control_predictions"}
+NAMES = {"predictions": "predictions", "baselines": "baseline_predictions"}
 
 
 def a_project(folder):
-    truth, fold, groups, (first, second, control) = made()
+    truth, fold, groups, (first, second, baseline) = made()
     split = pd.DataFrame({"annotation_id": range(N_ROWS), "recording_id": groups, "group": groups})
     words = []
     for of_fold in range(N_FOLDS):
@@ -98,9 +98,9 @@ def a_project(folder):
             truths = [f"s{k}" for k in truth[here]]
             ids = {"annotation_id": here, "recording_id": groups[here], "true_species_id": truths}
             pd.DataFrame({**ids, **columns}).to_csv(run / "predictions.csv", index=False)
-            of_control = {f"score_s{k}": control[here[2:], k] for k in range(3)}
+            of_control = {f"score_s{k}": baseline[here[2:], k] for k in range(3)}
             pd.DataFrame({"model": "other", "annotation_id": here[2:], **of_control}).to_csv(
-                run / "control_predictions.csv", index=False
+                run / "baseline_predictions.csv", index=False
             )
             runs.append(str(run))
     block = {
@@ -109,18 +109,25 @@ def a_project(folder):
         "evaluation": {"bootstrap_draws": 100, "top_k": 2},
     }
     tables = {key: [f"{run}/{name}.csv" for run in runs] for key, name in NAMES.items()}
-    arguments = ["--predictions", *tables["predictions"], "--controls", *tables["controls"], "--splits", *words]
+    arguments = [
+        "--predictions",
+        *tables["predictions"],
+        "--baseline-predictions",
+        *tables["baselines"],
+        "--splits",
+        *words,
+    ]
     return [*arguments, "--model", "net", "--params", json.dumps(block)], made()
 
 
 def test_stage_puts_the_folds_together(tmp_path, capsys):
     arguments, (truth, fold, _, (first, second, _)) = a_project(tmp_path)
     stage.main([*arguments, "--output", str(tmp_path / "out")])
-    comparison = pd.read_csv(tmp_path / "out/comparison.csv").set_index("model")
+    comparison = pd.read_csv(tmp_path / "out/baselines.csv").set_index("model")
     assert comparison.index.tolist() == ["net", "other"]
     expected = np.mean([accuracy_score(truth, scores.argmax(axis=1)) for scores in (first, second)])
     assert comparison.loc["net", "accuracy"] == pytest.approx(expected)
-    # The control answers 18 of 20 rows of each fold, and is the same for both seeds.
+    # The baseline answers 18 of 20 rows of each fold, and is the same for both seeds.
     assert comparison.loc["other", ["clips", "seeds"]].tolist() == [54, 1]
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert metrics["net"]["accuracy"] == pytest.approx(expected)

@@ -134,7 +134,7 @@ def test_every_format_says_the_same(folder, model_dir):
     ],
 )  # fmt: skip
 def test_an_event_spans_what_the_model_hears(changes, recording_hz, expected):
-    assert detections.heard_band({**BLOCK, "mel_sample_rate_hz": None, **changes}, recording_hz) == expected
+    assert detections.model_band({**BLOCK, "mel_sample_rate_hz": None, **changes}, recording_hz) == expected
 
 
 def test_scores_do_not_depend_on_how_files_are_grouped(folder, model_dir):

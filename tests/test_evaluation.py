@@ -294,7 +294,7 @@ def test_stage_writes_what_the_network_says(tmp_path, capsys):
     arguments, model, x, rows = a_project(tmp_path)
     stage.main(arguments)
     reports = tmp_path / "reports"
-    names = "comparison confusion control_predictions metrics per_class predictions predictions_seen reliability"
+    names = "baseline_predictions baselines confusion metrics per_class predictions predictions_seen reliability"
     assert sorted(path.stem for path in reports.iterdir()) == names.split()
     expected = model.predict_on_batch(x)
     written = [*table_of(reports / "predictions_seen.csv"), *table_of(reports / "predictions.csv")]
@@ -324,7 +324,7 @@ def test_stage_writes_what_the_network_says(tmp_path, capsys):
     assert pd.read_csv(reports / "confusion.csv")["count"].sum() == 15
     assert pd.read_csv(reports / "reliability.csv").groupby("temperature")["n"].sum().tolist() == [15, 15]
 
-    comparison = pd.read_csv(reports / "comparison.csv").set_index("model")
+    comparison = pd.read_csv(reports / "baselines.csv").set_index("model")
     assert comparison.index.tolist() == [
         "logistic_regression",
         "majority class",
@@ -397,7 +397,7 @@ def test_stage_says_the_same_twice_and_another_seed_moves_intervals_only(tmp_pat
     arguments[place] = json.dumps({"seed": 4, "evaluation": PARAMS})
     stage.main(arguments)
     changed = {path.name for path in (tmp_path / "reports").iterdir() if path.read_bytes() != made[0][path.name]}
-    assert changed == {"metrics.json", "comparison.csv"}
+    assert changed == {"metrics.json", "baselines.csv"}
     before, after = json.loads(made[0]["metrics.json"]), json.loads((tmp_path / "reports/metrics.json").read_text())
     assert before["test"]["accuracy"] == after["test"]["accuracy"]
 

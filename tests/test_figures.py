@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from dawnchorus.foundation.display_names import display_labels
+from dawnchorus.foundation.display_names import display_names
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.report import figure_style, figures
 
@@ -35,7 +35,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def latin_labels(n):
     names = [f"{'Eleutherodactylus' if i % 2 else 'Todus'} species{i}ensis" for i in range(n)]
-    return display_labels([str(i) for i in range(n)], names, 28)
+    return display_names([str(i) for i in range(n)], names, 28)
 
 
 def some_counts(n, most=30):
@@ -171,7 +171,7 @@ def draw_examples(labels):
     ("draw", "names"), [(draw_confusion, HOSTILE), (draw_classes, HOSTILE), (draw_examples, HOSTILE[:4])]
 )
 def test_hostile_names_are_shown_as_they_are(draw, names):
-    labels = display_labels([f"id{i}" for i in range(len(names))], names, 28)
+    labels = display_names([f"id{i}" for i in range(len(names))], names, 28)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = draw(labels)
@@ -197,20 +197,20 @@ def test_the_same_input_gives_the_same_bytes(format):
 
 
 def test_labels_are_printable_distinct_and_short():
-    labels = display_labels([f"id{i}" for i in range(len(HOSTILE))], HOSTILE, 28)
+    labels = display_names([f"id{i}" for i in range(len(HOSTILE))], HOSTILE, 28)
     assert labels[6] == "very very very…ery very long"
     assert labels[7] == "tab new line"
     assert labels[8] == "evil"
     assert labels[-1] == "id11"
     assert max(map(len, labels)) <= 28
     alike = ["A" * 40, "A" * 41, "wren", "wren", "Eleutherodactylus portoricensis", "Eleutherodactylus coqui"]
-    labels = display_labels(list("abcdef"), alike, 20)
+    labels = display_names(list("abcdef"), alike, 20)
     assert len(set(labels)) == len(alike)
     assert labels[2:4] == ["wren [c]", "wren [d]"]
     assert labels[4:] == ["Eleutherod…oricensis", "Eleutherod…lus coqui"]
     assert max(map(len, labels)) <= 20
     # Ids that differ only where nothing can be printed still give two labels.
-    assert len(set(display_labels(["a", "a\x00"], ["wren", "wren"], 20))) == 2
+    assert len(set(display_names(["a", "a\x00"], ["wren", "wren"], 20))) == 2
 
 
 def test_the_marked_epoch_has_the_lowest_validation_loss():

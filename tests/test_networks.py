@@ -24,7 +24,7 @@ ALL_OFF = {
     "schedule": "constant",
     "label_smoothing": 0.0,
     "early_stopping_patience": None,
-} | dict.fromkeys(("mixup_share", "band_masks", "frame_masks", "band_shift", "equalizer_gain"), 0)
+} | dict.fromkeys(("mixup_share", "frequency_masks", "time_masks", "band_shift", "equalizer_gain"), 0)
 ALL_OFF["time_stretch"] = 1.0
 FRAMES, FEATURES, CLASSES = 12, 5, 3
 TRAIN = {**DEFAULT["train"], **ALL_OFF, "epochs": 4, "batch_size": 8, "learning_rate": 0.01}
@@ -180,11 +180,11 @@ def test_every_option_of_training_works_together_and_repeats():
         "schedule": "cosine",
         "label_smoothing": 0.1,
         "mixup_share": 0.5,
-        "weight_averaging": 0.9,
+        "ema_momentum": 0.9,
         "balanced_sampling": True,
         "class_weights": False,
-        "band_masks": 1,
-        "frame_masks": 1,
+        "frequency_masks": 1,
+        "time_masks": 1,
         "time_stretch": 1.1,
         "early_stopping_patience": 50,
         "epochs": 6,
@@ -208,7 +208,7 @@ class Killed(Exception):
     "options",
     [
         {"early_stopping_patience": None},
-        {"early_stopping_patience": 2, "weight_averaging": 0.9, "optimizer": "adamw", "schedule": "cosine"},
+        {"early_stopping_patience": 2, "ema_momentum": 0.9, "optimizer": "adamw", "schedule": "cosine"},
     ],
     ids=["plain", "averaged"],
 )

@@ -45,8 +45,8 @@ def test_the_plain_training_names_every_value_of_the_block_and_turns_all_off():
     made = study_steps.training(BLOCK)
     assert set(made) == set(params["train"])
     assert (made["epochs"], made["batch_size"], made["learning_rate"]) == (9, 4, 0.01)
-    shares = ("mixup_share", "background_share", "label_smoothing", "weight_averaging", "weight_decay", "band_masks")
-    assert all(made[name] == 0 for name in (*shares, "frame_masks", "band_shift", "equalizer_gain"))
+    shares = ("mixup_share", "background_share", "label_smoothing", "ema_momentum", "weight_decay", "frequency_masks")
+    assert all(made[name] == 0 for name in (*shares, "time_masks", "band_shift", "equalizer_gain"))
     assert made["time_stretch"] == 1
 
 

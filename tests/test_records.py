@@ -53,19 +53,19 @@ def test_where_a_record_is(folder):
 def test_a_new_record_is_sealed_with_its_products_content_and_nothing_else_changes(folder):
     record = made()
     before = json.loads(record.read_text())
-    records.settle()
+    records.reconcile()
     assert json.loads(record.read_text()) == {**before, "output_checksum": sha256("out.txt")}
     assert Path("out.txt").stat().st_mtime == NOW
     sealed = record.stat().st_mtime_ns
-    records.settle()
+    records.reconcile()
     assert record.stat().st_mtime_ns == sealed
 
 
 def test_a_product_that_is_not_the_sealed_one_loses_its_record_and_its_time(folder):
     record = made()
-    records.settle()
+    records.reconcile()
     Path("out.txt").write_text("restored from elsewhere")
-    records.settle()
+    records.reconcile()
     assert not record.exists()
     assert Path("out.txt").stat().st_mtime < NOW
 
@@ -73,10 +73,10 @@ def test_a_product_that_is_not_the_sealed_one_loses_its_record_and_its_time(fold
 @pytest.mark.parametrize("newer", [True, False])
 def test_an_input_that_is_not_the_recorded_one_sets_the_product_back(folder, newer):
     record = made()
-    records.settle()
+    records.reconcile()
     Path("in.txt").write_text("another")
     os.utime("in.txt", (NOW + 9, NOW + 9) if newer else (NOW - 9, NOW - 9))
-    records.settle()
+    records.reconcile()
     assert record.exists()
     assert Path("out.txt").stat().st_mtime < Path("in.txt").stat().st_mtime
 
@@ -86,7 +86,7 @@ def test_a_missing_input_or_product_is_left_to_snakemake(folder):
     made("gone.txt")
     Path("gone.txt").unlink()
     Path("in.txt").unlink()
-    records.settle()
+    records.reconcile()
     assert record.exists()
     assert Path("out.txt").stat().st_mtime == NOW
 
@@ -96,12 +96,12 @@ def test_a_folder_is_one_product(folder):
     Path("set/a.flac").write_text("a")
     Path("set/.snakemake_timestamp").touch()
     record = made("set")
-    records.settle()
+    records.reconcile()
     os.utime("set/.snakemake_timestamp", (NOW + 5, NOW + 5))
-    records.settle()
+    records.reconcile()
     assert record.exists()
     Path("set/a.flac").write_text("b")
-    records.settle()
+    records.reconcile()
     assert not record.exists()
     assert Path("set/.snakemake_timestamp").stat().st_mtime < NOW
 
@@ -111,14 +111,14 @@ def test_an_unfinished_product_is_not_sealed(folder):
     marker = Path(".snakemake/incomplete", record.name)
     marker.parent.mkdir()
     marker.touch()
-    records.settle()
+    records.reconcile()
     assert "output_checksum" not in json.loads(record.read_text())
 
 
 def test_a_damaged_record_is_dropped(folder):
     record = made()
     record.write_text('{"rule": "r", "inp')
-    records.settle()
+    records.reconcile()
     assert not record.exists()
 
 
@@ -126,7 +126,7 @@ def test_other_files_in_the_folder_of_records_are_left_alone(folder):
     made()
     other = Path(".snakemake/metadata/.gitignore")
     other.write_text("/x\n")
-    records.settle()
+    records.reconcile()
     assert other.read_text() == "/x\n"
 
 
@@ -139,7 +139,7 @@ def test_links_into_the_cache_become_files_of_our_own(folder, link):
         path.rename(stored)
         link(stored, path)
         kept[stored] = stored.read_bytes()
-    records.settle()
+    records.reconcile()
     for path in (record, Path("out.txt")):
         assert not path.is_symlink()
         assert path.stat().st_nlink == 1
@@ -150,7 +150,7 @@ def test_links_into_the_cache_become_files_of_our_own(folder, link):
 HOLD = """
 import sys; sys.path.insert(0, {source!r})
 from dawnchorus.workflow import records
-records.claim()
+records.lock()
 print("claimed", flush=True)
 sys.stdin.read()
 """
@@ -162,15 +162,15 @@ def test_only_one_process_has_the_claim_and_a_killed_one_leaves_none(folder):
     with subprocess.Popen([sys.executable, "-c", HOLD.format(source=source)], stdin=-1, stdout=-1, text=True) as other:
         assert other.stdout.readline() == "claimed\n"
         Path(".snakemake/locks/0.output.lock").touch()
-        assert records.claim() is False
+        assert records.lock() is False
         assert Path(".snakemake/locks/0.output.lock").exists()
         other.kill()
         other.wait()
-    assert records.claim() is True
+    assert records.lock() is True
     assert not Path(".snakemake/locks/0.output.lock").exists()
     with open(".snakemake/owner") as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    records.release()
+    records.unlock()
 
 
 def test_a_process_that_only_looks_is_waited_for(folder):
@@ -179,14 +179,14 @@ def test_a_process_that_only_looks_is_waited_for(folder):
         assert other.stdout.readline() == "claimed\n"
         # It ends as soon as it is told to; the claim is taken then, however long that takes.
         threading.Timer(0, other.stdin.close).start()
-        assert records.claim() is True
-        records.release()
+        assert records.lock() is True
+        records.unlock()
 
 
 def test_the_locks_of_another_host_are_left_to_the_user(folder):
     Path(".snakemake/locks").mkdir(parents=True)
     Path(".snakemake/locks/0.output.lock").touch()
     Path(".snakemake/owner").write_text("elsewhere\n")
-    assert records.claim()
+    assert records.lock()
     assert Path(".snakemake/locks/0.output.lock").exists()
-    records.release()
+    records.unlock()

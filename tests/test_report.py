@@ -132,20 +132,20 @@ def test_what_the_controls_mean():
         "context_only": with_ends,
         "majority_class": {"accuracy": 0.2},
     }
-    better, leak = report.control_verdicts(metrics)
+    better, leak = report.baseline_verdicts(metrics)
     assert "5.0 points more accurate" in better
     assert "+1.0 to +9.0" in better
     assert "worth its effort" in better
     assert "gives species away" in leak
     metrics["svm"]["advantage_low"] = -0.01
     metrics["context_only"] = {**with_ends, "accuracy_low": 0.1}
-    better, leak = report.control_verdicts(metrics)
+    better, leak = report.baseline_verdicts(metrics)
     assert "does not show" in better
     assert "not shown to be more" in leak
     metrics["svm"] |= {"advantage": -0.05, "advantage_low": -0.09, "advantage_high": -0.01}
-    assert "so the SVM is better" in report.control_verdicts(metrics)[0]
+    assert "so the SVM is better" in report.baseline_verdicts(metrics)[0]
     metrics["svm"] |= {"advantage": -0.05, "advantage_low": None, "advantage_high": None}
-    worse, _ = report.control_verdicts(metrics)
+    worse, _ = report.baseline_verdicts(metrics)
     assert "5.0 points less accurate" in worse
     assert "without an interval" in worse
 

@@ -21,7 +21,7 @@ TINY = {
     "sample_rate_hz": 16000,
     "species_per_recording": 2,
     "calls_per_species": 2,
-    "strangers_per_recording": 0.5,
+    "distractors_per_recording": 0.5,
     "overlap_fraction": 0.2,
     "snr_min_db": 6.0,
     "snr_max_db": 20.0,
@@ -180,7 +180,7 @@ def test_sound_is_in_the_box_and_not_around_it():
     settings = {
         "snr_min_db": 40.0,
         "snr_max_db": 40.0,
-        "strangers_per_recording": 0.0,
+        "distractors_per_recording": 0.0,
         "overlap_fraction": 0.0,
     }
     checked = 0
@@ -208,7 +208,7 @@ def test_times_are_exact_and_the_ratio_is_the_one_drawn(monkeypatch):
     settings = {
         "snr_min_db": -5.0,
         "snr_max_db": 25.0,
-        "strangers_per_recording": 0.0,
+        "distractors_per_recording": 0.0,
         "overlap_fraction": 0.0,
     }
     mixed = recordings(**settings)

@@ -45,7 +45,7 @@ OTHER = {
     "dataset.normalization": "per_feature",
     "dataset.fit_on": "all",
     "train.early_stopping_patience": 3,
-    "train.weight_averaging": 0.9,
+    "train.ema_momentum": 0.9,
     "report.media_mb": 10.0,
     "detections.recordings": "elsewhere",
     "detections.window_s": 3.0,

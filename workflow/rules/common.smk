@@ -14,7 +14,7 @@ def code(stage, network=None):
     return [os.path.relpath(path, workflow.basedir) for path in SOURCE_CODE.needed_by(f"stages.{stage}", chosen=chosen)]
 
 
-def recordings_to_hear(wildcards):
+def fingerprint_of_detected(wildcards):
     """Name the content of a shard's recordings; called only when detections are asked for."""
     cache = hashes.HashCache(records.HASHES)
     return sounds.fingerprint(config["detections"]["recordings"], int(wildcards.shard), len(SHARDS), cache)
@@ -23,8 +23,8 @@ def recordings_to_hear(wildcards):
 try:
     params.check_config(config, "params.yaml", Path(workflow.basedir) / "workflow/schemas/params.schema.yaml")
     # The jobs of a cluster read this file too; only the process that plans them may touch records.
-    if workflow.is_main_process and records.claim():
-        records.settle()
+    if workflow.is_main_process and records.lock():
+        records.reconcile()
 except errors.InputError as error:
     raise WorkflowError(str(error)) from None
 

@@ -1,7 +1,7 @@
 # cross_validation: what the recipe is worth on all recordings, a training a fold and a seed; made on demand
 #
 # needs  the shards, annotations.csv, the blocks of the rules that it repeats, and `cross_validation`
-# makes  reports/cross_validation/: comparison.csv and metrics.json (out of fold, beside the controls),
+# makes  reports/cross_validation/: baselines.csv and metrics.json (out of fold, beside the baselines),
 #        folds.csv, predictions.csv; what each fold needs lies below data/, models/ and reports/cross_validation/
 #
 # Each fold is the workflow's own rules again, with another split: jobs of their own, as parallel as cores and GPUs allow.
@@ -97,14 +97,14 @@ use rule evaluation as fold_evaluation with:
 
 
 rule cross_validation:
-    """Put the folds together: measures out of fold with intervals, spread over folds and seeds, beside the controls."""
+    """Put the folds together: measures out of fold with intervals, spread over folds and seeds, beside the baselines."""
     input:
         splits=expand(f"{FOLD_DATA}/split.csv", fold=FOLDS),
         predictions=expand(f"{FOLD_REPORT}/predictions.csv", fold=FOLDS, seed=SEEDS),
-        controls=expand(f"{FOLD_REPORT}/control_predictions.csv", fold=FOLDS, seed=SEEDS),
+        baseline_predictions=expand(f"{FOLD_REPORT}/baseline_predictions.csv", fold=FOLDS, seed=SEEDS),
         code=code("cross_validation"),
     output:
-        comparison="reports/cross_validation/comparison.csv",
+        baselines="reports/cross_validation/baselines.csv",
         metrics="reports/cross_validation/metrics.json",
         folds="reports/cross_validation/folds.csv",
         predictions="reports/cross_validation/predictions.csv",
@@ -119,6 +119,6 @@ rule cross_validation:
         model=config["model"]["name"],
     shell:
         "python -m dawnchorus.stages.cross_validation --predictions {input.predictions:q}"
-        " --controls {input.controls:q} --splits {input.splits:q} --model {params.model:q}"
+        " --baseline-predictions {input.baseline_predictions:q} --splits {input.splits:q} --model {params.model:q}"
         " --params {params.cross_validation:q} --output reports/cross_validation"
         " 2>&1 | tee {log}"

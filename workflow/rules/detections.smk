@@ -24,7 +24,7 @@ rule window_scores:
     threads: 2
     params:
         detections=block("detections"),
-        audio=recordings_to_hear,
+        audio=fingerprint_of_detected,
     shell:
         "python -m dawnchorus.stages.window_scores --model {input.model:q} --shard {wildcards.shard}"
         f" --shards {len(SHARDS)}"

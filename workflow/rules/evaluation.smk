@@ -2,13 +2,13 @@
 #
 # needs  the model and the data set, split.csv (the groups are resampled), the block `evaluation`, the root seed
 # makes  reports/metrics.json, predictions.csv (the test clips), predictions_seen.csv (train and validation),
-#        per_class.csv, confusion.csv, reliability.csv, comparison.csv (the model beside its controls, whose
-#        scores are in control_predictions.csv),
+#        per_class.csv, confusion.csv, reliability.csv, baselines.csv (the model beside its baselines, whose
+#        scores are in baseline_predictions.csv),
 #        models/calibration.json (temperature and thresholds, fitted on validation, for detection)
 
 
 rule evaluation:
-    """Score every clip, measure every partition, and set the model beside its controls."""
+    """Score every clip, measure every partition, and set the model beside its baselines."""
     input:
         model="models/model.keras",
         x="data/dataset/x.npy",
@@ -29,8 +29,8 @@ rule evaluation:
         per_class="reports/per_class.csv",
         confusion="reports/confusion.csv",
         reliability="reports/reliability.csv",
-        comparison="reports/comparison.csv",
-        controls="reports/control_predictions.csv",
+        baselines="reports/baselines.csv",
+        baseline_predictions="reports/baseline_predictions.csv",
         calibration="models/calibration.json",
     log:
         "logs/evaluation.log",

@@ -11,7 +11,7 @@ rule report:
     """Put metrics, curves, confusions, pictures and sounds of the run into one page."""
     input:
         metrics="reports/metrics.json",
-        comparison="reports/comparison.csv",
+        baselines="reports/baselines.csv",
         predictions="reports/predictions.csv",
         per_class="reports/per_class.csv",
         reliability="reports/reliability.csv",
@@ -35,7 +35,7 @@ rule report:
         report=block(*config),
         audio_dir=config["data"]["audio_dir"],
     shell:
-        "python -m dawnchorus.stages.report --metrics {input.metrics:q} --comparison {input.comparison:q}"
+        "python -m dawnchorus.stages.report --metrics {input.metrics:q} --baselines {input.baselines:q}"
         " --predictions {input.predictions:q} --per-class {input.per_class:q}"
         " --reliability {input.reliability:q} --history {input.history:q} --model {input.model:q}"
         " --rows {input.rows:q} --split {input.split:q} --annotations {input.annotations:q}"

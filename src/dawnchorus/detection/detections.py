@@ -65,7 +65,7 @@ def events_of(entry: Entry, decision: Decision) -> list[dict]:
     return sorted(rows, key=lambda row: (row["start_s"], row["end_s"], -row["peak_score"], row["species_id"]))
 
 
-def heard_band(features: dict, sample_rate_hz: int) -> tuple[float, float]:
+def model_band(features: dict, sample_rate_hz: int) -> tuple[float, float]:
     """Return the lowest and the highest frequency (Hz) of a recording that a model hears, from the block ``features``.
 
     An event itself has no band: all that is known is that it lies in this one.
@@ -128,7 +128,7 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision, sample
             maxima[entry.recording_id] = scores.max(axis=0)
             durations_s[entry.path] = entry.duration_s
             found = events_of(entry, decision)
-            selected = selections(found, heard_band(decision.features, entry.sample_rate_hz))
+            selected = selections(found, model_band(decision.features, entry.sample_rate_hz))
             exports.write_raven(output / "raven" / f"{entry.name}.selections.txt", selected, None)
             banded = [{**selection, "f_min": "", "f_max": ""} for selection in selected]
             exports.write_audacity(output / "audacity" / f"{entry.name}.txt", banded)

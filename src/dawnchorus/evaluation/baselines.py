@@ -62,7 +62,7 @@ def svm_scores(
     return pooled.softmax(svm.logits(arrays, unknown, SVM))
 
 
-def comparison(
+def table(
     true_index: np.ndarray,
     answers: dict[str, tuple[np.ndarray, np.ndarray] | None],
     of_row: np.ndarray,
@@ -74,7 +74,7 @@ def comparison(
     Args:
         true_index: class index of the test rows, (rows,).
         answers: by name, the positions of the test rows that were answered, and the scores of these; None
-            for a control that could not be made.
+            for a baseline that could not be made.
         of_row: the group of each row, (rows,).
         weights: how often each row counts in each draw, from :func:`dawnchorus.metrics.bootstrap.draws`, or None.
 

@@ -90,8 +90,8 @@ def differences(
     once = np.ones((1, len(true_index)))
     weights = bootstrap.draws(of_row, n_draws, rng)
     n_groups = len(np.unique(of_row))
-    plain = [classification.measure(true_index, of, once, top_k) for of in scores]
-    drawn = [None if weights is None else classification.measure(true_index, of, weights, top_k) for of in scores]
+    plain = [classification.compute(true_index, of, once, top_k) for of in scores]
+    drawn = [None if weights is None else classification.compute(true_index, of, weights, top_k) for of in scores]
     rows = []
     for name in classification.names(top_k):
         in_a, in_b = (float(found[name][0]) for found in plain)

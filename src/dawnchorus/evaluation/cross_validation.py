@@ -2,7 +2,7 @@
 
 ``truth`` (rows,): class index of every annotation; ``answers``: for each model the positions of the rows that it
 answered, and of each seed the scores of these, (answered, classes) in class order. The first model is the recipe; the
-others are its controls.
+others are its baselines.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def table(
         drawn = None if weights is None else weights[:, positions]
         row = {"model": name, "clips": len(positions), "groups": n_groups, "seeds": len(of_seeds)}
         on_all = [_plain(true, scores, top_k) for scores in of_seeds]
-        draws = [classification.measure(true, scores, drawn, top_k) for scores in of_seeds] if drawn is not None else []
+        draws = [classification.compute(true, scores, drawn, top_k) for scores in of_seeds] if drawn is not None else []
         on_folds = [
             [_plain(true[fold[positions] == of], scores[fold[positions] == of], top_k) for scores in of_seeds]
             for of in np.unique(fold[positions])

@@ -27,12 +27,12 @@ def check_scores(scores: np.ndarray, n_rows: int, n_classes: int, source: str) -
 
 
 def partition_metrics(true_index: np.ndarray, scores: np.ndarray, top_k: int) -> dict[str, float | int | None]:
-    """Return every measure of :func:`dawnchorus.metrics.classification.measure`, and support, the number of rows.
+    """Return every measure of :func:`dawnchorus.metrics.classification.compute`, and support, the number of rows.
 
     None is what cannot be measured: everything without rows, the area under the ROC curve of a single class.
     """
     once = np.ones((1, len(true_index)))
-    found = classification.measure(true_index, scores, once, top_k) if len(true_index) else {}
+    found = classification.compute(true_index, scores, once, top_k) if len(true_index) else {}
     plain = {name: float(found[name][0]) if name in found else np.nan for name in classification.names(top_k)}
     return {name: None if np.isnan(value) else value for name, value in plain.items()} | {"support": len(true_index)}
 
@@ -47,7 +47,7 @@ def metrics_with_intervals(
     """
     result = partition_metrics(true_index, scores, top_k)
     drawn = weights is not None and len(true_index) > 0
-    values = classification.measure(true_index, scores, weights, top_k) if drawn else {}
+    values = classification.compute(true_index, scores, weights, top_k) if drawn else {}
     for name in classification.names(top_k):
         low, high = bootstrap.interval(values.get(name), result[name], n_groups)
         result |= {f"{name}_low": low, f"{name}_high": high}

@@ -63,7 +63,7 @@ def centred(span: Span, duration_s: float, length_s: float) -> Span:
 
 
 def context(annotations: Sequence[Span], duration_s: float, shortest_s: float, params: dict) -> list[Span]:
-    """Return the clips of one recording that hold no annotation, for the control `context only`, in order.
+    """Return the clips of one recording that hold no annotation, for the baseline `context only`, in order.
 
     Up to ``context_clips`` of the block ``features``, and no more than there are annotations. They keep
     ``context_gap_s`` away from every annotation, and are as long as what they stand for: a ``window`` as long

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 _UNPRINTABLE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 
 
-def display_labels(ids: Sequence[str], names: Sequence[str], characters: int) -> list[str]:
+def display_names(ids: Sequence[str], names: Sequence[str], characters: int) -> list[str]:
     """Return one printable label a class, at most ``characters`` long, no two alike.
 
     The name, or the id where there is none. A long one keeps its beginning and its end, since species of one

@@ -125,6 +125,6 @@ def augment(
         equalize(batch, n_frames, rng, params["equalizer_gain"], params["equalizer_points"])
     if params["mixup_share"]:
         batch, targets = mixup(batch, targets, rng, params["mixup_alpha"], params["mixup_share"])
-    mask_bands(batch, rng, params["band_masks"], params["band_mask_width"])
-    mask_frames(batch, n_frames, rng, params["frame_masks"], params["frame_mask_width"])
+    mask_bands(batch, rng, params["frequency_masks"], params["frequency_mask_width"])
+    mask_frames(batch, n_frames, rng, params["time_masks"], params["time_mask_width"])
     return batch, targets

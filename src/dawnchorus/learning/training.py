@@ -230,7 +230,7 @@ def learning_rate(params: dict, steps: int):
 
 def optimizer(params: dict, steps: int) -> keras.optimizers.Optimizer:
     """Return Adam, or AdamW without decay of biases and normalization, both with averaged weights if asked for."""
-    averaging = params["weight_averaging"]
+    averaging = params["ema_momentum"]
     options = {"use_ema": averaging > 0, "ema_momentum": averaging or 0.99}
     rate = learning_rate(params, steps)
     if params["optimizer"] == "adam":
@@ -271,7 +271,7 @@ def fit(
     model.compile(optimizer=made, loss=Loss(params["label_smoothing"]), metrics=[Accuracy()])
     report = Report(params["epochs"], say)
     callbacks = [report]
-    if params["weight_averaging"]:
+    if params["ema_momentum"]:
         # Validation sees, and early stopping keeps, the averaged weights.
         callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     best, saved, done = None, None, 0

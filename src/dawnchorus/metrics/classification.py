@@ -22,7 +22,7 @@ def names(top_k: int) -> list[str]:
     return ["accuracy", "balanced_accuracy", "macro_f1", *ranked]
 
 
-def measure(true_index: np.ndarray, scores: np.ndarray, weights: np.ndarray, top_k: int) -> dict[str, np.ndarray]:
+def compute(true_index: np.ndarray, scores: np.ndarray, weights: np.ndarray, top_k: int) -> dict[str, np.ndarray]:
     """Return every measure of :func:`names` in each draw.
 
     - ``balanced_accuracy``, ``macro_f1``: means of recall and F1 over classes;

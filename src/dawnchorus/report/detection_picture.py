@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from dawnchorus.foundation.display_names import display_labels
+from dawnchorus.foundation.display_names import display_names
 from dawnchorus.report import figure_style, media
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def draw(
         best[event["species_id"]] = max(best.get(event["species_id"], 0.0), event["peak_score"])
     shown = sorted(best, key=lambda species_id: -best[species_id])
     colours = {species_id: COLOURS[k % len(COLOURS)] for k, species_id in enumerate(shown)}
-    labels = display_labels(decision.species_ids, decision.species_names, LABEL_CHARACTERS)
+    labels = display_names(decision.species_ids, decision.species_names, LABEL_CHARACTERS)
     label_of = dict(zip(decision.species_ids, labels, strict=True))
 
     with figure_style.styled():

@@ -1,7 +1,7 @@
 """The figures that people look at: training curves, confusion matrix, example clips, class counts.
 
 Each function takes a table or arrays and returns a matplotlib ``Figure``; ``figure_style.save`` writes one.
-Nothing touches pyplot or keeps state. Labels are foreign text: pass them through ``labels.display_labels``.
+Nothing touches pyplot or keeps state. Labels are foreign text: pass them through ``labels.display_names``.
 """
 
 from collections.abc import Sequence

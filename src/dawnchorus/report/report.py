@@ -146,10 +146,10 @@ def headline_note(test: dict) -> str:
     )
 
 
-def controls(comparison: Sequence[dict]) -> list[dict]:
+def baselines(table: Sequence[dict]) -> list[dict]:
     """Return the accuracy on test of the model, which comes first, beside that of what is simpler.
 
-    ``comparison``: rows of reports/comparison.csv as numbers, None where there is none. Each: ``name``,
+    ``table``: rows of reports/baselines.csv as numbers, None where there is none. Each: ``name``,
     ``note``, ``value``, ``low``, ``high``, ``main`` for the model; ``value`` None for what could not be made.
     """
     return [
@@ -161,12 +161,12 @@ def controls(comparison: Sequence[dict]) -> list[dict]:
             "high": row["accuracy_high"],
             "main": not number,
         }
-        for number, row in enumerate(comparison)
+        for number, row in enumerate(table)
     ]
 
 
-def control_verdicts(metrics: dict) -> list[str]:
-    """Say what the controls mean: whether the model beats the SVM, and whether the background tells the species."""
+def baseline_verdicts(metrics: dict) -> list[str]:
+    """Say what the baselines mean: whether the model beats the SVM, and whether the background tells the species."""
     sentences = []
     svm, context = metrics["svm"], metrics["context_only"]
     if svm["accuracy"] is not None:

@@ -82,7 +82,7 @@ def longest_call_s(params: dict) -> float:
 
 def highest_pitch_hz(params: dict) -> float:
     """Return the highest pitch of any call in Hz, strangers included if there are any."""
-    kinds = calls.MOST_CALL_TYPES if params["strangers_per_recording"] > 0 else params["species"]
+    kinds = calls.MOST_CALL_TYPES if params["distractors_per_recording"] > 0 else params["species"]
     return max(calls.call_type(index).highest_hz(params["pitch_variation_semitones"]) for index in range(kinds))
 
 
@@ -119,7 +119,7 @@ def _calls_of(params: dict, cast: list[int], place: backgrounds.Site, rng: np.ra
     rate, varies = params["sample_rate_hz"], (params["pitch_variation_semitones"], params["tempo_variation"])
     times = rng.integers(1, 2 * params["calls_per_species"], len(cast))
     further = rng.permutation(np.repeat(cast, times - 1)).tolist()
-    callers = cast + further + [None] * rng.poisson(params["strangers_per_recording"])
+    callers = cast + further + [None] * rng.poisson(params["distractors_per_recording"])
     animals = {species: calls.individual(rng, *varies) for species in cast}
     room = (1 - LEAST_SILENCE_SHARE) * params["recording_duration_s"] * rate
     made = []

@@ -1,7 +1,7 @@
 """Make reports/cross_validation/: what the recipe is worth, each clip scored by models that never heard its group.
 
-predictions.csv holds the scores out of fold; folds.csv the measures of each fold and seed; comparison.csv and
-metrics.json those of all clips, beside the controls.
+predictions.csv holds the scores out of fold; folds.csv the measures of each fold and seed; baselines.csv and
+metrics.json those of all clips, beside the baselines.
 """
 
 import argparse
@@ -33,7 +33,9 @@ def scores_of(table: pd.DataFrame, species_ids: list[str], path: Path) -> np.nda
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="of each seed, fold by fold")
-    parser.add_argument("--controls", type=Path, nargs="+", required=True, help="their scores, in the same order")
+    parser.add_argument(
+        "--baseline-predictions", type=Path, nargs="+", required=True, help="their scores, in the same order"
+    )
     parser.add_argument("--splits", type=Path, nargs="+", required=True, help="the split.csv of each fold")
     parser.add_argument(
         "--params", type=json.loads, required=True, help="seed, cross_validation and evaluation, as JSON"
@@ -44,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     params, seed = args.params["evaluation"], args.params["seed"]
     n_seeds, n_folds = args.params["cross_validation"]["seeds"], len(args.splits)
     seeds = [seed + number for number in range(n_seeds)]
-    if not len(args.predictions) == len(args.controls) == n_folds * n_seeds:
+    if not len(args.predictions) == len(args.baseline_predictions) == n_folds * n_seeds:
         raise InputError(f"--predictions: {len(args.predictions)} tables; expected {n_folds} folds of {n_seeds} seeds")
 
     split = read_table(args.splits[0], ("annotation_id", "recording_id", "group"))
@@ -52,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     truth, fold = np.full(len(split), -1), np.full(len(split), -1)
     scores: dict[tuple[str, int], dict[int, np.ndarray]] = {}
     species_ids, out_of_fold = None, []
-    for number, (path, of_controls) in enumerate(zip(args.predictions, args.controls, strict=True)):
+    for number, (path, of_baselines) in enumerate(zip(args.predictions, args.baseline_predictions, strict=True)):
         of_fold, of_seed = divmod(number, n_seeds)
         tested = read_table(path, TEST_COLUMNS)
         ids = [name.removeprefix("score_") for name in tested.columns if name.startswith("score_")]
@@ -63,10 +65,10 @@ def main(argv: list[str] | None = None) -> None:
         found = scores_of(tested, species_ids, path)
         scores.setdefault((args.model, of_seed), {}).update(zip(positions, found, strict=True))
         out_of_fold.append(tested.assign(fold=of_fold + 1, seed=seeds[of_seed]))
-        answered = read_table(of_controls, ("model", "annotation_id"))
+        answered = read_table(of_baselines, ("model", "annotation_id"))
         for name, table in answered.groupby("model", sort=False):
             positions = [position_of[annotation_id] for annotation_id in table["annotation_id"]]
-            found = scores_of(table, species_ids, of_controls)
+            found = scores_of(table, species_ids, of_baselines)
             scores.setdefault((str(name), of_seed), {}).update(zip(positions, found, strict=True))
     if (fold < 0).any():
         left = split["annotation_id"][fold < 0].iloc[0]
@@ -77,12 +79,12 @@ def main(argv: list[str] | None = None) -> None:
         of_seeds = [scores[name, number] for number in range(n_seeds)]
         positions = sorted(of_seeds[0])
         stacked = [np.stack([of_seed[position] for position in positions]) for of_seed in of_seeds]
-        # A control that does not depend on the seed is one answer, not several.
+        # A baseline that does not depend on the seed is one answer, not several.
         same = all(np.array_equal(stacked[0], other) for other in stacked[1:])
         answers[name] = np.array(positions), stacked[:1] if same else stacked
     units = bootstrap.units(split["group"].to_numpy(dtype=str), split["recording_id"].to_numpy(dtype=str))
     weights = bootstrap.draws(units, params["bootstrap_draws"], rng(seed, "bootstrap"))
-    comparison = cross_validation.table(truth, answers, fold, units, weights, params["top_k"])
+    beside = cross_validation.table(truth, answers, fold, units, weights, params["top_k"])
     names = [str(number + 1) for number in range(n_folds)]
     per_fold = cross_validation.fold_table(truth, answers, fold, names, seeds, params["top_k"])
 
@@ -92,14 +94,14 @@ def main(argv: list[str] | None = None) -> None:
     for name, table in (
         ("predictions", predictions),
         ("folds", pd.DataFrame(per_fold)),
-        ("comparison", pd.DataFrame(comparison)),
+        ("baselines", pd.DataFrame(beside)),
     ):
         write_table(args.output / f"{name}.csv", table)
     with write_whole(args.output / "metrics.json") as file:
-        rows = {row["model"]: {key: row[key] for key in row if key != "model"} for row in comparison}
+        rows = {row["model"]: {key: row[key] for key in row if key != "model"} for row in beside}
         json.dump(rows, file, indent=2, allow_nan=False)
         file.write("\n")
-    for row in comparison:
+    for row in beside:
         print(f"cross_validation: {line_of(row, n_folds)}", flush=True)
 
 

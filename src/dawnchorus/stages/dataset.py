@@ -1,7 +1,7 @@
 """Make data/dataset/: every clip in one padded, normalized array, with its rows, classes and statistics.
 
 Beside it two arrays of frames as they were extracted: the training clips with their margins, from which training can
-draw windows anew, and the clips that hold no annotation, for backgrounds and for the control `context only`; and one
+draw windows anew, and the clips that hold no annotation, for backgrounds and for the baseline `context only`; and one
 of the clips that were checked not to hold a class, padded and normalized as the others.
 """
 

@@ -1,8 +1,8 @@
 """Make reports/: what the model is worth, and models/calibration.json, which detection needs.
 
 predictions.csv, per_class.csv, confusion.csv and reliability.csv are of the test clips, with raw scores but
-in the last; predictions_seen.csv holds the other clips. comparison.csv sets the model beside its controls, whose
-scores are in control_predictions.csv.
+in the last; predictions_seen.csv holds the other clips. baselines.csv sets the model beside its baselines, whose
+scores are in baseline_predictions.csv.
 """
 
 import argparse
@@ -28,8 +28,8 @@ CONTEXT_COLUMNS = ("row", "recording_id", "n_frames")
 NEGATIVE_COLUMNS = ("class_index", "partition")
 SPLIT_COLUMNS = ("annotation_id", "recording_id", "group")
 ANNOTATION_COLUMNS = ("annotation_id", "t_min_s", "t_max_s")
-# What the controls are called in comparison.csv, by their names in metrics.json.
-CONTROLS = {
+# What the baselines are called in baselines.csv, by their names in metrics.json.
+BASELINES = {
     "majority_class": "majority class",
     "svm": "SVM on pooled statistics",
     "context_only": "context only",
@@ -110,8 +110,8 @@ def calibrated(of_validation: tuple, of_test: tuple, classes: pd.DataFrame, para
     return fitted, numbers, table
 
 
-def of_controls(answers: dict, annotation_ids: pd.Series, species_ids: list[str]) -> pd.DataFrame:
-    """Return the scores of the controls: ``model``, ``annotation_id`` and a score of each species."""
+def of_baselines(answers: dict, annotation_ids: pd.Series, species_ids: list[str]) -> pd.DataFrame:
+    """Return the scores of the baselines: ``model``, ``annotation_id`` and a score of each species."""
     columns = [f"score_{species_id}" for species_id in species_ids]
     tables = [pd.DataFrame(columns=["model", "annotation_id", *columns])]
     for name, answer in list(answers.items())[1:]:
@@ -121,7 +121,7 @@ def of_controls(answers: dict, annotation_ids: pd.Series, species_ids: list[str]
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
 
-def heard_where_absent(
+def detected_where_absent(
     model, folder: Path, classes: pd.DataFrame, fitted: dict, batch_size: int, source: str
 ) -> pd.DataFrame | None:
     """Return how often each class is heard in test boxes that were checked not to hold it, None without such boxes.
@@ -189,17 +189,17 @@ def main(argv: list[str] | None = None) -> None:
     )
     answers = {
         card["model"]["name"]: (everything, scores[test]),
-        CONTROLS["majority_class"]: (everything, majority) if len(train) else None,
-        CONTROLS["svm"]: None if machine is None else (everything, machine),
-        CONTROLS["context_only"]: context,
+        BASELINES["majority_class"]: (everything, majority) if len(train) else None,
+        BASELINES["svm"]: None if machine is None else (everything, machine),
+        BASELINES["context_only"]: context,
     }
-    comparison = baselines.comparison(truth, answers, group, weights, params["top_k"])
+    beside = baselines.table(truth, answers, group, weights, params["top_k"])
     for name in ("svm", "context_only"):
-        row = next(row for row in comparison if row["model"] == CONTROLS[name])
+        row = next(row for row in beside if row["model"] == BASELINES[name])
         result[name] = {key: row[key] for key in row if key.startswith(("accuracy", "advantage")) or key == "clips"}
 
     per_class = evaluation.per_class(*of_test, classes, fitted["thresholds"])
-    absent = heard_where_absent(model, args.dataset, classes, fitted, batch_size, str(args.model))
+    absent = detected_where_absent(model, args.dataset, classes, fitted, batch_size, str(args.model))
     if absent is not None:
         per_class["false_positive_clips"], per_class["false_positive_rate"] = absent["checked"], absent["rate"]
         checked = absent[absent["checked"] > 0]
@@ -212,8 +212,8 @@ def main(argv: list[str] | None = None) -> None:
     write_table(args.output / "per_class.csv", per_class)
     write_table(args.output / "confusion.csv", evaluation.confusion(*of_test, classes))
     write_table(args.output / "reliability.csv", reliability)
-    write_table(args.output / "comparison.csv", pd.DataFrame(comparison))
-    write_table(args.output / "control_predictions.csv", of_controls(answers, rows["annotation_id"].iloc[test], ids))
+    write_table(args.output / "baselines.csv", pd.DataFrame(beside))
+    write_table(args.output / "baseline_predictions.csv", of_baselines(answers, rows["annotation_id"].iloc[test], ids))
     write_json({"model_sha256": sha256_of(args.model), **fitted}, args.calibration)
     write_json(result, args.output / "metrics.json")
     commonest, _ = evaluation.majority_class(true_index, partition)

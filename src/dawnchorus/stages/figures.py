@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dawnchorus.features import clips, extraction
-from dawnchorus.foundation.display_names import display_labels
+from dawnchorus.foundation.display_names import display_names
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.report import figure_style, figures
@@ -59,7 +59,7 @@ def read_examples(
         [clip] = clips.spans([annotation], float(duration_s), block)
         y = audio.read_cut(audio_dir / path, clip, rate_hz)
         within = tuple(time_s - clip[0] for time_s in annotation)
-        [recording] = display_labels(["?"], [row.recording_id], LABEL_CHARACTERS)
+        [recording] = display_names(["?"], [row.recording_id], LABEL_CHARACTERS)
         examples.append(
             figures.Example(
                 label=labels[row.class_index],
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
     if classes.empty:
         raise InputError(f"{args.classes}: no rows; expected at least one class")
     ids = classes["species_id"].to_list()
-    labels = display_labels(ids, classes["species_name"].to_list(), LABEL_CHARACTERS)
+    labels = display_names(ids, classes["species_name"].to_list(), LABEL_CHARACTERS)
     history = read_history(args.history)
     rows = read_table(args.rows, ROW_COLUMNS)[list(ROW_COLUMNS)].merge(
         read_table(args.annotations, ANNOTATION_COLUMNS)[list(ANNOTATION_COLUMNS)],

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from dawnchorus.foundation.display_names import display_labels
+from dawnchorus.foundation.display_names import display_names
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.learning import model_file
@@ -24,11 +24,11 @@ ROW_COLUMNS = ("annotation_id", "recording_id", "class_index", "partition")
 ANNOTATION_COLUMNS = ("annotation_id", "recording_id", "t_min_s", "t_max_s", "f_min_hz", "f_max_hz")
 RECORDING_COLUMNS = ("recording_id", "path", "duration_s", "sample_rate_hz", "channels")
 PREDICTION_COLUMNS = ("annotation_id", "recording_id", "t_min_s", "t_max_s", "true_species_id")
-COMPARISON_COLUMNS = ("model", "accuracy", "accuracy_low", "accuracy_high")
+BASELINE_COLUMNS = ("model", "accuracy", "accuracy_low", "accuracy_high")
 RELIABILITY_COLUMNS = ("temperature", "n", "mean_score", "accuracy")
 INPUTS = {
     "metrics": "metrics.json",
-    "comparison": "the model beside its controls",
+    "baselines": "the model beside its baselines",
     "predictions": "scores of the test clips",
     "per-class": "measures of each class",
     "reliability": "bins of the reliability curve",
@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> None:
     card = model_file.read_card(args.model)
     ids = [of["species_id"] for of in card["classes"]]
     names = [of["species_name"] for of in card["classes"]]
-    labels, full = (display_labels(ids, names, most) for most in (LABEL_CHARACTERS, NAME_CHARACTERS))
+    labels, full = (display_names(ids, names, most) for most in (LABEL_CHARACTERS, NAME_CHARACTERS))
     n_classes = len(ids)
 
     metrics = json.loads(args.metrics.read_text(encoding="utf-8"))
@@ -124,8 +124,8 @@ def main(argv: list[str] | None = None) -> None:
         "headline": report.headline(metrics),
         "gap": report.gap(metrics),
         "headline_note": report.headline_note(metrics["test"]),
-        "controls": report.controls(summary_tables.numbers(read_table(args.comparison, COMPARISON_COLUMNS))),
-        "control_verdicts": report.control_verdicts(metrics) if clips else [],
+        "baselines": report.baselines(summary_tables.numbers(read_table(args.baselines, BASELINE_COLUMNS))),
+        "baseline_verdicts": report.baseline_verdicts(metrics) if clips else [],
         "audit": summary_tables.audit_of(audit, params["data"], len(annotations)),
         "facts": summary_tables.facts_of(rows, recording_table, split["group"]),
         "durations": histogram(rows["duration_s"].to_list(), 30),

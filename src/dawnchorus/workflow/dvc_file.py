@@ -72,7 +72,7 @@ def opened(snakefile: Path, folder: Path) -> Iterator:
             )
     finally:
         # The Snakefile has taken the folder for this process, which goes on.
-        records.release()
+        records.unlock()
         os.chdir(before)
 
 

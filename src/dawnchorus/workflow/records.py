@@ -25,7 +25,7 @@ METADATA = STATE / "metadata"
 LOCKS = STATE / "locks"
 HASHES = STATE / "sha256.json"
 IMPORTS = STATE / "imports.json"
-SEAL = "output_checksum"
+OUTPUT_CHECKSUM = "output_checksum"
 
 # Snakemake's own marker of the time of a directory product.
 _TIMESTAMP = ".snakemake_timestamp"
@@ -59,7 +59,7 @@ def checksum(path: Path, cache: HashCache) -> str:
     return digest_of(zip((file.relative_to(path).as_posix() for file in files), hashes, strict=True))
 
 
-def settle() -> None:
+def reconcile() -> None:
     """Compare every record with the files there are, and mark the products that do not fit as out of date.
 
     A product whose inputs are not those of its record is set back in time: Snakemake then compares checksums. A
@@ -78,13 +78,13 @@ def settle() -> None:
         except ValueError:
             record = None
         found = checksum(output, cache)
-        if not isinstance(record, dict) or record.get(SEAL, found) != found:
+        if not isinstance(record, dict) or record.get(OUTPUT_CHECKSUM, found) != found:
             path.unlink()
             _set_back(output)
             continue
-        if SEAL not in record:
+        if OUTPUT_CHECKSUM not in record:
             with write_whole(path) as file:
-                json.dump({**record, SEAL: found}, file)
+                json.dump({**record, OUTPUT_CHECKSUM: found}, file)
         recorded = record.get("input_checksums") or {}
         if any(not _same(name, digest, cache) for name, digest in recorded.items()):
             _set_back(output)
@@ -111,7 +111,7 @@ def _make_private(path: Path) -> None:
                 shutil.copyfile(file, temporary)
 
 
-def claim() -> bool:
+def lock() -> bool:
     """Take this folder for this process, until it ends, however it ends; return False while another run has it.
 
     The claim is a lock of the operating system, so a killed run leaves none behind, and what such a run left of
@@ -137,14 +137,14 @@ def claim() -> bool:
     file.truncate(0)
     file.write(f"{host}\n")
     file.flush()
-    _claims.append(file)
+    _locks.append(file)
     return True
 
 
-def release() -> None:
+def unlock() -> None:
     """Give the folder back before the process ends."""
-    while _claims:
-        _claims.pop().close()
+    while _locks:
+        _locks.pop().close()
 
 
-_claims: list = []
+_locks: list = []

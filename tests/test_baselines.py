@@ -1,4 +1,4 @@
-"""Controls: the simple machine against plain scikit-learn on plain statistics; the table by hand."""
+"""Baselines: the simple machine against plain scikit-learn on plain statistics; the table by hand."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def clips_of_three_kinds(n_clips, seed=0, n_bands=5):
 
 
 def plain_statistics(clip):
-    """The recipe of the control, on a clip as it was before the data set normalized it."""
+    """The recipe of the baseline, on a clip as it was before the data set normalized it."""
     clip = (clip - clip.mean()) / clip.std()
     parts = [clip.mean(axis=0), clip.std(axis=0), clip.max(axis=0), np.abs(np.diff(clip, axis=0)).mean(axis=0)]
     return np.concatenate(parts)
@@ -94,7 +94,7 @@ def test_comparison_by_hand():
         "context only": (np.array([1, 2, 3]), half_right[[1, 2, 3]]),
         "impossible": None,
     }
-    table = baselines.comparison(truth, answers, groups, weights, 1)
+    table = baselines.table(truth, answers, groups, weights, 1)
     assert [row["model"] for row in table] == list(answers)
     assert [row["clips"] for row in table] == [6, 6, 3, 0]
     assert [row["groups"] for row in table] == [3, 3, 2, 0]
@@ -105,6 +105,6 @@ def test_comparison_by_hand():
     assert table[0]["accuracy_low"] == table[0]["accuracy_high"] == 1
     assert table[3]["accuracy_low"] is None
     assert not any(name.startswith("loss") for name in table[0])
-    without = baselines.comparison(truth, answers, groups, None, 1)
+    without = baselines.table(truth, answers, groups, None, 1)
     assert [row["accuracy"] for row in without] == [row["accuracy"] for row in table]
     assert without[1]["advantage_low"] is None

@@ -38,7 +38,7 @@ def some_scores(n_rows, n_classes, seed=0, decimals=None):
 
 def measured(truth, scores, weights=None, top_k=3):
     weights = np.ones((1, len(truth))) if weights is None else weights
-    return {name: values[0] for name, values in classification.measure(truth, scores, weights, top_k).items()}
+    return {name: values[0] for name, values in classification.compute(truth, scores, weights, top_k).items()}
 
 
 @pytest.mark.parametrize("decimals", [None, 1], ids=["no ties", "many ties"])
@@ -94,7 +94,7 @@ def test_average_precision_and_area_by_hand():
 def test_a_weight_is_a_row_that_comes_so_often(decimals):
     truth, scores = some_scores(60, 5, seed=1, decimals=decimals)
     weights = np.random.default_rng(2).integers(0, 4, size=(7, 60))
-    found = classification.measure(truth, scores, weights, 2)
+    found = classification.compute(truth, scores, weights, 2)
     for draw, weight in enumerate(weights):
         rows = np.repeat(np.arange(60), weight)
         for name, value in measured(truth[rows], scores[rows], top_k=2).items():
@@ -104,7 +104,7 @@ def test_a_weight_is_a_row_that_comes_so_often(decimals):
 def test_a_class_missing_from_a_draw_is_left_out_of_that_draw():
     truth, scores = some_scores(30, 3, seed=3)
     weights = np.stack([np.ones(30), truth != 2, truth == 1, np.zeros(30)]).astype(int)
-    found = classification.measure(truth, scores, weights, 1)
+    found = classification.compute(truth, scores, weights, 1)
     two = truth != 2
     expected = [average_precision_score(truth[two] == c, scores[two, c]) for c in (0, 1)]
     assert found["macro_average_precision"][1] == pytest.approx(np.mean(expected))
@@ -120,9 +120,9 @@ def test_a_class_missing_from_a_draw_is_left_out_of_that_draw():
 def test_draws_in_pieces_are_those_of_the_whole(monkeypatch):
     truth, scores = some_scores(40, 4)
     weights = np.random.default_rng(0).integers(0, 3, size=(23, 40))
-    whole = classification.measure(truth, scores, weights, 3)
+    whole = classification.compute(truth, scores, weights, 3)
     monkeypatch.setattr(classification, "CHUNK", 200)
-    pieces = classification.measure(truth, scores, weights, 3)
+    pieces = classification.compute(truth, scores, weights, 3)
     for name in classification.names(3):
         np.testing.assert_array_equal(whole[name], pieces[name])
 
