@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dawnchorus.annotations import recordings
-from dawnchorus.tables import Row
+from dawnchorus.tables.users import Row
 
 COLUMNS = ("recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max", "f_max")
 GOOD = ("a", "3", "1", "0.5", "100", "1.5", "2000")

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.tables import number, read_rows, write_rows
+from dawnchorus.tables.users import number, read_rows, write_rows
 
 
 def table(tmp_path, text, encoding="utf-8"):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
-from dawnchorus.tables import read_rows, write_rows
+from dawnchorus.tables.users import read_rows, write_rows
 
 if TYPE_CHECKING:
     import numpy as np

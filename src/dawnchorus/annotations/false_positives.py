@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dawnchorus.annotations.recordings import Read, class_order
-from dawnchorus.tables import Problem
+from dawnchorus.tables.users import Problem
 
 if TYPE_CHECKING:
     import numpy as np

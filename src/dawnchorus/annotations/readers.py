@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from dawnchorus.annotations.exports import CELLS, RAVEN_OF_CELL
 from dawnchorus.annotations.recordings import REQUIRED_COLUMNS
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.tables import Problem, Row, number, read_rows
+from dawnchorus.tables.users import Problem, Row, number, read_rows
 
 FORMATS = ("rfcx", "raven", "audacity", "csv")
 TABLE_SUFFIXES = (".txt", ".tsv")

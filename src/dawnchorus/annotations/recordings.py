@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from dawnchorus.tables import Problem, Row, number
+from dawnchorus.tables.users import Problem, Row, number
 
 REQUIRED_COLUMNS = ("recording_id", "species_id", "t_min", "t_max")
 ANNOTATION_COLUMNS = (

@@ -16,7 +16,7 @@ from dawnchorus.detection.score_store import Entry
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import path_for_whole, write_whole
 from dawnchorus.metrics import calibration
-from dawnchorus.tables import write_rows
+from dawnchorus.tables.users import write_rows
 
 EVENT_COLUMNS = (*("path", "recording_id", "species_id", "species_name", "start_s", "end_s", "peak_score", "peak_s"),)
 PROBLEM_COLUMNS = ("path", "problem")

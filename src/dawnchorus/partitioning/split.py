@@ -3,7 +3,7 @@
 import numpy as np
 
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.tables import Row
+from dawnchorus.tables.users import Row
 
 PARTITIONS = ("train", "validation", "test")
 N_DRAWS = 2000

@@ -17,7 +17,7 @@ from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.foundation.seeds import rng
 from dawnchorus.metrics import bootstrap
-from dawnchorus.tables import read_table, write_table
+from dawnchorus.tables.users import read_table, write_table
 
 TEST_COLUMNS = ("annotation_id", "recording_id", "true_species_id")
 

@@ -20,7 +20,7 @@ from dawnchorus.features import clips, shards
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import path_for_whole, write_whole
 from dawnchorus.learning import dataset
-from dawnchorus.tables import Row, number, read_made, write_rows
+from dawnchorus.tables.users import Row, number, read_made, write_rows
 
 ANNOTATION_COLUMNS = ("annotation_id", "recording_id", "species_id", "species_name", "t_min_s", "t_max_s")
 ROW_COLUMNS = ("row", "annotation_id", "recording_id", "species_id", "class_index", "partition", "n_frames")

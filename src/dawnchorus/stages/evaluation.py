@@ -20,7 +20,7 @@ from dawnchorus.foundation.files import sha256_of, write_whole
 from dawnchorus.foundation.seeds import rng
 from dawnchorus.learning import dataset, model_file
 from dawnchorus.metrics import bootstrap, calibration
-from dawnchorus.tables import read_table, write_table
+from dawnchorus.tables.users import read_table, write_table
 
 CLASS_COLUMNS = ("class_index", "species_id", "species_name")
 ROW_COLUMNS = ("annotation_id", "recording_id", "class_index", "partition", "n_frames")

@@ -16,7 +16,7 @@ from pathlib import Path
 from dawnchorus.features import clips, shards
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import sha256_of
-from dawnchorus.tables import Row, number, read_made
+from dawnchorus.tables.users import Row, number, read_made
 
 PROGRESS_INTERVAL_S = 10.0
 

@@ -14,7 +14,7 @@ from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.report import figure_style, figures
 from dawnchorus.sound import audio
-from dawnchorus.tables import read_table
+from dawnchorus.tables.users import read_table
 
 FORMATS = ("png", "svg")
 LABEL_CHARACTERS = 28

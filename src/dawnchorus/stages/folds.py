@@ -11,7 +11,7 @@ from dawnchorus.annotations.recordings import class_order
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.seeds import derived_seed, rng
 from dawnchorus.partitioning import folds, split
-from dawnchorus.tables import read_rows, write_rows
+from dawnchorus.tables.users import read_rows, write_rows
 
 COLUMNS = ("annotation_id", "recording_id", "group", "partition")
 

@@ -16,7 +16,7 @@ from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import sha256_of
 from dawnchorus.foundation.seeds import derived_seed, rng
 from dawnchorus.learning import device, fresh_clips, model_file, pooled
-from dawnchorus.tables import read_made, write_rows
+from dawnchorus.tables.users import read_made, write_rows
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 CLIP_COLUMNS = ("n_frames", "first_start", "last_start")

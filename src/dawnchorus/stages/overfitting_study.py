@@ -12,7 +12,7 @@ from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.learning import study_steps
 from dawnchorus.report import figure_style
-from dawnchorus.tables import read_table
+from dawnchorus.tables.users import read_table
 
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 FORMATS = ("png", "svg")

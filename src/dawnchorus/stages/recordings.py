@@ -14,7 +14,7 @@ from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import sha256_of
 from dawnchorus.foundation.hashes import HashCache, digest_of
 from dawnchorus.sound import audio
-from dawnchorus.tables import Problem, read_rows, write_rows
+from dawnchorus.tables.users import Problem, read_rows, write_rows
 
 AUDIT_COLUMNS = ("file", "line", "column", "value", "expected")
 

@@ -11,7 +11,7 @@ from dawnchorus.foundation.files import write_whole
 from dawnchorus.learning import model_file
 from dawnchorus.report import curves, excerpts, pages, provenance, report, summary_tables
 from dawnchorus.report.charts import histogram
-from dawnchorus.tables import read_table
+from dawnchorus.tables.users import read_table
 
 LABEL_CHARACTERS, NAME_CHARACTERS = 26, 200
 HIGHLIGHTS = 24

@@ -12,7 +12,7 @@ import soundfile
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import sha256_of
 from dawnchorus.simulation import simulate
-from dawnchorus.tables import write_rows
+from dawnchorus.tables.users import write_rows
 
 ANNOTATION_COLUMNS = ("recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max", "f_max")
 RECORDING_COLUMNS = ("recording_id", "sha256", "site", "background")

@@ -12,7 +12,7 @@ from dawnchorus.annotations.recordings import class_order
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.seeds import rng
 from dawnchorus.partitioning import split
-from dawnchorus.tables import read_rows, write_rows
+from dawnchorus.tables.users import read_rows, write_rows
 
 
 def main(argv: list[str] | None = None) -> None:

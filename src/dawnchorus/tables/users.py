@@ -1,4 +1,4 @@
-"""CSV tables, checked when they are read: file, line, column, value and what was expected."""
+"""Tables that people give: read as text, with the line of every cell, so that each mistake is named where it stands."""
 
 import csv
 import math

@@ -1,0 +1,211 @@
+"""Every table that the workflow makes: its columns with type, unit and meaning. Readers and writers know no others.
+
+Ids are text, so that ``007`` stays what it is; times are seconds from the start of the recording.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+PARTITIONS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: ``type`` of its cells, ``unit`` of a number, and whether a cell may be ``empty`` (NaN or None)."""
+
+    name: str
+    type: Literal["text", "integer", "number"]
+    meaning: str
+    unit: str = ""
+    empty: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its columns in order, and what columns it may have beyond them.
+
+    ``more``: ``""`` none, ``"*"`` the user's own, as text, ``"+"`` numbers that may be empty, such as metrics with
+    their intervals, or a prefix such as ``score_``: numbers whose name begins so.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    more: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns that every such table has."""
+        return tuple(column.name for column in self.columns)
+
+
+def _text(name: str, meaning: str) -> Column:
+    return Column(name, "text", meaning, empty=True)
+
+
+def _integer(name: str, meaning: str, unit: str = "", empty: bool = False) -> Column:
+    return Column(name, "integer", meaning, unit, empty)
+
+
+def _number(name: str, meaning: str, unit: str = "", empty: bool = False) -> Column:
+    return Column(name, "number", meaning, unit, empty)
+
+
+ROW = _integer("row", "position in the array beside the table")
+ANNOTATION_ID = _integer("annotation_id", "position in annotations.csv")
+RECORDING_ID = _text("recording_id", "the recording")
+SPECIES_ID = _text("species_id", "the species, as the user's table names it")
+SPECIES_NAME = _text("species_name", "what people call it")
+CLASS_INDEX = _integer("class_index", "position among the model's outputs")
+GROUP = _text("group", "what is never divided between partitions: rows of one group stay together")
+PARTITION = _text("partition", "train, validation or test")
+N_FRAMES = _integer("n_frames", "frames that hold sound; the rest of the row is padding")
+TIMES = (_number("t_min_s", "start", "s"), _number("t_max_s", "end", "s"))
+BAND = (_number("f_min_hz", "lower edge", "Hz", empty=True), _number("f_max_hz", "upper edge", "Hz", empty=True))
+
+RECORDINGS = Table(
+    "recordings.csv",
+    (
+        RECORDING_ID,
+        _text("path", "the file, relative to data.audio_dir"),
+        _text("sha256", "hash of its content"),
+        _number("duration_s", "length", "s"),
+        _integer("sample_rate_hz", "of the file", "Hz"),
+        _integer("channels", "of the file"),
+        _integer("n_samples", "of one channel"),
+        _text("inspected_with", "version of the code that decoded it"),
+    ),
+    more="*",
+)
+ANNOTATIONS = Table(
+    "annotations.csv",
+    (ANNOTATION_ID, RECORDING_ID, SPECIES_ID, SPECIES_NAME, _text("songtype_id", "the type of song"), *TIMES, *BAND),
+    more="*",
+)
+FALSE_POSITIVES = Table("false_positives.csv", ANNOTATIONS.columns, more="*")
+AUDIT = Table(
+    "audit.csv",
+    (
+        _text("file", "where the problem is"),
+        _integer("line", "as an editor counts it; 0 is the file as a whole"),
+        _text("column", "of the table"),
+        _text("value", "what stands there"),
+        _text("expected", "what should"),
+    ),
+)
+SPLIT = Table("split.csv", (ANNOTATION_ID, RECORDING_ID, GROUP, PARTITION))
+CLASSES = Table("classes.csv", (CLASS_INDEX, SPECIES_ID, SPECIES_NAME))
+ROWS = Table(
+    "rows.csv",
+    (
+        *(ROW, ANNOTATION_ID, RECORDING_ID, SPECIES_ID, SPECIES_NAME, CLASS_INDEX, GROUP, PARTITION),
+        *(*TIMES, *BAND, N_FRAMES),
+    ),
+)
+TRAINING_ROWS = Table(
+    "training_rows.csv",
+    (
+        *(ROW, ANNOTATION_ID, N_FRAMES),
+        _integer("first_start", "the first frame at which a window may start", "frames"),
+        _integer("last_start", "the last frame at which a window may start", "frames"),
+    ),
+)
+CONTEXT_ROWS = Table("context_rows.csv", (ROW, RECORDING_ID, PARTITION, N_FRAMES))
+NEGATIVE_ROWS = Table("negative_rows.csv", (ROW, ANNOTATION_ID, RECORDING_ID, CLASS_INDEX, PARTITION, N_FRAMES))
+HISTORY = Table(
+    "history.csv",
+    (
+        _integer("epoch", "from 1"),
+        _number("loss", "on the training rows"),
+        _number("accuracy", "on the training rows"),
+        _number("val_loss", "on the validation rows; empty without any", empty=True),
+        _number("val_accuracy", "on the validation rows; empty without any", empty=True),
+        _number("learning_rate", "at the end of the epoch; empty without one", empty=True),
+    ),
+)
+SCORES = "score_"
+PREDICTIONS = Table(
+    "predictions.csv",
+    (
+        *(ANNOTATION_ID, RECORDING_ID, *TIMES, PARTITION),
+        _text("true_species_id", "the species of the annotation"),
+        _text("true_name", "its name"),
+        _text("predicted_species_id", "the class with the highest score"),
+        _text("predicted_name", "its name"),
+    ),
+    more=SCORES,
+)
+BASELINE_PREDICTIONS = Table(
+    "baseline_predictions.csv", (_text("model", "the name of the baseline"), ANNOTATION_ID), more=SCORES
+)
+PER_CLASS = Table(
+    "per_class.csv",
+    (
+        SPECIES_ID,
+        SPECIES_NAME,
+        _integer("support", "test clips"),
+        _number("precision", "share of the clips called so that are of the species; 0 if there are none", empty=True),
+        _number("recall", "share of its clips that are called so; empty without any", empty=True),
+        _number("f1", "harmonic mean of the two", empty=True),
+        _number("average_precision", "area under its precision-recall curve", empty=True),
+        _number("threshold", "score from which the species counts as detected"),
+        _integer("absent_clips", "test boxes that were checked not to hold the species", empty=True),
+        _number("detected_share_where_absent", "share of these in which it is detected", empty=True),
+    ),
+)
+CONFUSION = Table(
+    "confusion.csv",
+    (
+        _text("true_species_id", "the species of the annotation"),
+        _text("true_name", "its name"),
+        _text("predicted_species_id", "the class with the highest score"),
+        _text("predicted_name", "its name"),
+        _integer("count", "test clips"),
+    ),
+)
+RELIABILITY = Table(
+    "reliability.csv",
+    (
+        _text("temperature", "before or after scaling"),
+        _integer("bin", "of the top score, from 0"),
+        _number("lower", "edge of the bin"),
+        _number("upper", "edge of the bin"),
+        _integer("n", "clips in the bin"),
+        _number("mean_score", "of these", empty=True),
+        _number("accuracy", "of these", empty=True),
+    ),
+)
+BASELINES = Table(
+    "baselines.csv",
+    (
+        _text("model", "the model, or the name of a baseline"),
+        _integer("clips", "test clips that it answered"),
+        _integer("groups", "that intervals are drawn from"),
+    ),
+    more="+",
+)
+FOLDS = Table(
+    "folds.csv",
+    (
+        _text("model", "the model, or the name of a baseline"),
+        _text("fold", "its name"),
+        _integer("seed", "of the training; empty for what does not depend on it", empty=True),
+        _integer("clips", "tested in this fold"),
+    ),
+    more="+",
+)
+OUT_OF_FOLD = Table(
+    "predictions.csv",
+    (_integer("fold", "from 1"), _integer("seed", "of the training"), *PREDICTIONS.columns),
+    more=SCORES,
+)
+EVENTS = Table(
+    "events.csv",
+    (
+        *(_text("path", "the sound file"), RECORDING_ID, SPECIES_ID, SPECIES_NAME),
+        _number("start_s", "onset", "s"),
+        _number("end_s", "offset", "s"),
+        _number("peak_score", "highest score of its windows, calibrated"),
+        _number("peak_s", "middle of that window", "s"),
+    ),
+)
+PROBLEMS = Table("problems.csv", (_text("path", "the sound file"), _text("problem", "why it was left out")))

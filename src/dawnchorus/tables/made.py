@@ -1,0 +1,148 @@
+"""Tables that earlier stages made, read and written by their definition: typed cells, and every number as it was.
+
+A table in memory is a list of dicts, one a row: text as ``str``, integers as ``int``, numbers as ``float``. An empty
+cell is an empty text, NaN, or None for an integer. :func:`frame` gives the same as a pandas table.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import write_whole
+from dawnchorus.tables.definitions import Column, Table
+from dawnchorus.tables.users import read_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_EXPECTED = {"integer": "a whole number", "number": "a finite number"}
+
+
+def read(path: str | os.PathLike, table: Table) -> list[dict[str, Any]]:
+    """Return the rows of a table, typed as its definition says.
+
+    A file that is no such table, a missing or unknown column, a row of a wrong length, or a cell of another type raises
+    :class:`InputError` with file, line, column, value and what was expected.
+    """
+    return _read(path, table)[1]
+
+
+def read_columns(path: str | os.PathLike, table: Table) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the columns of a table, those beyond its definition too, and its rows as :func:`read` does."""
+    return _read(path, table)
+
+
+def frame(path: str | os.PathLike, table: Table) -> pd.DataFrame:
+    """Return :func:`read` as a pandas table, its index 0, 1, ...; text columns hold ``str``, no missing value."""
+    import pandas as pd
+
+    columns, rows = _read(path, table)
+    types = {column.name: column for column in _columns_of(columns, table)}
+    made = {}
+    for name in columns:
+        values = [row[name] for row in rows]
+        kind = types[name].type
+        if kind == "text":
+            made[name] = pd.Series(values, dtype=object)
+        elif kind == "integer" and not types[name].empty:
+            made[name] = pd.Series(values, dtype="int64")
+        else:
+            made[name] = pd.Series([math.nan if value is None else value for value in values], dtype="float64")
+    return pd.DataFrame(made, columns=columns)
+
+
+def write(path: str | os.PathLike, table: Table, rows: Iterable[Mapping] | pd.DataFrame) -> None:
+    """Write a table whole: the columns of its definition, then those that it may have more, in order of appearance.
+
+    Each number is written with the fewest digits that give it back as it was (a float32 needs nine at most); None and
+    NaN become empty cells. A row that lacks a column, or has one that the table may not have, raises ValueError.
+    """
+    records = [dict(row) for row in rows] if not hasattr(rows, "to_dict") else _records(rows)
+    present = list(dict.fromkeys(name for record in records for name in record))
+    if not records and hasattr(rows, "columns"):
+        present = list(rows.columns)
+    more = [name for name in present if name not in table.names]
+    if table.more == "":
+        if more:
+            raise ValueError(f"{table.name}: no column {', '.join(more)}; it has {', '.join(table.names)}")
+    elif table.more not in "*+" and any(not name.startswith(table.more) for name in more):
+        raise ValueError(f"{table.name}: columns {', '.join(more)}: expected names that begin with {table.more}")
+    columns = [*table.names, *more]
+    with write_whole(Path(path)) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for record in records:
+            lacking = [name for name in table.names if name not in record]
+            if lacking:
+                raise ValueError(f"{table.name}: a row without {', '.join(lacking)}")
+            writer.writerow([_text_of(record.get(name)) for name in columns])
+
+
+def _records(rows: pd.DataFrame) -> list[dict]:
+    names, columns = list(rows.columns), [rows[name].to_numpy() for name in rows.columns]
+    return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _text_of(value: Any) -> str:
+    """Return a cell's text; ``str`` of a numpy float is the shortest that reads back the same in its own precision."""
+    if value is None or ((isinstance(value, float) or hasattr(value, "dtype")) and value != value):
+        return ""
+    return str(value)
+
+
+def _read(path: str | os.PathLike, table: Table) -> tuple[list[str], list[dict[str, Any]]]:
+    header, rows, problems = read_rows(path, table.names)
+    if problems:
+        raise InputError("\n".join(map(str, problems)))
+    converters = [(column.name, _converter(column)) for column in _columns_of(header, table, str(path))]
+    made = []
+    for row in rows:
+        record = {}
+        for name, convert in converters:
+            try:
+                record[name] = convert(row.cells[name])
+            except ValueError as error:
+                raise InputError(str(row.problem(name, str(error)))) from None
+        made.append(record)
+    return header, made
+
+
+def _columns_of(header: Sequence[str], table: Table, path: str = "") -> list[Column]:
+    known = {column.name: column for column in table.columns}
+    columns = []
+    for name in header:
+        if name in known:
+            columns.append(known[name])
+        elif table.more == "*":
+            columns.append(Column(name, "text", "the user's own", empty=True))
+        elif table.more == "+" or (table.more and name.startswith(table.more)):
+            columns.append(Column(name, "number", "", empty=table.more == "+"))
+        else:
+            raise InputError(f"{path}:1: column {name}: unknown; expected {', '.join(table.names)}")
+    return columns
+
+
+def _converter(column: Column) -> Callable[[str], Any]:
+    if column.type == "text":
+        return str
+
+    def convert(text: str) -> Any:
+        if not text and column.empty:
+            return None if column.type == "integer" else math.nan
+        try:
+            if "_" in text:
+                raise ValueError
+            value = int(text) if column.type == "integer" else float(text)
+        except ValueError:
+            raise ValueError(_EXPECTED[column.type]) from None
+        if not math.isfinite(value):
+            raise ValueError(_EXPECTED[column.type])
+        return value
+
+    return convert
