@@ -14,11 +14,11 @@ min_version("9.27")
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from dawnchorus import params
+from dawnchorus.annotations import audit
 from dawnchorus.detection import sounds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import study_steps
 from dawnchorus.workflow import records
-from dawnchorus.stages import recordings
 
 
 configfile: "params.yaml"
@@ -61,7 +61,8 @@ rule all:
 
 onsuccess:
     records.reconcile()
-    left_out = recordings.left_out(config["data"], "data/recordings/annotations.csv", "data/recordings/audit.csv")
+    audited = rules.recordings.output
+    left_out = audit.left_out(config["data"], audited.annotations, audited.false_positives, audited.audit)
     if left_out:
         print(left_out, file=sys.stderr)
 

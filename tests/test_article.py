@@ -12,6 +12,7 @@ import soundfile
 import yaml
 from sklearn.model_selection import train_test_split
 
+from arguments import audit_outputs, dataset_paths
 from dawnchorus import networks
 from dawnchorus.stages import dataset, features, recordings, split
 
@@ -45,7 +46,7 @@ def made(tmp_path_factory):
     os.chdir(folder)
     try:
         common = ["--params", json.dumps({**PRESET, "data": data})]
-        recordings.main([*common, "--threads", "1", "--hash-cache", "hashes.json", "--output", "recordings"])
+        recordings.main([*common, "--threads", "1", "--hash-cache", "hashes.json", *audit_outputs("recordings")])
         tables = ["--recordings", "recordings/recordings.csv", "--annotations", "recordings/annotations.csv"]
         for shard in range(2):
             place = ["--shard", str(shard), "--shards", "2", "--output", f"shard-{shard}.zip", "--audio-dir", "audio"]
@@ -53,7 +54,8 @@ def made(tmp_path_factory):
         split.main([*common, *tables[2:], "--output", "split.csv"])
         boxes = ["--false-positives", "recordings/false_positives.csv"]
         features.main([*common, *tables[:2], "--annotations", boxes[1], *place, "--output", "no.zip"])
-        shards = ["--shards", "shard-0.zip", "shard-1.zip", "--split", "split.csv", "--output", "dataset"]
+        shards = ["--shards", "shard-0.zip", "shard-1.zip", "--split", "split.csv"]
+        shards += ["--output", *dataset_paths("dataset")]
         shards += ["--negatives", "no.zip", *boxes]
         dataset.main([*common, *tables[2:], *shards])
     finally:

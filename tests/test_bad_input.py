@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from arguments import audit_outputs
+from dawnchorus.annotations import audit as auditing
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.stages import recordings
 
@@ -52,7 +54,7 @@ def write_table(rows, header=HEADER, name="table.csv"):
 
 def audit(**data):
     arguments = ["--params", json.dumps({"data": {**DATA, **data}}), "--threads", "2"]
-    recordings.main([*arguments, "--hash-cache", "hashes.json", "--output", "made"])
+    recordings.main([*arguments, "--hash-cache", "hashes.json", *audit_outputs("made")])
 
 
 def lines_of_stop(**data) -> list[str]:
@@ -144,8 +146,18 @@ def test_quarantine_goes_on_without_them_and_says_how_many(folder, capsys):
     assert {row["recording_id"] for row in rows_of("recordings")} == {"r0", "r1", "r2", "r3"}
     assert len(rows_of("audit")) == 7
     assert "7 of 15 rows left out, 7 problems" in capsys.readouterr().out
-    line = recordings.left_out(DATA, "made/annotations.csv", "made/audit.csv")
+    line = auditing.left_out(DATA, "made/annotations.csv", "made/false_positives.csv", "made/audit.csv")
     assert line == "quarantine: 7 of 15 annotations left out; 7 problems in made/audit.csv"
+
+
+def test_quarantine_counts_false_positives_apart(folder):
+    write_table([good(number, species) for number in range(4) for species in "01"])
+    write_table([good(0, 0), "r0,0,1,x,1,2,3"], name="fp.csv")
+    audit(on_bad_recording="quarantine", false_positives="fp.csv")
+    line = auditing.left_out(
+        {**DATA, "false_positives": "fp.csv"}, "made/annotations.csv", "made/false_positives.csv", "made/audit.csv"
+    )
+    assert line == "quarantine: 1 of 2 false positives left out; 1 problem in made/audit.csv"
 
 
 def test_two_files_for_one_id(folder):
@@ -206,8 +218,8 @@ def test_ids_with_subfolders_and_other_formats(folder):
 def test_only_a_changed_recording_is_decoded_again(folder, monkeypatch):
     audit()
     decoded = []
-    inspect = recordings.audio.inspect
-    monkeypatch.setattr(recordings.audio, "inspect", lambda path: decoded.append(Path(path).name) or inspect(path))
+    inspect = auditing.audio.inspect
+    monkeypatch.setattr(auditing.audio, "inspect", lambda path: decoded.append(Path(path).name) or inspect(path))
     soundfile.write("audio/r2.wav", noise(seed=77), RATE_HZ)
     before = rows_of("recordings")
     audit()
@@ -220,7 +232,7 @@ def test_the_fingerprint_follows_content_not_names_or_times(folder):
     from dawnchorus.foundation.hashes import HashCache
 
     def fingerprint():
-        return recordings.fingerprint(DATA, HashCache("hashes.json"))
+        return auditing.fingerprint(DATA, HashCache("hashes.json"))
 
     first = fingerprint()
     Path("audio/r0.wav").touch()
@@ -292,5 +304,5 @@ def test_the_fingerprint_is_of_the_recordings_of_false_positives_too(folder):
     found = []
     for seed in (1, 2):
         soundfile.write("audio/extra.wav", noise(seed=seed), RATE_HZ)
-        found.append(recordings.fingerprint({**DATA, "false_positives": "fp.csv"}, HashCache("hashes.json")))
+        found.append(auditing.fingerprint({**DATA, "false_positives": "fp.csv"}, HashCache("hashes.json")))
     assert found[0] != found[1]

@@ -4,10 +4,12 @@ import json
 import numpy as np
 import pytest
 
+from arguments import dataset_paths
 from dawnchorus.features import shards
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import dataset
 from dawnchorus.stages import dataset as stage
+from dawnchorus.tables.definitions import ANNOTATIONS
 
 
 def clips(lengths=(3, 7, 5), n_features=4, seed=0):
@@ -68,17 +70,6 @@ def test_statistics_are_those_of_clips_that_were_normalized_by_themselves():
     np.testing.assert_allclose(row[:n], (own[:n] - own.mean(axis=0)) / own.std(axis=0), atol=1e-4)
 
 
-def test_moments_in_pieces_are_numpys_of_the_whole():
-    whole = np.random.default_rng(1).normal(1e4, 0.01, size=(1000, 3))
-    moments = dataset.Moments()
-    for piece in np.array_split(whole, [1, 2, 2, 500]):
-        moments.add(piece)
-    np.testing.assert_allclose(moments.mean, whole.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(moments.std, whole.std(axis=0), rtol=1e-6)
-    np.testing.assert_array_equal(moments.minimum, whole.min(axis=0))
-    np.testing.assert_array_equal(moments.maximum, whole.max(axis=0))
-
-
 def test_per_feature_frames_have_mean_0_and_deviation_1_and_padding_stays_0():
     pieces = clips()
     statistics = dataset.fit_statistics(pieces, block("per_feature", 9))
@@ -119,6 +110,7 @@ def test_nothing_to_fit_on_or_nothing_that_varies_is_an_error():
 # the stage
 
 FEATURES = {"kind": "log_mel", "deltas": 0, "clip": "window", "window_s": 3.0, "jitter_s": 1.0, "context_clips": 2}
+SPLIT = {"method": "grouped", "group": "recording_id"}
 PARAMS = {
     "frames": None,
     "clip_normalization": "none",
@@ -139,16 +131,17 @@ def a_set(folder, n_context, margins=False, boxes=()):
     species = {"a": "xyx", "b": "yxy", "c": "x"}
     rng = np.random.default_rng(0)
     rows = [(recording, of) for recording in species for of in species[recording]]
+    header = ",".join(ANNOTATIONS.names)
     with open(folder / "annotations.csv", "w") as file:
-        file.write("annotation_id,recording_id,species_id,species_name,row,t_min_s,t_max_s\n")
-        file.writelines(f"{n},{recording},{of},{of},odd,11,12\n" for n, (recording, of) in enumerate(rows))
+        file.write(f"{header},row\n")
+        file.writelines(f"{n},{recording},{of},{of},,11,12,,,odd\n" for n, (recording, of) in enumerate(rows))
     with open(folder / "split.csv", "w") as file:
-        file.write("annotation_id,partition,group\n")
+        file.write("annotation_id,recording_id,group,partition\n")
         parts = {recording: "train" if recording == "a" else "test" for recording in species}
-        file.writelines(f"{n},{parts[key]},at {key}\n" for n, (key, _) in enumerate(rows))
+        file.writelines(f"{n},{key},at {key},{parts[key]}\n" for n, (key, _) in enumerate(rows))
     with open(folder / "false_positives.csv", "w") as file:
-        file.write("annotation_id,recording_id,species_id,site\n")
-        file.writelines(f"{n},{recording},{of},{site}\n" for n, (recording, of, site) in enumerate(boxes))
+        file.write(f"{header},site\n")
+        file.writelines(f"{n},{recording},{of},{of},,0,1,,,{site}\n" for n, (recording, of, site) in enumerate(boxes))
     with shards.write_shard(folder / "negatives.zip", FEATURES) as writer:
         for recording in sorted({box[0] for box in boxes}):
             # The value of a frame is that of its row; the lengths are 2 frames, and 9, longer than any annotation.
@@ -169,9 +162,10 @@ def a_set(folder, n_context, margins=False, boxes=()):
                     "context": [(0.0, 1.0)] * n_free,
                 }
                 writer.add(recording, "s", clips_s, arrays)
-    arguments = {"--annotations": "annotations.csv", "--split": "split.csv", "--output": "made"}
+    arguments = {"--annotations": "annotations.csv", "--split": "split.csv"}
     arguments |= {"--negatives": "negatives.zip", "--false-positives": "false_positives.csv"}
     words = [word for key, name in arguments.items() for word in (key, str(folder / name))]
+    words += ["--output", *dataset_paths(folder / "made")]
     return [*words, "--shards", *(str(folder / f"shard-{n}.zip") for n in range(2)), "--params"]
 
 
@@ -182,7 +176,7 @@ def table(path):
 
 def test_stage_writes_clips_without_annotation_as_they_were_extracted(tmp_path, capsys):
     arguments = a_set(tmp_path, {"a": 2, "b": 2, "c": 0})
-    stage.main([*arguments, json.dumps({"dataset": PARAMS})])
+    stage.main([*arguments, json.dumps({"dataset": PARAMS, "split": SPLIT})])
     made = tmp_path / "made"
     statistics = json.loads((made / "statistics.json").read_text())
     assert statistics["features"] == FEATURES
@@ -205,7 +199,7 @@ def test_stage_writes_clips_without_annotation_as_they_were_extracted(tmp_path, 
 
 def test_stage_writes_training_clips_with_their_margins(tmp_path):
     arguments = a_set(tmp_path, {"a": 0, "b": 0, "c": 0}, margins=True)
-    stage.main([*arguments, json.dumps({"dataset": PARAMS})])
+    stage.main([*arguments, json.dumps({"dataset": PARAMS, "split": SPLIT})])
     rows, training = table(tmp_path / "made/training_rows.csv"), np.load(tmp_path / "made/training.npy")
     assert [row["annotation_id"] for row in rows] == ["0", "1", "2"]
     assert [row["n_frames"] for row in rows] == ["3", "4", "5"]
@@ -225,7 +219,7 @@ def test_stage_writes_training_clips_with_their_margins(tmp_path):
 
 def test_stage_without_context_or_margins(tmp_path):
     arguments = a_set(tmp_path, {"a": 1, "b": 0, "c": 0})
-    stage.main([*arguments, json.dumps({"dataset": PARAMS})])
+    stage.main([*arguments, json.dumps({"dataset": PARAMS, "split": SPLIT})])
     assert np.load(tmp_path / "made/context.npy", mmap_mode="r").shape == (1, 5, 2)
     rows, training = table(tmp_path / "made/training_rows.csv"), np.load(tmp_path / "made/training.npy")
     assert {(row["first_start"], row["last_start"]) for row in rows} == {("0", "0")}
@@ -234,9 +228,9 @@ def test_stage_without_context_or_margins(tmp_path):
 
 def test_a_recording_with_rows_in_several_partitions_lends_its_background_to_none(tmp_path):
     arguments = a_set(tmp_path, {"a": 2, "b": 0, "c": 0})
-    split = (tmp_path / "split.csv").read_text().replace("1,train", "1,test")
+    split = (tmp_path / "split.csv").read_text().replace("1,a,at a,train", "1,a,at a,test")
     (tmp_path / "split.csv").write_text(split)
-    stage.main([*arguments, json.dumps({"dataset": PARAMS})])
+    stage.main([*arguments, json.dumps({"dataset": PARAMS, "split": SPLIT})])
     assert {row["partition"] for row in table(tmp_path / "made/context_rows.csv")} == {"several"}
 
 
@@ -245,7 +239,7 @@ def test_shards_of_different_features_are_refused(tmp_path):
     with shards.write_shard(tmp_path / "shard-1.zip", {**FEATURES, "kind": "mfcc"}):
         pass
     with pytest.raises(InputError, match=r"shard-1\.zip: made with another features block; expected"):
-        stage.main([*arguments, json.dumps({"dataset": PARAMS})])
+        stage.main([*arguments, json.dumps({"dataset": PARAMS, "split": SPLIT})])
 
 
 def test_boxes_without_their_species_are_cut_like_clips_and_stay_with_their_recordings(tmp_path):
@@ -273,7 +267,7 @@ def test_boxes_without_their_species_are_cut_like_clips_and_stay_with_their_reco
     without = tmp_path / "without"
     without.mkdir()
     arguments = a_set(without, {"a": 1, "b": 1, "c": 0})
-    stage.main([*arguments, json.dumps({"dataset": PARAMS})])
+    stage.main([*arguments, json.dumps({"dataset": PARAMS, "split": SPLIT})])
     for name in ("x.npy", "rows.csv", "training.npy", "context.npy", "statistics.json", "classes.csv"):
         assert (made / name).read_bytes() == (without / "made" / name).read_bytes(), name
     assert np.load(without / "made/negatives.npy", mmap_mode="r").shape == (0, 5, 2)
@@ -288,3 +282,28 @@ def test_rows_drawn_one_by_one_give_a_box_the_partition_of_all_rows_of_its_recor
     split = {"method": "article", "group": "recording_id"}
     stage.main([*arguments, json.dumps({"dataset": PARAMS, "split": split})])
     assert [row["partition"] for row in table(tmp_path / "made/negative_rows.csv")] == ["train", "test"]
+
+
+def test_a_data_set_is_opened_by_one_call(tmp_path):
+    arguments = a_set(tmp_path, {"a": 1, "b": 1, "c": 0}, boxes=[("b", "x", "")])
+    stage.main([*arguments, json.dumps({"dataset": PARAMS, "split": SPLIT})])
+    made = tmp_path / "made"
+    opened = dataset.open_dataset(dataset_paths(made))
+    assert opened.x.shape == (7, 5, 2)
+    assert opened.rows["group"].tolist() == ["at a"] * 3 + ["at b"] * 3 + ["at c"]
+    assert opened.rows["t_max_s"].tolist() == [12.0] * 7
+    assert opened.rows_of("train").tolist() == [0, 1, 2]
+    assert opened.rows_of("validation").tolist() == []
+    assert opened.class_index.tolist() == [0, 1, 0, 1, 0, 1, 0]
+    assert opened.classes["species_id"].tolist() == ["x", "y"]
+    assert (len(opened.training), len(opened.context), len(opened.negatives)) == (3, 2, 1)
+    assert opened.statistics["frames"] == 5
+
+    with pytest.raises(InputError, match=r"data set: .*: expected the files x\.npy"):
+        dataset.open_dataset(dataset_paths(made)[1:])
+    np.save(made / "context.npy", np.zeros((1, 5, 2), "f4"))
+    with pytest.raises(InputError, match=r"context\.npy: 1 rows, but 2 in context_rows\.csv"):
+        dataset.open_dataset(dataset_paths(made))
+    (made / "context.npy").write_bytes(b"no array")
+    with pytest.raises(InputError, match=r"context\.npy: not a usable array"):
+        dataset.open_dataset(dataset_paths(made))

@@ -444,11 +444,3 @@ def test_tables_that_do_not_fit_are_one_clear_line(tmp_path):
     write_csv(tmp_path / "dataset/rows.csv", rows.iloc[:-1])
     with pytest.raises(InputError, match=r"43 rows in x.npy, 42 in rows.csv"):
         stage.main(arguments)
-
-
-def test_scores_of_float32_survive_the_table(tmp_path):
-    from dawnchorus import tables
-
-    scores = np.random.default_rng(0).dirichlet(np.ones(5), 400).astype(np.float32)
-    tables.write_table(tmp_path / "scores.csv", pd.DataFrame(scores))
-    assert (pd.read_csv(tmp_path / "scores.csv").to_numpy(dtype=np.float32) == scores).all()

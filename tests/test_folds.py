@@ -5,26 +5,37 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.model_selection import StratifiedGroupKFold
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.partitioning import folds
 from dawnchorus.stages import folds as stage
+from dawnchorus.tables.definitions import ANNOTATIONS
 
 
 def test_drawn_folds_keep_groups_whole_and_spread_classes():
     rng = np.random.default_rng(0)
     groups = np.repeat([f"g{n}" for n in range(40)], 6)
     classes = rng.integers(4, size=len(groups))
-    fold = folds.drawn(classes, groups, 5, 1)
+    fold = folds.drawn(classes, groups, 5, np.random.default_rng(1))
     assert set(fold) == set(range(5))
     assert all(len(set(fold[groups == group])) == 1 for group in set(groups))
     for label in range(4):
         counts = np.bincount(fold[classes == label], minlength=5)
         assert counts.min() > 0.5 * counts.mean()
-    np.testing.assert_array_equal(fold, folds.drawn(classes, groups, 5, 1))
-    assert (fold != folds.drawn(classes, groups, 5, 2)).any()
+
+    def unevenness(fold):
+        shares = [np.bincount(classes[fold == n], minlength=4) / np.bincount(classes) for n in range(5)]
+        return np.sum((np.array(shares) - 0.2) ** 2)
+
+    library = np.zeros(len(classes), dtype=int)
+    for number, (_, tested) in enumerate(StratifiedGroupKFold(5).split(classes, classes, groups)):
+        library[tested] = number
+    assert unevenness(fold) <= unevenness(library)
+    np.testing.assert_array_equal(fold, folds.drawn(classes, groups, 5, np.random.default_rng(1)))
+    assert (fold != folds.drawn(classes, groups, 5, np.random.default_rng(2))).any()
     with pytest.raises(InputError, match=r"cross_validation\.folds: 41: expected at most the number of groups, 40"):
-        folds.drawn(classes, groups, 41, 1)
+        folds.drawn(classes, groups, 41, rng)
 
 
 def test_folds_of_a_column_are_its_values_in_order():
@@ -39,8 +50,9 @@ def test_folds_of_a_column_are_its_values_in_order():
 
 def written(folder, params, n_folds=3):
     """Run the stage on 8 recordings of 3 calls and return the partitions of each fold."""
-    rows = [f"{3 * r + s},r{r},{s},{r % 4}" for r in range(8) for s in range(3)]
-    (folder / "annotations.csv").write_text("\n".join(["annotation_id,recording_id,species_id,place", *rows]) + "\n")
+    rows = [f"{3 * r + s},r{r},{s},{s},,0.5,1.5,,,{r % 4}" for r in range(8) for s in range(3)]
+    header = ",".join([*ANNOTATIONS.names, "place"])
+    (folder / "annotations.csv").write_text("\n".join([header, *rows]) + "\n")
     paths = [folder / f"fold-{n}/split.csv" for n in range(n_folds)]
     block = {"split": {"method": "grouped", "group": "recording_id"}, "seed": 5, **params}
     block["cross_validation"] = {"column": None, "validation_fraction": 0.0, **params.get("cross_validation", {})}

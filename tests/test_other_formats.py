@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from arguments import audit_outputs
+from dawnchorus.annotations import audit as auditing
 from dawnchorus.annotations import exports
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.hashes import HashCache
@@ -66,7 +68,7 @@ def audit(annotations: str, output="made", **data) -> dict[str, list[dict]]:
     none = {"annotations": annotations, "false_positives": annotations, "recordings_table": annotations}
     data = {**DATA, **none, **data}
     arguments = ["--params", json.dumps({"data": data}), "--threads", "2", "--hash-cache", "hashes.json"]
-    recordings.main([*arguments, "--output", output])
+    recordings.main([*arguments, *audit_outputs(output)])
     tables = {}
     for name in ("annotations", "recordings", "audit"):
         with open(f"{output}/{name}.csv", newline="") as file:
@@ -126,8 +128,8 @@ def test_a_folder_of_audacity_labels(folder):
         for recording_id in ("c", "north/a", "north/b")
         for rest in (
             ("wood owl", "0.5", "1.25", "300.0"),
-            ("crow", "2.0", "3.0", "nan"),
-            ("wood owl", "3.0", "3.5", "nan"),
+            ("crow", "2.0", "3.0", ""),
+            ("wood owl", "3.0", "3.5", ""),
         )
     ]
 
@@ -205,7 +207,7 @@ def test_the_fingerprint_is_of_the_tables_of_a_folder_too(folder):
 
     def fingerprint():
         data = {**DATA, "annotations": "labels", "false_positives": "labels", "format": "audacity"}
-        return recordings.fingerprint(data, HashCache("hashes.json"))
+        return auditing.fingerprint(data, HashCache("hashes.json"))
 
     first = fingerprint()
     Path("labels/c.txt").touch()

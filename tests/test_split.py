@@ -6,6 +6,7 @@ from sklearn.model_selection import train_test_split
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.partitioning import split
+from dawnchorus.tables.definitions import PARTITIONS
 
 
 def made(n_groups=40, n_classes=6, rows_per_group=5, seed=0):
@@ -16,7 +17,7 @@ def made(n_groups=40, n_classes=6, rows_per_group=5, seed=0):
 
 def shares(partition):
     counts = Counter(partition)
-    return {part: counts[part] / len(partition) for part in split.PARTITIONS}
+    return {part: counts[part] / len(partition) for part in PARTITIONS}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -100,7 +101,7 @@ def test_fewer_groups_than_partitions_is_an_error():
 def test_three_groups_give_one_to_each_partition():
     groups = np.repeat(["a", "b", "c"], [50, 3, 3])
     partition = split.grouped(np.tile([0, 1], 28), groups, 0.25, 0.2, np.random.default_rng(0), None, None)
-    assert set(partition) == set(split.PARTITIONS)
+    assert set(partition) == set(PARTITIONS)
 
 
 def test_the_assertion_names_the_group_that_crosses():

@@ -41,7 +41,7 @@ def test_quarantine_goes_on_and_says_at_the_end_how_much_is_missing(bare):
     bare.set("data.on_bad_recording", "quarantine")
     output = bare.run("snakemake", "--cores", "2").stdout
     assert "workflow specific profile profiles/default" in output
-    assert "quarantine: 3 of 27 annotations left out; 1 problems in data/recordings/audit.csv" in last_lines(output)
+    assert "quarantine: 3 of 27 annotations left out; 1 problem in data/recordings/audit.csv" in last_lines(output)
     with open(bare.path / "data/recordings/audit.csv", newline="") as file:
         assert [row["file"] for row in csv.DictReader(file)] == [f"raw/audio/{IDS[3]}.wav"]
     metrics = json.loads((bare.path / "reports/metrics.json").read_text())

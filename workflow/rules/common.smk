@@ -42,7 +42,7 @@ SHARDS = range(8)
 AUDIO_FINGERPRINT = (
     ""
     if config["data"]["source"] == "simulated"
-    else recordings.fingerprint(config["data"], hashes.HashCache(records.HASHES))
+    else audit.fingerprint(config["data"], hashes.HashCache(records.HASHES))
 )
 SOURCE_TABLES = sorted(
     path

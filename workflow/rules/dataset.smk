@@ -38,4 +38,4 @@ rule dataset:
     shell:
         "python -m dawnchorus.stages.dataset --shards {input.shards:q} --annotations {input.annotations:q}"
         " --negatives {input.negatives:q} --false-positives {input.false_positives:q}"
-        ' --split {input.split:q} --params {params.dataset:q} --output "$(dirname {output.x:q})" 2>&1 | tee {log}'
+        " --split {input.split:q} --params {params.dataset:q} --output {output:q} 2>&1 | tee {log}"

@@ -28,4 +28,5 @@ rule recordings:
         audio=AUDIO_FINGERPRINT,
     shell:
         "python -m dawnchorus.stages.recordings --params {params.data:q} --threads {threads}"
-        " --hash-cache .snakemake/sha256.json --output data/recordings 2>&1 | tee {log}"
+        " --hash-cache .snakemake/sha256.json --recordings {output.recordings:q} --annotations {output.annotations:q}"
+        " --false-positives {output.false_positives:q} --audit {output.audit:q} 2>&1 | tee {log}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from dawnchorus.annotations.recordings import Read, class_order
+from dawnchorus.annotations.recordings import Box, class_order
 from dawnchorus.tables.users import Problem
 
 if TYPE_CHECKING:
@@ -17,24 +17,10 @@ if TYPE_CHECKING:
 COLUMNS = ("species_id", "species_name", "checked", "false_positives", "rate", "expected_at_chance")
 
 
-def unknown_species(boxes: Iterable[Read], species_ids: Collection[str]) -> list[Problem]:
+def unknown_species(boxes: Iterable[Box], species_ids: Collection[str]) -> list[Problem]:
     """Return a problem for each row whose species is none of the model's, ``species_ids``."""
     expected = f"a species of the annotations, one of {', '.join(class_order(species_ids))}"
     return [row.problem("species_id", expected) for row, box in boxes if box["species_id"] not in species_ids]
-
-
-def partitions(boxes: Iterable[tuple[str, str]], known: Iterable[tuple[str, str, str]]) -> list[str]:
-    """Return the partition of each box, given its recording and its group.
-
-    ``known``: recording, group and partition of each annotation. A box goes where the annotations of its recording
-    are, else where those of its group are. It trains where there are none, or where they lie in several partitions.
-    """
-    of_recording, of_group = {}, {}
-    for recording_id, group, partition in known:
-        of_recording.setdefault(recording_id, set()).add(partition)
-        of_group.setdefault(group, set()).add(partition)
-    found = [of_recording.get(recording_id) or of_group.get(group, set()) for recording_id, group in boxes]
-    return [next(iter(parts)) if len(parts) == 1 else "train" for parts in found]
 
 
 def rates(

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from dawnchorus.annotations.exports import CELLS, RAVEN_OF_CELL
 from dawnchorus.annotations.recordings import REQUIRED_COLUMNS
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.tables.users import Problem, Row, number, read_rows
+from dawnchorus.tables.users import Problem, Row, UserTable, number, read_rows
 
 FORMATS = ("rfcx", "raven", "audacity", "csv")
 TABLE_SUFFIXES = (".txt", ".tsv")
@@ -26,10 +26,8 @@ _RAVEN_MEASURED = {
 # What programs put between the name of a sound and the suffix of its table.
 _TABLE_NAME = re.compile(r"(\.Table\.\d+)?(\.BirdNET)?\.(selections?|selection\.table|labels?)$", re.IGNORECASE)
 
-Read = tuple[list[str], list[Row], list[Problem]]
 
-
-def read(path: Path, form: str, columns: Mapping[str, str]) -> Read:
+def read(path: Path, form: str, columns: Mapping[str, str]) -> UserTable:
     """Return columns, rows and problems of annotations, as :func:`tables.read_rows` does, in RFCX's names.
 
     ``form`` is one of :data:`FORMATS`. ``path`` is a table; of ``raven`` and ``audacity`` also a folder of
@@ -60,7 +58,7 @@ def read(path: Path, form: str, columns: Mapping[str, str]) -> Read:
         problems += found[2]
     if unusable:
         raise InputError("\n".join(unusable))
-    return list(header), rows, problems
+    return UserTable(list(header), rows, problems)
 
 
 def tables_of(folder: Path) -> list[Path]:
@@ -92,7 +90,7 @@ def recording_of_table(path: Path) -> str:
     return sound[1] if sound else name
 
 
-def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> Read:
+def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> UserTable:
     """Read a Raven selection table of one file or of many; ``prefix`` is the folder of its recordings, or none.
 
     A selection that Raven lists once a view (waveform, spectrogram) is one row. Times are those in the file:
@@ -147,7 +145,7 @@ def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> Read
             "f_max": "High Freq (Hz)",
         }
         read.append(Row(str(path), row.line, {**found, **{column: cells[column] for column in extra}}, called))
-    return [*CELLS, *extra], read, problems
+    return UserTable([*CELLS, *extra], read, problems)
 
 
 def _without_waveforms(views: Sequence[Row]) -> list[Row]:
@@ -169,7 +167,7 @@ def _times(cells: Mapping[str, str], end_in_file: str) -> tuple[str, str]:
     return offset, repr(round(number(offset) + length_s, 9))
 
 
-def read_audacity(path: Path, prefix: str = "") -> Read:
+def read_audacity(path: Path, prefix: str = "") -> UserTable:
     """Read an Audacity label track; its recording is ``prefix`` and the file's name, the species the label's text."""
     rows: list[Row] = []
     problems: list[Problem] = []
@@ -186,7 +184,7 @@ def read_audacity(path: Path, prefix: str = "") -> Read:
             continue
         values = (recording, cells[2].strip(), "", cells[0].strip(), "", cells[1].strip(), "")
         rows.append(Row(str(path), line, dict(zip(CELLS, values, strict=True))))
-    return list(CELLS), rows, problems
+    return UserTable(list(CELLS), rows, problems)
 
 
 def _edge(text: str) -> str:
@@ -196,7 +194,7 @@ def _edge(text: str) -> str:
         return ""
 
 
-def read_csv(path: Path, columns: Mapping[str, str]) -> Read:
+def read_csv(path: Path, columns: Mapping[str, str]) -> UserTable:
     """Read any CSV whose columns are named in ``columns``; a recording given as a file loses its suffix."""
     missing = [cell for cell in REQUIRED_COLUMNS if cell not in columns]
     unknown = sorted(set(columns) - set(CELLS))
@@ -211,7 +209,7 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> Read:
         cells = {cell: row.cells[columns[cell]] if cell in columns else "" for cell in CELLS}
         cells["recording_id"] = _without_sound_suffix(cells["recording_id"])
         read.append(Row(row.file, row.line, {**cells, **{column: row.cells[column] for column in extra}}, columns))
-    return [*CELLS, *extra], read, problems
+    return UserTable([*CELLS, *extra], read, problems)
 
 
 def _without_sound_suffix(text: str) -> str:
@@ -228,7 +226,7 @@ def _lines(path: Path) -> Iterable[tuple[int, str]]:
     return [(line, content) for line, content in enumerate(text.splitlines(), 1) if content.strip()]
 
 
-def _read_tabs(path: Path, required: Sequence[str]) -> Read:
+def _read_tabs(path: Path, required: Sequence[str]) -> UserTable:
     """Read a tab-separated table as :func:`tables.read_rows` reads a CSV; cells keep their inner quotes."""
     rows, problems = [], []
     try:
@@ -253,4 +251,4 @@ def _read_tabs(path: Path, required: Sequence[str]) -> Read:
     if missing:
         found = ", ".join(header) if header else "no header"
         raise InputError(f"{path}:1: column {', '.join(missing)}: missing; found {found}")
-    return header, rows, problems
+    return UserTable(header, rows, problems)

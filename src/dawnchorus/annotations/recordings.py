@@ -6,36 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from dawnchorus.tables.definitions import ANNOTATIONS, PARTITIONS, RECORDINGS
 from dawnchorus.tables.users import Problem, Row, number
 
 REQUIRED_COLUMNS = ("recording_id", "species_id", "t_min", "t_max")
-ANNOTATION_COLUMNS = (
-    "annotation_id",
-    "recording_id",
-    "species_id",
-    "species_name",
-    "songtype_id",
-    "t_min_s",
-    "t_max_s",
-    "f_min_hz",
-    "f_max_hz",
-)
-RECORDING_COLUMNS = (
-    "recording_id",
-    "path",
-    "sha256",
-    "duration_s",
-    "sample_rate_hz",
-    "channels",
-    "n_samples",
-    "inspected_with",
-)
-Read = tuple[Row, dict]  # a row, and the canonical annotation that it is
+Box = tuple[Row, dict]  # a row of the user's table, and the canonical annotation that it is
 _RFCX_COLUMNS = ("recording_id", "species_id", "songtype_id", "t_min", "t_max", "f_min", "f_max")
 
 # Tables give times rounded to some decimals, so the last annotation of a recording may end a little after it.
 END_TOLERANCE_S = 0.01
-PARTITIONS = 3
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf"}
     | {".w64", ".rf64", ".voc"}
@@ -55,7 +34,7 @@ def id_problem(recording_id: str) -> str | None:
     )
 
 
-def read_annotations(rows: Iterable[Row], shortest_s: float) -> tuple[list[Read], list[Problem]]:
+def read_annotations(rows: Iterable[Row], shortest_s: float) -> tuple[list[Box], list[Problem]]:
     """Turn rows of an RFCX table into canonical annotations; each faulty cell becomes a problem.
 
     Times in seconds, frequencies in Hz (``nan`` where the table has no such column or cell). Returns the good
@@ -119,7 +98,7 @@ def read_annotations(rows: Iterable[Row], shortest_s: float) -> tuple[list[Read]
 
 def is_extra_column(column: str) -> bool:
     """Say whether a column is the user's own, carried along so that it can be a group."""
-    return bool(column) and column not in {*_RFCX_COLUMNS, *ANNOTATION_COLUMNS, *RECORDING_COLUMNS}
+    return bool(column) and column not in {*_RFCX_COLUMNS, *ANNOTATIONS.names, *RECORDINGS.names}
 
 
 def files_by_id(paths: Iterable[str]) -> dict[str, list[str]]:
@@ -133,7 +112,7 @@ def files_by_id(paths: Iterable[str]) -> dict[str, list[str]]:
 
 
 def match_files(
-    annotations: Iterable[Read], files: Mapping[str, Sequence[str]], audio_dir: str
+    annotations: Iterable[Box], files: Mapping[str, Sequence[str]], audio_dir: str
 ) -> tuple[dict[str, str], list[Problem]]:
     """Find the one file of each recording id; a missing one, or two files for one id, is a problem of its rows."""
     matched, problems = {}, []
@@ -149,7 +128,7 @@ def match_files(
     return matched, problems
 
 
-def end_problems(annotations: Iterable[Read], durations_s: Mapping[str, float]) -> list[Problem]:
+def end_problems(annotations: Iterable[Box], durations_s: Mapping[str, float]) -> list[Problem]:
     """Return a problem for each annotation that reaches beyond the end of its recording."""
     return [
         row.problem("t_max", f"at most the recording's {duration_s:.4f} s")
@@ -159,18 +138,18 @@ def end_problems(annotations: Iterable[Read], durations_s: Mapping[str, float]) 
     ]
 
 
-def rare_class_problems(annotations: Iterable[Read]) -> list[Problem]:
+def rare_class_problems(annotations: Iterable[Box]) -> list[Problem]:
     """Return a problem for each row of a class that cannot have a row in train, validation and test."""
     annotations = list(annotations)
     counts = Counter(annotation["species_id"] for _, annotation in annotations)
     return [
-        row.problem("species_id", f"a class with at least {PARTITIONS} rows (train, validation, test), found {n}")
+        row.problem("species_id", f"a class with at least {len(PARTITIONS)} rows ({', '.join(PARTITIONS)}), found {n}")
         for row, annotation in annotations
-        if (n := counts[annotation["species_id"]]) < PARTITIONS
+        if (n := counts[annotation["species_id"]]) < len(PARTITIONS)
     ]
 
 
-def without(annotations: Iterable[Read], problems: Iterable[Problem]) -> list[Read]:
+def without(annotations: Iterable[Box], problems: Iterable[Problem]) -> list[Box]:
     """Return the annotations whose line has no problem."""
     lines = {(problem.file, problem.line) for problem in problems}
     return [(row, annotation) for row, annotation in annotations if (row.file, row.line) not in lines]

@@ -1,11 +1,101 @@
-"""Clips of unequal length as one array: padded, normalized, written row by row so that memory stays flat."""
+"""The data set: how clips of unequal length are padded and normalized, and how the finished files are opened."""
 
+from __future__ import annotations
+
+import json
+import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.tables import made
+from dawnchorus.tables.definitions import CLASSES, CONTEXT_ROWS, NEGATIVE_ROWS, PARTITIONS, ROWS, TRAINING_ROWS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES = {table.name: table for table in (ROWS, CLASSES, TRAINING_ROWS, CONTEXT_ROWS, NEGATIVE_ROWS)}
+# Each array with the table that says what its rows are.
+ARRAYS = {
+    "x.npy": ROWS.name,
+    "training.npy": TRAINING_ROWS.name,
+    "context.npy": CONTEXT_ROWS.name,
+    "negatives.npy": NEGATIVE_ROWS.name,
+}
+STATISTICS = "statistics.json"
+FILES = (*ARRAYS, *TABLES, STATISTICS)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set, opened: arrays memory-mapped, float32 of shape (rows, frames, n_features), and their tables.
+
+    ``x``: every clip, normalized and padded, with ``rows``. ``training``: the training clips as extracted, with their
+    margins, and ``training_rows``. ``context``: clips that hold no annotation, as extracted. ``negatives``: clips that
+    were checked not to hold the class they are listed with, normalized and padded. ``statistics``: how clips are
+    normalized, see :func:`fit_statistics`. The columns of the tables: :mod:`dawnchorus.tables.definitions`.
+    """
+
+    x: np.ndarray
+    rows: pd.DataFrame
+    classes: pd.DataFrame
+    statistics: dict
+    training: np.ndarray
+    training_rows: pd.DataFrame
+    context: np.ndarray
+    context_rows: pd.DataFrame
+    negatives: np.ndarray
+    negative_rows: pd.DataFrame
+
+    @property
+    def class_index(self) -> np.ndarray:
+        """The class of each row, (rows,) int."""
+        return self.rows["class_index"].to_numpy()
+
+    def rows_of(self, partition: str) -> np.ndarray:
+        """Return the positions of the rows of a partition, one of :data:`tables.definitions.PARTITIONS`."""
+        if partition not in PARTITIONS:
+            raise ValueError(f"{partition!r}: expected one of {', '.join(PARTITIONS)}")
+        return np.flatnonzero(self.rows["partition"] == partition)
+
+
+def files_by_name(paths: Iterable[str | os.PathLike]) -> dict[str, Path]:
+    """Return the files of a data set by their names, :data:`FILES`; another set of names is an :class:`InputError`."""
+    files = {Path(path).name: Path(path) for path in paths}
+    if set(files) != set(FILES):
+        raise InputError(f"data set: {', '.join(sorted(files))}: expected the files {', '.join(FILES)}")
+    return files
+
+
+def open_dataset(paths: Iterable[str | os.PathLike]) -> Dataset:
+    """Open the files of a data set, those of :data:`FILES`.
+
+    A file that is missing or damaged, an array with another number of rows than its table, or a data set without rows
+    raises :class:`InputError`.
+    """
+    files = files_by_name(paths)
+    tables = {name: made.frame(files[name], table) for name, table in TABLES.items()}
+    arrays = {}
+    for name, table in ARRAYS.items():
+        try:
+            arrays[name] = np.load(files[name], mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{files[name]}: not a usable array: {error}") from None
+        if len(arrays[name]) != len(tables[table]):
+            found = f"{len(arrays[name])} rows, but {len(tables[table])} in {table}"
+            raise InputError(f"{files[name]}: {found}; expected the same number, make the data set again")
+    if not len(arrays["x.npy"]):
+        raise InputError(f"{files[ROWS.name]}: no rows; expected clips")
+    try:
+        statistics = json.loads(files[STATISTICS].read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{files[STATISTICS]}: expected JSON: {error}") from None
+    named = {Path(name).stem: content for name, content in (*arrays.items(), *tables.items())}
+    return Dataset(statistics=statistics, **named)
 
 
 def fit_frames(clip: np.ndarray, frames: int, padding: str) -> tuple[np.ndarray, int]:
@@ -27,40 +117,6 @@ def fit_frames(clip: np.ndarray, frames: int, padding: str) -> tuple[np.ndarray,
     padded = np.zeros((frames, clip.shape[1]), dtype=clip.dtype)
     padded[before : before + n_frames] = clip
     return padded, n_frames
-
-
-@dataclass
-class Moments:
-    """Minimum, maximum, mean and variance of columns, taken in one pass over pieces, in float64.
-
-    Pieces are merged by the pairwise update of Chan, Golub and LeVeque (1979), which does not lose digits
-    where the mean is large beside the spread.
-    """
-
-    count: int = 0
-    mean: np.ndarray | float = 0.0
-    squares: np.ndarray | float = 0.0
-    minimum: np.ndarray | float = field(default=np.inf)
-    maximum: np.ndarray | float = field(default=-np.inf)
-
-    def add(self, piece: np.ndarray) -> None:
-        """Take in a piece of shape (n, n_features); n may be 0."""
-        if len(piece) == 0:
-            return
-        piece = piece.astype(np.float64)
-        n, mean = len(piece), piece.mean(axis=0)
-        squares = ((piece - mean) ** 2).sum(axis=0)
-        total, shift = self.count + n, mean - self.mean
-        self.squares = self.squares + squares + shift**2 * self.count * n / total
-        self.mean = self.mean + shift * n / total
-        self.count = total
-        self.minimum = np.minimum(self.minimum, piece.min(axis=0))
-        self.maximum = np.maximum(self.maximum, piece.max(axis=0))
-
-    @property
-    def std(self) -> np.ndarray:
-        """Population standard deviation of each column."""
-        return np.sqrt(self.squares / self.count)
 
 
 def clip_normalized(clip: np.ndarray, method: str, deltas: int) -> np.ndarray:
@@ -102,25 +158,28 @@ def fit_statistics(clips: Iterable[np.ndarray], block: dict) -> dict:
     normalization = block["normalization"]
     if normalization == "none":
         return {**block, "offset": [0.0], "scale": [1.0]}
-    moments = Moments()
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+    deviation, extent, n_clips = StandardScaler(), MinMaxScaler(), 0
     for raw in clips:
+        n_clips += 1
         clip = clip_normalized(raw, block["clip_normalization"], block["features"]["deltas"])
         if normalization == "per_feature":
-            moments.add(clip)
+            deviation.partial_fit(clip.astype(np.float64))
         else:
-            moments.add(fit_frames(clip, block["frames"], block["padding"])[0].reshape(-1, 1))
-    if moments.count == 0:
+            padded = fit_frames(clip, block["frames"], block["padding"])[0].reshape(-1, 1).astype(np.float64)
+            deviation.partial_fit(padded)
+            extent.partial_fit(padded)
+    if not n_clips:
         raise InputError("dataset: no clip to fit the normalization on; expected rows in the partition train")
     if normalization == "per_feature":
-        offset = np.asarray(moments.mean)
-        # A feature that never varies is left at 0 after its mean is taken away.
-        scale = np.where(moments.std > 0, moments.std, 1.0)
+        # scikit-learn leaves a feature that never varies at 0 after its mean is taken away.
+        offset, scale = deviation.mean_, deviation.scale_
     else:
-        span = moments.maximum - moments.minimum
-        if not np.all(span > 0):
+        if not np.all(extent.data_range_ > 0):
             raise InputError("dataset: all feature values are equal; expected sound that varies")
-        # (x - min) / span, divided by its own standard deviation std(x) / span, is (x - min) / std(x).
-        offset, scale = moments.minimum, moments.std
+        # (x - min) / range, divided by its own standard deviation std(x) / range, is (x - min) / std(x).
+        offset, scale = extent.data_min_, np.sqrt(deviation.var_)
     return {**block, "offset": offset.tolist(), "scale": scale.tolist()}
 
 

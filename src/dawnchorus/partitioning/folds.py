@@ -1,25 +1,73 @@
 """Folds for cross-validation: whole groups, each class spread as evenly as the groups allow, or the user's own."""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from dawnchorus.annotations.recordings import class_order
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.seeds import rng
+from dawnchorus.partitioning import groups, split
+
+N_EXCHANGES = 10_000
 
 
-def drawn(classes: np.ndarray, groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
-    """Return the fold of each row, 0 to ``n_folds`` - 1, by scikit-learn's StratifiedGroupKFold.
+@dataclass(frozen=True)
+class Fold:
+    """A fold: its rows of split.csv, and what is to be said of it."""
 
-    ``classes``: class index, (rows,); ``groups``: text, (rows,). Fewer groups than folds raise :class:`InputError`.
+    table: list[dict]
+    lines: list[str]
+
+
+def of_annotations(annotations: Sequence[Mapping], columns: Iterable[str], params: Mapping, n: int) -> Iterator[Fold]:
+    """Yield ``n`` folds of the annotations; each row is tested in one of them.
+
+    ``params``: ``seed`` and the blocks ``split`` and ``cross_validation``. With a ``validation_fraction`` whole groups
+    of the rows that are not tested validate.
     """
-    n_groups = len(np.unique(groups))
-    if n_groups < n_folds:
-        raise InputError(f"cross_validation.folds: {n_folds}: expected at most the number of groups, {n_groups}")
-    fold = np.zeros(len(classes), dtype=int)
-    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    for number, (_, test) in enumerate(splitter.split(classes, classes, groups)):
-        fold[test] = number
-    return fold
+    seed, block = params["seed"], params["cross_validation"]
+    classes, of_row = split.class_indices([row["species_id"] for row in annotations])
+    of_group = np.array(groups.kept_together(annotations, columns, params["split"]))
+    if block["column"] is None:
+        fold, names = drawn(of_row, of_group, n, rng(seed, "folds")), [str(number + 1) for number in range(n)]
+    else:
+        values = groups.column_of(annotations, columns, block["column"], "cross_validation.column")
+        fold, names = of_column(values, of_group, n, block["column"])
+    for number, name in enumerate(names):
+        partition = np.where(fold == number, "test", "train").astype("<U10")
+        if block["validation_fraction"] > 0:
+            draw, tested = rng(seed, f"validation of fold {number}"), sorted(set(of_group[fold == number]))
+            partition = split.grouped(of_row, of_group, 0.0, block["validation_fraction"], draw, tested, None)
+        lines = [f"folds: {name} of {', '.join(names)}: {split.counted(partition)}"]
+        if missing := split.classes_missing(classes, of_row, partition, "train"):
+            lines.append(f"folds: no row of class {', '.join(missing)} to train on in fold {name}")
+        yield Fold(split.table(annotations, of_group.tolist(), partition), lines)
+
+
+def drawn(classes: np.ndarray, groups: np.ndarray, n_folds: int, rng: np.random.Generator) -> np.ndarray:
+    """Assign whole groups to folds of equal size, by the search of :func:`split.grouped`, then by exchanging groups.
+
+    Random draws come near enough to two fractions, but not to five: pairs of groups change places wherever that
+    spreads the classes better.
+
+    ``classes``: class index, (rows,); ``groups``: text, (rows,). Returns the fold of each row, 0 to ``n_folds`` - 1.
+    Fewer groups than folds raise :class:`InputError`.
+    """
+    names, counts, group_of_row = split.count_groups(classes, groups)
+    if len(names) < n_folds:
+        raise InputError(f"cross_validation.folds: {n_folds}: expected at most the number of groups, {len(names)}")
+    fractions = [1 / n_folds] * (n_folds - 1)
+    best = split.best_draw(counts, np.full(len(names), -1), fractions, rng)
+    cost = np.inf
+    for one, other in rng.integers(len(names), size=(N_EXCHANGES, 2)):
+        trial = best.copy()
+        trial[[one, other]] = best[[other, one]]
+        found = split.unevenness(counts, trial, fractions)
+        if found < cost:
+            best, cost = trial, found
+    return best[group_of_row]
 
 
 def of_column(values: list[str], groups: np.ndarray, n_folds: int, column: str) -> tuple[np.ndarray, list[str]]:

@@ -1,22 +1,14 @@
 """Which annotation trains, validates or tests: by group, so that nothing is learned that the test then knows."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from dawnchorus.annotations.recordings import class_order
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.tables.users import Row
+from dawnchorus.tables.definitions import PARTITIONS
 
-PARTITIONS = ("train", "validation", "test")
 N_DRAWS = 2000
-
-
-def column_of(rows: list[Row], columns: list[str], name: str, key: str) -> list[str]:
-    """Return a column of the annotations, which ``key`` of params.yaml names; an unknown one is an InputError."""
-    if name not in columns:
-        raise InputError(
-            f"params.yaml: {key}: {name!r}: expected a column of the annotations or of data.recordings_table, one of "
-            f"{', '.join(columns)}"
-        )
-    return [row.cells[name] for row in rows]
 
 
 def grouped(
@@ -45,51 +37,65 @@ def grouped(
     Raises:
         InputError: fewer groups than partitions, or a named group that does not exist or is named twice.
     """
-    names, group_of_row = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    counts = np.zeros((len(names), int(np.max(classes)) + 1))
-    np.add.at(counts, (group_of_row, np.asarray(classes)), 1)
-    assigned = np.zeros(len(names), dtype=int)
-    free = np.ones(len(names), dtype=bool)
+    names, counts, group_of_row = count_groups(classes, groups)
+    fixed = np.full(len(names), -1)
     for part, named in ((1, validation_groups), (2, test_groups)):
         for group in named or ():
             position = np.flatnonzero(names == str(group))
-            if len(position) == 0 or not free[position[0]]:
+            if len(position) == 0 or fixed[position[0]] >= 0:
                 state = "no such group" if len(position) == 0 else "already in the other partition"
                 found = ", ".join(names[:20])
                 raise InputError(f"split: group {group!r}: {state}; expected groups out of {found}")
-            assigned[position[0]] = part
-            free[position[0]] = False
-    drawn = {1: validation_groups is None, 2: test_groups is None}
-    fractions = {1: validation_fraction, 2: test_fraction}
-    needed = 1 + sum(drawn[part] and fractions[part] > 0 for part in (1, 2))
-    if free.sum() < needed:
+            fixed[position[0]] = part
+    fractions = [
+        0.0 if named is not None else wanted
+        for named, wanted in ((validation_groups, validation_fraction), (test_groups, test_fraction))
+    ]
+    n_free, needed = int((fixed < 0).sum()), 1 + sum(fraction > 0 for fraction in fractions)
+    if n_free < needed:
         raise InputError(
-            f"split.group: {len(names)} group(s), {int(free.sum())} of them free: expected at least {needed}, so "
+            f"split.group: {len(names)} group(s), {n_free} of them free: expected at least {needed}, so "
             "that each partition has one"
         )
-    best_cost, best = np.inf, None
-    totals = counts.sum(axis=0)
-    present = totals > 0
-    candidates = np.flatnonzero(free)
-    for _ in range(N_DRAWS):
-        trial = _draw(assigned, candidates, counts.sum(axis=1), drawn, fractions, rng)
-        cost = _cost(counts[:, present], totals[present], trial, drawn, fractions)
-        if cost < best_cost:
-            best_cost, best = cost, trial
-    partition = np.array(PARTITIONS)[best[group_of_row]]
+    partition = np.array(PARTITIONS)[best_draw(counts, fixed, fractions, rng)[group_of_row]]
     assert_disjoint(groups, partition)
     return partition
 
 
-def _draw(assigned, candidates, sizes, drawn, fractions, rng) -> np.ndarray:
-    """Fill the drawn partitions with groups in random order until each has its share of rows."""
-    trial = assigned.copy()
-    order = list(rng.permutation(candidates))
-    for part in (2, 1):
-        if not drawn[part] or fractions[part] == 0:
+def count_groups(classes: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the names of the groups, their rows of each class that occurs (groups, classes), and each row's group."""
+    names, group_of_row = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    _, of_row = np.unique(np.asarray(classes), return_inverse=True)
+    counts = np.zeros((len(names), of_row.max() + 1))
+    np.add.at(counts, (group_of_row, of_row), 1)
+    return names, counts, group_of_row
+
+
+def best_draw(counts: np.ndarray, fixed: np.ndarray, fractions: list[float], rng: np.random.Generator) -> np.ndarray:
+    """Return the part of each group, the best of many draws.
+
+    ``counts``: (groups, classes). ``fixed``: the part of each group that has one already, else -1. ``fractions``: the
+    share of all rows of parts 1, 2, ...; a part of share 0 is not drawn, part 0 takes what is left.
+    """
+    best_cost, best = np.inf, fixed
+    sizes = counts.sum(axis=1)
+    for _ in range(N_DRAWS):
+        trial = _draw(fixed, sizes, fractions, rng)
+        cost = unevenness(counts, trial, fractions)
+        if cost < best_cost:
+            best_cost, best = cost, trial
+    return best
+
+
+def _draw(fixed: np.ndarray, sizes: np.ndarray, fractions: list[float], rng: np.random.Generator) -> np.ndarray:
+    """Fill the drawn parts with groups in random order until each has its share of rows."""
+    trial = np.maximum(fixed, 0)
+    order = list(rng.permutation(np.flatnonzero(fixed < 0)))
+    for part in range(len(fractions), 0, -1):
+        if fractions[part - 1] == 0:
             continue
-        target, filled = fractions[part] * sizes.sum(), 0.0
-        reserve = 1 + (part == 2 and drawn[1] and fractions[1] > 0)
+        target, filled = fractions[part - 1] * sizes.sum(), 0.0
+        reserve = 1 + sum(fraction > 0 for fraction in fractions[: part - 1])
         # The last group is taken only if that brings the share nearer to the target than leaving it does.
         while len(order) > reserve and (filled == 0 or target - filled > sizes[order[-1]] / 2):
             group = order.pop()
@@ -98,12 +104,17 @@ def _draw(assigned, candidates, sizes, drawn, fractions, rng) -> np.ndarray:
     return trial
 
 
-def _cost(counts, totals, trial, drawn, fractions) -> float:
+def unevenness(counts: np.ndarray, trial: np.ndarray, fractions: list[float]) -> float:
+    """Return how far the share of each class in each drawn part is from what was asked for (sum of squares).
+
+    A class that a drawn part lacks adds 1, one that part 0 lacks, so that it cannot be learned, 10.
+    """
+    totals = counts.sum(axis=0)
     cost = 0.0
-    for part in (1, 2):
-        if drawn[part]:
+    for part, fraction in enumerate(fractions, 1):
+        if fraction > 0:
             share = counts[trial == part].sum(axis=0) / totals
-            cost += np.sum((share - fractions[part]) ** 2) + np.sum(share == 0) * (fractions[part] > 0)
+            cost += np.sum((share - fraction) ** 2) + np.sum(share == 0)
     return cost + 10 * np.sum(counts[trial == 0].sum(axis=0) == 0)
 
 
@@ -129,3 +140,33 @@ def article(classes: np.ndarray, seed: int, test_fraction: float, validation_fra
     partition = np.full(len(classes), PARTITIONS[0], dtype="<U10")
     partition[validation], partition[test] = PARTITIONS[1], PARTITIONS[2]
     return partition
+
+
+def class_indices(species_ids: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Return the classes in order, and the index of each row's class, (rows,)."""
+    classes = class_order(species_ids)
+    index = {species_id: number for number, species_id in enumerate(classes)}
+    return classes, np.array([index[species_id] for species_id in species_ids])
+
+
+def classes_missing(classes: Sequence[str], of_row: np.ndarray, partition: np.ndarray, part: str) -> list[str]:
+    """Return the classes that have no row in a partition."""
+    return [name for number, name in enumerate(classes) if not np.any((of_row == number) & (partition == part))]
+
+
+def table(annotations: Sequence[Mapping], groups: Sequence[str], partition: np.ndarray) -> list[dict]:
+    """Return the rows of split.csv."""
+    return [
+        {
+            "annotation_id": row["annotation_id"],
+            "recording_id": row["recording_id"],
+            "group": group,
+            "partition": str(part),
+        }
+        for row, group, part in zip(annotations, groups, partition, strict=True)
+    ]
+
+
+def counted(partition: np.ndarray) -> str:
+    """Say how many rows each partition has."""
+    return ", ".join(f"{int((partition == part).sum())} {part}" for part in PARTITIONS) + " rows"

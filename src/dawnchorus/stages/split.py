@@ -3,16 +3,15 @@
 import argparse
 import json
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from dawnchorus.annotations.recordings import class_order
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.seeds import rng
-from dawnchorus.partitioning import split
-from dawnchorus.tables.users import read_rows, write_rows
+from dawnchorus.partitioning import groups, split
+from dawnchorus.tables import made
+from dawnchorus.tables.definitions import ANNOTATIONS, PARTITIONS, SPLIT
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,34 +22,19 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     params, seed = args.params["split"], args.params["seed"]
 
-    columns, rows, _ = read_rows(args.annotations, ("annotation_id", "recording_id", "species_id"))
-    species_ids = [row.cells["species_id"] for row in rows]
-    index = {species_id: number for number, species_id in enumerate(class_order(species_ids))}
-    classes = np.array([index[species_id] for species_id in species_ids])
-    if params["method"] == "article":
-        groups = [row.cells["annotation_id"] for row in rows]
-        partition = split.article(classes, seed, params["test_fraction"], params["validation_fraction"])
+    columns, rows = made.read_columns(args.annotations, ANNOTATIONS)
+    classes, of_row = split.class_indices([row["species_id"] for row in rows])
+    of_group = groups.kept_together(rows, columns, params)
+    fractions = params["test_fraction"], params["validation_fraction"]
+    if params["method"] == groups.ARTICLE:
+        partition = split.article(of_row, seed, *fractions)
     else:
-        groups = split.column_of(rows, columns, params["group"], "split.group")
-        partition = split.grouped(
-            classes,
-            np.array(groups),
-            params["test_fraction"],
-            params["validation_fraction"],
-            rng(seed, "split"),
-            params["test_groups"],
-            params["validation_groups"],
-        )
-    table = [
-        {**row.cells, "group": group, "partition": part}
-        for row, group, part in zip(rows, groups, partition, strict=True)
-    ]
-    write_rows(args.output, ("annotation_id", "recording_id", "group", "partition"), table)
-    counts = Counter(partition)
-    print("split: " + ", ".join(f"{counts[part]} {part}" for part in split.PARTITIONS) + " rows")
-    for part in split.PARTITIONS:
-        missing = sorted(set(index) - {sp for sp, p in zip(species_ids, partition, strict=True) if p == part})
-        if missing:
+        named = params["test_groups"], params["validation_groups"]
+        partition = split.grouped(of_row, np.array(of_group), *fractions, rng(seed, "split"), *named)
+    made.write(args.output, SPLIT, split.table(rows, of_group, partition))
+    print(f"split: {split.counted(partition)}")
+    for part in PARTITIONS:
+        if missing := split.classes_missing(classes, of_row, partition, part):
             print(f"split: no row of class {', '.join(missing)} in {part}: too few groups hold it")
 
 

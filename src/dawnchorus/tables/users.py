@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
@@ -44,7 +45,15 @@ class Row:
         return Problem(self.file, self.line, self.names.get(column, column), self.cells.get(column, ""), expected)
 
 
-def read_rows(path: str | os.PathLike, required: Sequence[str]) -> tuple[list[str], list[Row], list[Problem]]:
+class UserTable(NamedTuple):
+    """A table as it was read: its columns, its usable rows, and a problem for each of the others."""
+
+    columns: list[str]
+    rows: list[Row]
+    problems: list[Problem]
+
+
+def read_rows(path: str | os.PathLike, required: Sequence[str]) -> UserTable:
     """Read a CSV file as text: its columns, its whole rows, and a problem for each row of a wrong length.
 
     UTF-8, with or without a byte order mark. A file that cannot be read as a table at all, or that lacks one of
@@ -76,7 +85,7 @@ def read_rows(path: str | os.PathLike, required: Sequence[str]) -> tuple[list[st
     doubled = sorted({column for column in header if header.count(column) > 1})
     if doubled:
         raise InputError(f"{name}:1: column {', '.join(doubled)}: given twice; expected each column once")
-    return header, rows, problems
+    return UserTable(header, rows, problems)
 
 
 def read_made(path: str | os.PathLike, required: Sequence[str]) -> list[Row]:

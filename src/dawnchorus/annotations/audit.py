@@ -1,0 +1,244 @@
+"""The audit of what a user gives: every row of the tables held against the recordings, every recording decoded once."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from dawnchorus.annotations import false_positives, readers, recordings
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.hashes import HashCache, digest_of
+from dawnchorus.foundation.source_code import SourceCode
+from dawnchorus.sound import audio
+from dawnchorus.tables import made
+from dawnchorus.tables.definitions import ANNOTATIONS, AUDIT, FALSE_POSITIVES, RECORDINGS
+from dawnchorus.tables.users import Problem, UserTable, read_rows
+
+
+def audio_paths(audio_dir: str) -> list[str]:
+    """Return every file below the audio folder, as posix paths relative to it."""
+    if not Path(audio_dir).is_dir():
+        raise InputError(f"data.audio_dir: {audio_dir}: no such folder; expected the folder of the recordings")
+    return [
+        Path(folder, name).relative_to(audio_dir).as_posix()
+        for folder, _, names in os.walk(audio_dir, followlinks=True)
+        for name in names
+    ]
+
+
+def read_source(data: dict, source: str = "annotations") -> UserTable:
+    """Return columns, rows and problems of a table of ``data``, the block of that name, in RFCX's names.
+
+    The path of the annotations themselves means that there are no ``false_positives``.
+    """
+    if source == "false_positives" and data[source] == data["annotations"]:
+        return UserTable([], [], [])
+    return readers.read(Path(data[source]), data["format"], data["columns"])
+
+
+def fingerprint(data: dict, cache: HashCache) -> str:
+    """Return one hash of the content of all recordings that the tables name; any change to one changes it.
+
+    Where the annotations are a folder of tables it is also of the content of these. What cannot be read gives a
+    text saying so: the stage itself then reports it in full.
+    """
+    audio_dir, folders = data["audio_dir"], {Path(data[name]) for name in ("annotations", "false_positives")}
+    try:
+        rows = [row for name in ("annotations", "false_positives") for row in read_source(data, name)[1]]
+        files = recordings.files_by_id(audio_paths(audio_dir))
+        tables = [path.as_posix() for folder in folders if folder.is_dir() for path in readers.tables_of(folder)]
+    except InputError as error:
+        return str(error)
+    wanted = sorted({path for row in rows for path in files.get(row.cells["recording_id"], ())})
+    hashes = cache.sha256_of_all([*(Path(audio_dir, path) for path in wanted), *tables])
+    cache.save()
+    return digest_of(zip([*wanted, *tables], hashes, strict=True))
+
+
+def inspect_all(
+    paths: dict[str, str], audio_dir: str, cache: HashCache, known: dict[str, dict], threads: int
+) -> tuple[dict[str, dict], dict[str, Problem]]:
+    """Decode every recording that is not ``known`` by its content, and return its facts or its problem."""
+    version = SourceCode().version_of("sound.audio")[:16]
+
+    def inspect(recording_id: str) -> tuple[dict | None, str | None]:
+        path = Path(audio_dir, paths[recording_id])
+        sha256 = cache.sha256(path)
+        old = known.get(recording_id, {})
+        facts = {"recording_id": recording_id, "path": paths[recording_id], "sha256": sha256, "inspected_with": version}
+        if all(old.get(key) == value for key, value in facts.items()):
+            return old, None
+        info, problem = audio.inspect(path)
+        return {**info, **facts}, problem
+
+    facts, problems = {}, {}
+    with ThreadPoolExecutor(threads) as pool:
+        for recording_id, (info, problem) in zip(paths, pool.map(inspect, paths), strict=True):
+            if problem:
+                file = str(Path(audio_dir, paths[recording_id]))
+                problems[recording_id] = Problem(file, 0, "", problem, "whole, readable sound")
+            else:
+                facts[recording_id] = info
+            if (done := len(facts) + len(problems)) % 100 == 0:
+                print(f"recordings: {done} of {len(paths)} inspected", flush=True)
+    cache.save()
+    return facts, problems
+
+
+def joined(
+    annotations: list[recordings.Box], path: str, key: str, source: str, columns: tuple[str, ...]
+) -> tuple[dict[str, dict], list[Problem]]:
+    """Read a side table by its key column; an annotation whose key it lacks, or has twice, is a problem.
+
+    The path of the annotations themselves means that there is no such table. (A null would be simpler, but DVC
+    cannot have a dependency that may be null.)
+    """
+    if path == source:
+        return {}, []
+    _, rows, problems = read_rows(path, columns)
+    table = {}
+    for row in rows:
+        if row.cells[key] in table:
+            problems.append(row.problem(key, "each id once"))
+        table.setdefault(row.cells[key], row.cells)
+    for row, annotation in annotations:
+        if annotation[key] not in table:
+            problems.append(row.problem(key, f"an id that {path} has too"))
+    return table, problems
+
+
+def known_recordings(path: Path) -> dict[str, dict]:
+    """Return the rows of an earlier recordings.csv by id; none when there is no usable one."""
+    try:
+        return {row["recording_id"]: row for row in made.read(path, RECORDINGS)}
+    except InputError:
+        return {}
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What can be used: boxes as rows with their annotations, recordings and side tables by id; and every problem.
+
+    ``n_rows``: how many annotations there were, good or not.
+    """
+
+    annotations: list[recordings.Box]
+    false_positives: list[recordings.Box]
+    facts: dict[str, dict]
+    sites: dict[str, dict]
+    names: dict[str, dict]
+    problems: list[Problem]
+    n_rows: int
+
+
+def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> Audited:
+    """Hold every row against the recordings and the side tables, and decode every recording that is not known."""
+    source, audio_dir = data["annotations"], data["audio_dir"]
+    _, rows, problems = read_source(data)
+    _, other_rows, cut = read_source(data, "false_positives")
+    n_rows = len(rows) + len(problems)
+    annotations, faulty = recordings.read_annotations(rows, data["shortest_annotation_s"])
+    negatives, other_faulty = recordings.read_annotations(other_rows, data["shortest_annotation_s"])
+    # Of recordings the same is asked for both; a row keeps its file, so that they can be told apart again.
+    boxes = [*annotations, *negatives]
+    paths, unmatched = recordings.match_files(boxes, recordings.files_by_id(audio_paths(audio_dir)), audio_dir)
+    facts, unusable = inspect_all(paths, audio_dir, cache, old, threads)
+    boxes = [item for item in boxes if item[1]["recording_id"] in facts]
+    late = recordings.end_problems(boxes, {key: info["duration_s"] for key, info in facts.items()})
+    boxes = recordings.without(boxes, late)
+    sites, not_listed = joined(boxes, data["recordings_table"], "recording_id", source, ("recording_id",))
+    problems += [*cut, *faulty, *other_faulty, *unmatched, *unusable.values(), *late, *not_listed]
+    annotations, negatives = (
+        [item for item in recordings.without(items, problems) if item[1]["recording_id"] in facts]
+        for items in (annotations, negatives)
+    )
+    names, not_named = joined(annotations, data["species_table"], "species_id", source, ("species_id", "name"))
+    annotations = recordings.without(annotations, not_named)
+    rare = recordings.rare_class_problems(annotations)
+    annotations = recordings.without(annotations, rare)
+    unknown = false_positives.unknown_species(negatives, {row["species_id"] for _, row in annotations})
+    negatives = recordings.without(negatives, unknown)
+    problems += [*not_named, *rare, *unknown]
+    return Audited(annotations, negatives, facts, sites, names, problems, n_rows)
+
+
+def tables(audited: Audited) -> dict[str, list[dict]]:
+    """Return the rows of the four tables: ``recordings``, ``annotations``, ``false_positives``, ``audit``."""
+    boxes = [row for items in (audited.annotations, audited.false_positives) for _, row in items]
+    extra = sorted({key for row in boxes for key in row if recordings.is_extra_column(key)})
+    side = {key for cells in audited.sites.values() for key in cells if recordings.is_extra_column(key)}
+    side = sorted(side - set(extra))
+
+    def clean(number: int, row: dict) -> dict:
+        species_id, site = row["species_id"], audited.sites.get(row["recording_id"], {})
+        canonical = {
+            **row,
+            "annotation_id": number,
+            "species_name": audited.names[species_id]["name"] if audited.names else species_id,
+        }
+        own = {**{key: site.get(key, "") for key in side}, **{key: row.get(key, "") for key in extra}}
+        return {**{key: canonical[key] for key in ANNOTATIONS.names}, **{key: own[key] for key in (*extra, *side)}}
+
+    def listed(recording_id: str) -> dict:
+        facts, site = audited.facts[recording_id], audited.sites.get(recording_id, {})
+        return {**{key: facts[key] for key in RECORDINGS.names}, **{key: site.get(key, "") for key in side}}
+
+    return {
+        "recordings": [listed(recording_id) for recording_id in sorted({row["recording_id"] for row in boxes})],
+        "annotations": [clean(number, row) for number, (_, row) in enumerate(audited.annotations)],
+        "false_positives": [clean(number, row) for number, (_, row) in enumerate(audited.false_positives)],
+        "audit": [vars(problem) for problem in audited.problems],
+    }
+
+
+def check(audited: Audited, data: dict) -> None:
+    """Raise :class:`InputError` with every problem where ``data.on_bad_recording`` stops, or fewer than two classes."""
+    problems = audited.problems
+    if problems and data["on_bad_recording"] == "stop":
+        sources = list(dict.fromkeys((data["annotations"], data["false_positives"])))
+        whose = f"{', '.join(sources)} and {'their' if len(sources) > 1 else 'its'} recordings"
+        hint = "data.on_bad_recording: quarantine goes on without these rows"
+        raise InputError("\n".join([*map(str, problems), f"{_counted(len(problems), 'problem')} in {whose}; {hint}"]))
+    classes = recordings.class_order(row["species_id"] for _, row in audited.annotations)
+    if len(classes) < 2:
+        found = f"only class {classes[0]!r}" if classes else "no usable row"
+        lines = [*map(str, problems), f"{data['annotations']}: {found}; expected rows of two classes or more"]
+        raise InputError("\n".join(lines))
+
+
+def summary(audited: Audited) -> list[str]:
+    """Return what a person wants to know of an audit that went well, a line each."""
+    annotations = [row for _, row in audited.annotations]
+    n_classes = len({row["species_id"] for row in annotations})
+    n_recordings = len({row["recording_id"] for row in annotations})
+    lines = [
+        f"recordings: {len(annotations)} annotations of {n_classes} classes in {n_recordings} recordings; "
+        f"{audited.n_rows - len(annotations)} of {audited.n_rows} rows left out, "
+        f"{_counted(len(audited.problems), 'problem')}"
+    ]
+    if audited.false_positives:
+        lines.append(f"recordings: {len(audited.false_positives)} boxes that were checked not to hold their species")
+    return lines
+
+
+def left_out(data: dict, annotations: str, false_positives: str, audit: str) -> str | None:
+    """Return a line that says how many boxes the audit left out, None when there was no problem or no audit.
+
+    ``annotations``, ``false_positives``, ``audit``: the tables that it made.
+    """
+    if not Path(audit).exists() or not (n_problems := len(made.read(audit, AUDIT))):
+        return None
+    parts = []
+    for source, words, path, table in (
+        ("annotations", "annotations", annotations, ANNOTATIONS),
+        ("false_positives", "false positives", false_positives, FALSE_POSITIVES),
+    ):
+        _, rows, cut = read_source(data, source)
+        n_source, n_kept = len(rows) + len(cut), len(made.read(path, table))
+        if n_kept < n_source:
+            parts.append(f"{n_source - n_kept} of {n_source} {words}")
+    return f"quarantine: {' and '.join(parts) or 'nothing'} left out; {_counted(n_problems, 'problem')} in {audit}"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' * (n != 1)}"

@@ -1,0 +1,61 @@
+"""Groups: which rows stay together in a split, which are resampled together for an interval, where unlabelled boxes go.
+
+Every answer to "what group is this row of" is given here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from dawnchorus.foundation.errors import InputError
+
+ARTICLE = "article"
+
+
+def column_of(rows: Sequence[Mapping], columns: Iterable[str], name: str, key: str) -> list[str]:
+    """Return a column of the annotations as text; ``key`` of params.yaml names it, an unknown one is an InputError."""
+    if name not in columns:
+        raise InputError(
+            f"params.yaml: {key}: {name!r}: expected a column of the annotations or of data.recordings_table, one of "
+            f"{', '.join(columns)}"
+        )
+    return [str(row[name]) for row in rows]
+
+
+def kept_together(annotations: Sequence[Mapping], columns: Iterable[str], split: Mapping) -> list[str]:
+    """Return the group of each annotation: rows of one group are never divided between partitions or folds.
+
+    ``columns``: those of the table of annotations; ``split``: the block. The article's split keeps nothing together:
+    each annotation is a group of its own.
+    """
+    if split["method"] == ARTICLE:
+        return [str(row["annotation_id"]) for row in annotations]
+    return column_of(annotations, columns, split["group"], "split.group")
+
+
+def resampled(groups: Sequence[str], recordings: Sequence[str]) -> list[str]:
+    """Return what each row is resampled with when an interval is drawn: its group, or else its recording.
+
+    It is the recording where groups divide recordings (the article's split: clips of one recording are not independent
+    of each other), and where all rows are of one group, such as a fold that is the whole test partition.
+    """
+    pairs = set(zip(groups, recordings, strict=True))
+    groups_hold_recordings = len(pairs) == len(set(recordings))
+    return list(groups if groups_hold_recordings and len(set(groups)) > 1 else recordings)
+
+
+def partitions_of_boxes(boxes: Sequence[Mapping], annotations: Sequence[Mapping], split: Mapping) -> list[str]:
+    """Return the partition of each box that was checked not to hold its species.
+
+    ``annotations``: recording_id, group and partition of each. A box goes where the annotations of its recording are,
+    else where those of its group are. It trains where there are none, or where they lie in several partitions.
+    """
+    of_recording: dict[str, set[str]] = {}
+    of_group: dict[str, set[str]] = {}
+    for row in annotations:
+        of_recording.setdefault(row["recording_id"], set()).add(row["partition"])
+        if split["method"] != ARTICLE:
+            of_group.setdefault(row["group"], set()).add(row["partition"])
+    found = []
+    for box in boxes:
+        parts = of_recording.get(box["recording_id"]) or of_group.get(str(box.get(split["group"], "")), set())
+        found.append(next(iter(parts)) if len(parts) == 1 else "train")
+    return found
