@@ -12,3 +12,9 @@ def audit_outputs(folder) -> list[str]:
 def dataset_paths(folder) -> list[str]:
     """Return the files of a data set in a folder."""
     return [f"{folder}/{name}" for name in dataset.FILES]
+
+
+def simulated_outputs(folder) -> list[str]:
+    """Return where stage simulate writes, as the rule has it."""
+    names = {"audio": "train", "annotations": "train_tp.csv", "recordings": "recordings.csv", "species": "species.csv"}
+    return [word for key, name in names.items() for word in (f"--{key}", f"{folder}/{name}")]

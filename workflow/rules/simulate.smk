@@ -25,4 +25,5 @@ rule simulate:
         simulate=block("seed", "simulate"),
     shell:
         "python -m dawnchorus.stages.simulate --params {params.simulate:q} --threads {threads}"
-        " --output data/simulated 2>&1 | tee {log}"
+        " --audio {output.audio:q} --annotations {output.annotations:q} --recordings {output.recordings:q}"
+        " --species {output.species:q} 2>&1 | tee {log}"

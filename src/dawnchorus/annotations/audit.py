@@ -67,17 +67,18 @@ def inspect_all(
         old = known.get(recording_id, {})
         facts = {"recording_id": recording_id, "path": paths[recording_id], "sha256": sha256, "inspected_with": version}
         if all(old.get(key) == value for key, value in facts.items()):
-            return old, None
+            return dict(old), None
         info, problem = audio.inspect(path)
         return {**info, **facts}, problem
 
-    facts, problems = {}, {}
+    facts: dict[str, dict] = {}
+    problems: dict[str, Problem] = {}
     with ThreadPoolExecutor(threads) as pool:
         for recording_id, (info, problem) in zip(paths, pool.map(inspect, paths), strict=True):
             if problem:
                 file = str(Path(audio_dir, paths[recording_id]))
                 problems[recording_id] = Problem(file, 0, "", problem, "whole, readable sound")
-            else:
+            elif info is not None:
                 facts[recording_id] = info
             if (done := len(facts) + len(problems)) % 100 == 0:
                 print(f"recordings: {done} of {len(paths)} inspected", flush=True)
@@ -96,7 +97,7 @@ def joined(
     if path == source:
         return {}, []
     _, rows, problems = read_rows(path, columns)
-    table = {}
+    table: dict[str, dict] = {}
     for row in rows:
         if row.cells[key] in table:
             problems.append(row.problem(key, "each id once"))
@@ -166,8 +167,8 @@ def tables(audited: Audited) -> dict[str, list[dict]]:
     """Return the rows of the four tables: ``recordings``, ``annotations``, ``false_positives``, ``audit``."""
     boxes = [row for items in (audited.annotations, audited.false_positives) for _, row in items]
     extra = sorted({key for row in boxes for key in row if recordings.is_extra_column(key)})
-    side = {key for cells in audited.sites.values() for key in cells if recordings.is_extra_column(key)}
-    side = sorted(side - set(extra))
+    of_sites = {key for cells in audited.sites.values() for key in cells if recordings.is_extra_column(key)}
+    side = sorted(of_sites - set(extra))
 
     def clean(number: int, row: dict) -> dict:
         species_id, site = row["species_id"], audited.sites.get(row["recording_id"], {})

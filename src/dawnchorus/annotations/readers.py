@@ -148,7 +148,7 @@ def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> User
     return UserTable([*CELLS, *extra], read, problems)
 
 
-def _without_waveforms(views: Sequence[Row]) -> list[Row]:
+def _without_waveforms(views: list[Row]) -> list[Row]:
     """Leave out the waveform's rows of a selection that has one of a spectrogram, and no other."""
     others = [row for row in views if not row.cells.get("View", "").lower().startswith("waveform")]
     return others or views[:1]

@@ -40,9 +40,11 @@ def read_annotations(rows: Iterable[Row], shortest_s: float) -> tuple[list[Box],
     Times in seconds, frequencies in Hz (``nan`` where the table has no such column or cell). Returns the good
     annotations with the row that each came from, and the problems of the others.
     """
-    good, problems, seen = [], [], {}
+    good: list[Box] = []
+    problems: list[Problem] = []
+    seen: dict[tuple, Row] = {}
     for row in rows:
-        cells, found = row.cells, []
+        cells, found = row.cells, list[Problem]()
 
         def complain(column, expected, row=row, found=found):
             found.append(row.problem(column, expected))
@@ -103,7 +105,7 @@ def is_extra_column(column: str) -> bool:
 
 def files_by_id(paths: Iterable[str]) -> dict[str, list[str]]:
     """Group the audio files of a folder (posix paths relative to it) by recording id: the path without suffix."""
-    found = {}
+    found: dict[str, list[str]] = {}
     for path in sorted(paths):
         pure = PurePosixPath(path)
         if pure.suffix.lower() in AUDIO_SUFFIXES:

@@ -20,6 +20,7 @@ from dawnchorus.foundation.files import write_whole
 PACKAGE = Path(__file__).parents[1]
 _INCLUDE = re.compile(r"""\{%-?\s*(?:include|import|from|extends)\s+["']([^"']+)["']""")
 NOTHING: Mapping[str, str] = {}
+Found = tuple[bool, bool, list[str]]  # whether a file does anything, whether it is a registry, what it imports
 
 
 class SourceCode:
@@ -32,7 +33,7 @@ class SourceCode:
     def __init__(self, package: Path = PACKAGE, store: Path | None = None):
         self._package, self._store = package, store
         self._templates = {path.name: path for path in package.glob("*/templates/*")}
-        self._known: dict[str, list[str]] = {}
+        self._known: dict[str, Found] = {}
         self._digests: dict[Path, str] = {}
         self._changed = False
         if store:
@@ -97,24 +98,23 @@ class SourceCode:
             self._digests[path] = hashlib.sha256(path.read_bytes()).hexdigest()
         return self._digests[path]
 
-    def _imports(self, path: Path) -> tuple[bool, bool, list[str]]:
+    def _imports(self, path: Path) -> Found:
         """Return whether a file does anything, whether it is a registry, and what it imports."""
         digest = self._digest(path)
         if digest not in self._known:
             text = path.read_text(encoding="utf-8")
-            self._known[digest] = list(
-                _imports_of_module(text, self._package.name, set(self._templates))
-                if path.suffix == ".py"
-                else (True, False, _INCLUDE.findall(text))
-            )
+            if path.suffix == ".py":
+                self._known[digest] = _imports_of_module(text, self._package.name, set(self._templates))
+            else:
+                self._known[digest] = True, False, _INCLUDE.findall(text)
             self._changed = True
-        does_something, is_registry, names = self._known[digest]
-        return does_something, is_registry, names
+        return self._known[digest]
 
 
-def _imports_of_module(text: str, package: str, templates: set[str]) -> tuple[bool, bool, list[str]]:
+def _imports_of_module(text: str, package: str, templates: set[str]) -> Found:
     tree = ast.parse(text)
-    names, is_registry, waiting = set(), False, [tree]
+    names: set[str] = set()
+    is_registry, waiting = False, list[ast.AST]([tree])
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):

@@ -140,12 +140,11 @@ def insects(place: Site, samples: int, sample_rate_hz: int, rng: np.random.Gener
     chosen = rng.choice(len(place.insects), rng.integers(1, 3), replace=False)
     for insect in (place.insects[index] for index in chosen):
         carrier_hz = min(insect.carrier_hz * warmth, 0.4 * sample_rate_hz)
-        band = _noise(
-            samples,
-            sample_rate_hz,
-            rng,
-            lambda f, centre=carrier_hz, width=insect.width_hz: np.exp(-0.5 * ((f - centre) / width) ** 2),
-        )
+
+        def band_of(frequency_hz, centre=carrier_hz, width=insect.width_hz):
+            return np.exp(-0.5 * ((frequency_hz - centre) / width) ** 2)
+
+        band = _noise(samples, sample_rate_hz, rng, band_of)
         pulses = 0.5 + 0.5 * np.sin(2 * np.pi * insect.pulses_hz * warmth * time_s)
         chirp = (insect.chirps_hz * warmth * time_s + rng.uniform()) % 1.0 / insect.sung_share
         sung = np.clip(8 * np.minimum(chirp, 1 - chirp), 0, 1) if insect.sung_share < 0.9 else 1.0
@@ -164,7 +163,7 @@ def background(
     At least one kind is; each lies 0 to 15 dB above the hush of the site.
     """
     draws = {kind: rng.uniform() / place.chances[kind] for kind in KINDS}
-    heard = tuple(kind for kind in KINDS if draws[kind] < 1) or (min(draws, key=draws.get),)
+    heard = tuple(kind for kind in KINDS if draws[kind] < 1) or (min(KINDS, key=lambda kind: draws[kind]),)
     total = hush(place, samples, sample_rate_hz, rng)
     for kind in heard:
         sound = MAKERS[kind](place, samples, sample_rate_hz, rng)

@@ -62,6 +62,30 @@ N_FRAMES = _integer("n_frames", "frames that hold sound; the rest of the row is 
 TIMES = (_number("t_min_s", "start", "s"), _number("t_max_s", "end", "s"))
 BAND = (_number("f_min_hz", "lower edge", "Hz", empty=True), _number("f_max_hz", "upper edge", "Hz", empty=True))
 
+# What a user's table of annotations has, by the names of Kaggle's RFCX set; other formats are read as this.
+RFCX = Table(
+    "train_tp.csv",
+    (
+        RECORDING_ID,
+        SPECIES_ID,
+        _text("songtype_id", "the type of song"),
+        _number("t_min", "start", "s"),
+        _number("f_min", "lower edge", "Hz", empty=True),
+        _number("t_max", "end", "s"),
+        _number("f_max", "upper edge", "Hz", empty=True),
+    ),
+    more="*",
+)
+SIMULATED_RECORDINGS = Table(
+    "recordings.csv",
+    (
+        RECORDING_ID,
+        _text("sha256", "hash of its file"),
+        _text("site", "where it was made"),
+        _text("background", "the kinds of noise in it"),
+    ),
+)
+SPECIES = Table("species.csv", (SPECIES_ID, _text("name", "what people call it")))
 RECORDINGS = Table(
     "recordings.csv",
     (
