@@ -108,7 +108,7 @@ def test_nothing_is_left_of_an_earlier_set_nor_beside_it(tmp_path):
     make(folder, seed=2)
     listed = {f"{row['recording_id']}.flac" for row in table(folder / "recordings.csv")}
     assert {path.name for path in (folder / "train").iterdir()} == listed
-    assert not list((tmp_path / "fresh").iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["simulated"]
 
 
 def test_an_error_midway_keeps_the_earlier_set_and_leaves_nothing_else(tiny, tmp_path, monkeypatch):
