@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from dawnchorus import params
 from dawnchorus.annotations import audit
 from dawnchorus.detection import sounds
+from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import study_steps
 from dawnchorus.workflow import records

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dawnchorus.commands import cli
-from dawnchorus.foundation.progress import ERASE_LINE, Progress
+from dawnchorus.foundation.progress import Progress
 
 # A process of its own finds the package here, whether it is installed or not.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
@@ -79,9 +79,9 @@ def test_a_reader_who_has_seen_enough_is_no_error():
         assert process.stderr.read() == b""
 
 
-def test_a_log_has_a_plain_line_a_step(capsys):
+def test_a_log_has_plain_lines(capsys):
     log = io.StringIO()
-    with Progress("detect", 2, log) as progress:
+    with Progress("detect", 2, log, log_interval_s=0) as progress:
         progress.step("a.wav", 60.0)
         progress.warn("error: b.wav: broken; left out")
         progress.step("b\x1b[2J\n.wav", 0.0)
@@ -89,17 +89,26 @@ def test_a_log_has_a_plain_line_a_step(capsys):
     assert capsys.readouterr().err == "error: b.wav: broken; left out\n"
 
 
+def test_a_log_of_short_work_is_not_filled_with_its_steps():
+    log = io.StringIO()
+    with Progress("detect", 1000, log) as progress:
+        for number in range(1000):
+            progress.step(f"{number}.wav")
+    assert len(log.getvalue().splitlines()) < 10
+
+
 def test_a_terminal_has_one_line_with_the_rate(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", "90")
     terminal = Terminal()
     with Progress("detect", 2, terminal) as progress:
         progress.step("a.wav", 60.0)
         progress.warn("error: b.wav: broken; left out")
         progress.step("long/" * 40 + ".wav", 60.0)
-    first, erased, last = terminal.getvalue().split(ERASE_LINE)[1:]
-    assert first.startswith("detect: 1 of 2, ")
-    assert "s of sound a second" in first
-    assert erased == ""
-    assert last.endswith("\n")
-    assert last.count("\n") == 1
-    assert len(last.strip()) < 60
+    said = terminal.getvalue()
+    assert said.count("\n") == 1
+    assert said.endswith("\n")
+    last = said.rstrip("\n").split("\r")[-1]
+    assert last.startswith("detect: 2 of 2, 00:00 left, ")
+    assert "s of sound a second: long/long" in last
+    assert len(last.strip()) <= 90
+    assert capsys.readouterr().err == "error: b.wav: broken; left out\n"

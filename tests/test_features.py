@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from dawnchorus.features import extraction, shards
+from dawnchorus.features import extraction, kinds, shards, tasks
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.parameters.base import Block
 from dawnchorus.stages import features as stage
 
 ARTICLE = {
@@ -47,6 +48,7 @@ LOG_MEL = {
     "mel_sample_rate_hz": None,
 }
 PCEN = {**LOG_MEL, "kind": "pcen"}
+OF_KIND = {"mfcc": ARTICLE, "log_mel": LOG_MEL, "pcen": PCEN}
 
 
 def sound(seconds=1.3, rate_hz=28_000, seed=0):
@@ -137,14 +139,44 @@ def test_empty_bands_are_counted():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         basis = librosa.filters.mel(sr=22_050, n_fft=255, n_mels=128)
-    assert extraction.empty_bands(28_000, ARTICLE) == (basis.sum(axis=1) == 0).sum() > 0
-    assert extraction.empty_bands(28_000, LOG_MEL) == 0
+    n_empty = (basis.sum(axis=1) == 0).sum()
+    assert n_empty > 0
+    said = extraction.remark(ARTICLE, 28_000)
+    assert said == f"{n_empty} of 128 mel bands are narrower than an FFT bin, so always empty"
+    assert extraction.remark(LOG_MEL, 28_000) is None
+
+
+@pytest.mark.parametrize("name", kinds.names())
+def test_a_kind_has_all_that_the_registry_asks_for(name):
+    kind = kinds.get(name)  # which says what its file lacks
+    assert isinstance(kind.KIND, kinds.Kind), f"{name}: KIND is no Kind"
+    assert issubclass(kind.Params, Block), f"{name}: Params is no Block"
+    keys = kind.Params.model_fields
+    assert all(field.description for field in keys.values()), f"{name}: a key of Params has no meaning"
+    assert set(kind.KIND.inputs) <= set(keys), f"{name}: KIND.inputs names a key that Params lacks"
+    assert name in OF_KIND, f"{name}: no entry in OF_KIND of this test: say what its parameters are on 1.3 s at 28 kHz"
+    kind.Params(**{key: OF_KIND[name][key] for key in keys})
+    assert extraction.extract(sound(), 28_000, OF_KIND[name]).shape[1] == kind.n_features(OF_KIND[name])
+
+
+def test_a_file_that_is_no_kind_is_said_to_lack_what_it_lacks(monkeypatch):
+    monkeypatch.delattr("dawnchorus.features.kinds.pcen.n_features")
+    monkeypatch.delattr("dawnchorus.features.kinds.pcen.KIND")
+    with pytest.raises(InputError, match=r"features\.kind: pcen: its file lacks KIND, n_features; expected KIND"):
+        extraction.extract(sound(), 28_000, PCEN)
+
+
+@pytest.mark.parametrize("made", [np.zeros((40, 3)), np.zeros((143, 40))], ids=["too few frames", "turned"])
+def test_a_kind_that_gives_another_shape_than_it_says_is_told_so(monkeypatch, made):
+    monkeypatch.setattr("dawnchorus.features.kinds.log_mel.frames", lambda *_: made)
+    with pytest.raises(ValueError, match=r"log_mel.frames: shape .*; expected \(n_features, frames\), \(40, 143\)"):
+        extraction.extract(sound(), 28_000, LOG_MEL)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "mel"}, "features.kind: 'mel': expected mfcc, log_mel or pcen"),
+        ({"kind": "mel"}, "features.kind: 'mel': expected one of log_mel, mfcc, pcen"),
         ({"n_mfcc": 200}, "features.n_mfcc: 200: expected at most features.n_mels 128"),
         ({"f_min_hz": 9_000.0, "f_max_hz": 5_000.0}, "features.f_min_hz: 9000: expected less than"),
         ({"f_min_hz": 12_000.0}, "features.f_min_hz: 12000: expected less than half the rate of 22050 Hz"),
@@ -345,7 +377,7 @@ def test_only_what_changed_is_computed(project, capsys, monkeypatch):
     # Parameters and code concern every entry.
     project.params["n_mfcc"] = 20
     assert project.run(capsys) == (len(ids), len(ids), 0, 0)
-    monkeypatch.setattr(shards, "code_version", lambda: "another")
+    monkeypatch.setattr(shards, "code_version", lambda kind: "another")
     assert project.run(capsys) == (len(ids), len(ids), 0, 0)
 
 
@@ -430,7 +462,7 @@ def test_a_failure_leaves_the_old_shard_as_it_was(project, capsys, monkeypatch):
     project.run(capsys)
     before = project.shard(0).read_bytes()
     project.params["n_mfcc"] = 20
-    monkeypatch.setattr(stage, "compute", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(tasks, "computed", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         stage.main(project.arguments(0))
     assert project.shard(0).read_bytes() == before
@@ -456,8 +488,8 @@ def test_sound_changed_after_the_audit_is_refused(project):
 )
 def test_a_path_that_leaves_the_audio_folder_is_refused(path, tmp_path):
     with pytest.raises(InputError, match="expected a relative path inside the audio folder"):
-        stage.inside(tmp_path, path)
-    assert stage.inside(tmp_path, "sub/a b..wav") == tmp_path / "sub" / "a b..wav"
+        tasks.inside(tmp_path, path)
+    assert tasks.inside(tmp_path, "sub/a b..wav") == tmp_path / "sub" / "a b..wav"
 
 
 @pytest.mark.parametrize(
@@ -465,7 +497,7 @@ def test_a_path_that_leaves_the_audio_folder_is_refused(path, tmp_path):
     [
         ("annotations", 1, "x", r"annotations\.csv:2: column t_min_s: 'x': expected a finite number"),
         ("annotations", 2, "nan", r"annotations\.csv:2: column t_max_s: 'nan': expected a finite number"),
-        ("annotations", 0, "nobody", r"annotations\.csv: column recording_id: 'nobody': expected an id that"),
+        ("annotations", 0, "nobody", r"annotations\.csv:2: column recording_id: 'nobody': expected an id that"),
         ("recordings", 3, "", r"recordings\.csv:\d+: column duration_s: '': expected a finite number"),
         ("recordings", 1, "../x.wav", r"'\.\./x\.wav': expected a relative path"),
     ],

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from dawnchorus.features.kinds import log_mel, mfcc
 from dawnchorus.foundation.display_names import display_names
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.report import figure_style, figures
@@ -164,7 +165,7 @@ def draw_classes(labels):
 
 def draw_examples(labels):
     [example] = some_examples(1)
-    return figures.examples([example._replace(label=label) for label in labels], "mfcc", "MFCC")
+    return figures.examples([example._replace(label=label) for label in labels], mfcc.KIND)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ def test_svg_names_every_class(n):
 def test_the_same_input_gives_the_same_bytes(format):
     first, second = (written(figures.confusion(some_counts(4), latin_labels(4)), format) for _ in range(2))
     assert first == second
-    first, second = (written(figures.examples(some_examples(), "mfcc", "MFCC"), format) for _ in range(2))
+    first, second = (written(figures.examples(some_examples(), mfcc.KIND), format) for _ in range(2))
     assert first == second
 
 
@@ -297,15 +298,15 @@ def test_envelope_covers_the_sound():
     assert len(figures.envelope(y[:10], 100, 50)[0]) == 10
 
 
-@pytest.mark.parametrize("kind", ["mfcc", "log_mel"])
+@pytest.mark.parametrize("kind", [mfcc.KIND, log_mel.KIND], ids=["mfcc", "log_mel"])
 def test_examples_have_axes_in_seconds(kind):
-    figure = figures.examples(some_examples(), kind, "dB")
+    figure = figures.examples(some_examples(), kind)
     assert [ax.get_xlim() for ax in figure.axes[:4]] == [(0, 0.3), (0, 0.3), (0, 2.0), (0, 2.0)]
     # Frame t is centred at t * hop_s: 63 frames of 32 ms.
     assert figure.axes[3].images[0].get_extent() == pytest.approx([-0.016, 62.5 * 0.032, -0.5, 19.5])
     assert_apart_and_inside(figure, texts_of(figure))
     quiet = some_examples(1)[0]._replace(y=np.zeros(2400, np.float32), features=np.zeros((10, 1), np.float32))
-    assert written(figures.examples([quiet], kind, "dB"), "png")
+    assert written(figures.examples([quiet], kind), "png")
 
 
 FEATURES = {

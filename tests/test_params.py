@@ -63,7 +63,7 @@ def test_every_network_declares_its_parameters(name):
         ("train.epochs", 2.5, "train.epochs: 2.5: expected integer >= 1"),
         ("train.epochs", "many", 'train.epochs: "many": expected integer'),
         ("train.shuffle", "yes", 'train.shuffle: "yes": expected boolean'),
-        ("features.kind", "spectrum", 'features.kind: "spectrum": expected one of "mfcc", "log_mel", "pcen"'),
+        ("features.kind", "spectrum", 'features.kind: "spectrum": expected one of "log_mel", "mfcc", "pcen"'),
         ("seed", -1, "seed: -1: expected integer >= 0"),
         ("data.audio_dir", "a{b}", 'data.audio_dir: "a{b}": expected string'),
         ("model.name", "resnet", 'model.name: "resnet": expected one of '),

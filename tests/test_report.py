@@ -15,6 +15,7 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix
 
 import report_run
+from dawnchorus.features.kinds import Kind
 from dawnchorus.report import charts, curves, excerpts, media, provenance, report, summary_tables
 
 HOSTILE = ["<script>alert(1)</script>", "a \"b\" 'c' & </script>", "long " * 100, "ضفدع \u202eevil", "🐸\tfrog"]
@@ -288,7 +289,7 @@ def test_pictures_of_silence_and_of_next_to_nothing(y):
 
 
 def test_images_are_webp():
-    pixels = media.mfcc_pixels(np.random.default_rng(0).normal(size=(30, 20)), 120, 4)
+    pixels = media.features_pixels(np.random.default_rng(0).normal(size=(30, 20)), Kind("any"), 120, 76)
     assert pixels.shape == (76, 120, 3)
     image = Image.open(io.BytesIO(media.webp(pixels)))
     assert (image.format, image.size) == ("WEBP", (120, 76))

@@ -283,7 +283,7 @@ def test_shard_of_a_recording_is_its_crc32():
 
 def test_signature_changes_with_everything_it_is_made_of():
     first, second = (0.0, 1.0), (2.0, 3.0)
-    base = ("ab" * 32, only(first, second), PARAMS, "code")
+    base = ("ab" * 32, only(first, second), PARAMS, ["file"], "code")
     others = [
         ("cd" * 32, *base[1:]),
         (base[0], only(first), *base[2:]),
@@ -291,23 +291,38 @@ def test_signature_changes_with_everything_it_is_made_of():
         (base[0], only(first, (2.0, 3.0000001)), *base[2:]),
         (base[0], {**only(first), "context": [second]}, *base[2:]),
         (base[0], {**only(first), "margin": [second]}, *base[2:]),
-        (*base[:2], {**PARAMS, "n_mfcc": 5}, base[3]),
-        (*base[:3], "other code"),
+        (*base[:2], {**PARAMS, "n_mfcc": 5}, *base[3:]),
+        (*base[:3], ["other file"], base[4]),
+        (*base[:4], "other code"),
     ]
     signatures = [shards.signature_of(*parts) for parts in (base, *others)]
     assert len(set(signatures)) == len(signatures)
     reordered = {key: PARAMS[key] for key in reversed(PARAMS)}
-    assert shards.signature_of(*base[:2], reordered, base[3]) == signatures[0]
+    assert shards.signature_of(*base[:2], reordered, *base[3:]) == signatures[0]
 
 
-@pytest.mark.parametrize("module", ["sound/audio", "features/extraction", "features/clips", "features/shards"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "sound/audio",
+        *(
+            f"features/{name}"
+            for name in ("extraction", "clips", "shards", "kinds/__init__", "kinds/_mel", "kinds/mfcc")
+        ),
+    ],
+)
 def test_the_code_that_determines_values_is_part_of_the_signature(tmp_path, module):
     package = Path(shutil.copytree(source_code.PACKAGE, tmp_path / "dawnchorus"))
-    before = SourceCode(package).version_of(*shards.CODE)
-    assert before == shards.code_version()
-    with (package / "report/figures.py").open("a") as file:
-        file.write("x = 1\n")
-    assert SourceCode(package).version_of(*shards.CODE) == before
+
+    def version():
+        return SourceCode(package).version_of(*shards.CODE, chosen={"features.kinds": "mfcc"})
+
+    before = version()
+    assert before == shards.code_version("mfcc") != shards.code_version("pcen")
+    for other in ("report/figures", "features/kinds/pcen"):
+        with (package / f"{other}.py").open("a") as file:
+            file.write("x = 1\n")
+    assert version() == before
     with (package / f"{module}.py").open("a") as file:
         file.write("x = 1\n")
-    assert SourceCode(package).version_of(*shards.CODE) != before
+    assert version() != before

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import yaml
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
 from dawnchorus import networks
+from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import InputError
 
 SIMULATED_DATA = {
@@ -109,8 +111,13 @@ def _contradictions(params: dict) -> Iterator[str]:
             yield "simulate.set: given; expected `simulate: {}`, because data.source is table"
     if data["columns"] and data["format"] in ("rfcx", "audacity"):
         yield f"data.columns: {json.dumps(data['columns'])}: expected {{}}, because data.format is {data['format']}"
-    if features["kind"] == "mfcc" and features["n_mfcc"] > features["n_mels"]:
-        yield f"features.n_mfcc: {features['n_mfcc']}: expected at most features.n_mels {features['n_mels']}"
+    kind = kinds.get(features["kind"])
+    try:
+        kind.Params(**{key: features[key] for key in kind.Params.model_fields})
+    except ValidationError as error:
+        for found in error.errors():
+            said = found["msg"].removeprefix("Value error, ")
+            yield f"features.{found['loc'][0]}: {json.dumps(found['input'])}: {said}"
     rate_hz = features["sample_rate_hz"]
     if rate_hz is not None:
         frame_s = features["n_fft"] / rate_hz
@@ -120,10 +127,12 @@ def _contradictions(params: dict) -> Iterator[str]:
                 f"FFT frame of features.n_fft {features['n_fft']} at {rate_hz} Hz"
             )
     train = params["train"]
-    if train["background_share"] > 0 and (features["kind"] != "log_mel" or features["deltas"]):
+    if train["background_share"] > 0 and (not kind.KIND.powers_in_db or features["deltas"]):
+        able = [name for name in kinds.names() if kinds.get(name).KIND.powers_in_db]
         yield (
             f"train.background_share: {train['background_share']:g}: expected 0 with features.kind "
-            f"{features['kind']} and features.deltas {features['deltas']}: only powers can be added (log_mel, 0)"
+            f"{features['kind']} and features.deltas {features['deltas']}: only powers can be added "
+            f"({', '.join(able)}, 0)"
         )
     if train["early_stopping_patience"] is not None and params["cross_validation"]["validation_fraction"] == 0:
         yield (
@@ -140,6 +149,24 @@ def _contradictions(params: dict) -> Iterator[str]:
             f"split.test_fraction + split.validation_fraction: "
             f"{split['test_fraction'] + split['validation_fraction']:g}: expected < 1, so that rows are left to train"
         )
+
+
+def with_kind(schema: dict, params: dict) -> dict:
+    """Return the schema with the keys of the kind that ``features.kind`` names; each kind declares its own."""
+    block = params.get("features")
+    name = block.get("kind") if isinstance(block, dict) else None
+    common = schema["properties"]["features"]
+    rule = {"enum": kinds.names(), "description": "what a frame holds, a file of src/dawnchorus/features/kinds"}
+    if name not in kinds.names():
+        own = {**common, "additionalProperties": True, "properties": {**common["properties"], "kind": rule}}
+    else:
+        declared = kinds.get(name).Params.model_json_schema()["properties"]
+        own = {
+            **common,
+            "required": [*common["required"], *declared],
+            "properties": {**common["properties"], "kind": rule, **declared},
+        }
+    return {**schema, "properties": {**schema["properties"], "features": own}}
 
 
 def with_network(schema: dict, params: dict) -> dict:
@@ -164,7 +191,7 @@ def check_config(config: dict, path: str | os.PathLike, schema_path: str | os.Pa
     with open(schema_path, encoding="utf-8") as file:
         schema = yaml.safe_load(file)
     params = load(path)
-    validate(params, with_network(schema, params), str(path))
+    validate(params, with_kind(with_network(schema, params), params), str(path))
     if config != params:
         keys = sorted(key for key in {*config, *params} if config.get(key) != params.get(key))
         raise InputError(

@@ -129,7 +129,7 @@ def closure(module: Path, source: Path) -> set[Path]:
             for name in names:
                 base = source.joinpath(*name.split("."))
                 waiting += [p for p in (base.with_suffix(".py"), base / "__init__.py") if p.exists()]
-    return {path for path in found if path.name != "__init__.py" or path.parent.name == "networks"}
+    return {path for path in found if path.name != "__init__.py" or path.parent.name in ("networks", "kinds")}
 
 
 TEMPLATES = {
@@ -143,14 +143,16 @@ def test_the_code_of_a_rule_is_what_its_stage_imports(rules, stage):
     project, by_name = rules
     source = project.path / "src"
     wanted = closure(source / f"dawnchorus/stages/{REPEATED.get(stage, stage)}.py", source)
-    # The network is imported by name; what any network is built from is listed whichever it is.
-    networks = source / "dawnchorus/networks"
-    if networks / "__init__.py" in wanted:
-        of_networks = set(networks.glob("[a-z]*.py"))
-        for network in of_networks:
-            wanted |= closure(network, source) - of_networks
-        name = "article" if stage == "study_model" else project.params()["model"]["name"]
-        wanted.add(networks / f"{name}.py")
+    # Network and kind of features are imported by name; what any of them is built from is listed whichever it is.
+    params = project.params()
+    network = "article" if stage == "study_model" else params["model"]["name"]
+    for registry, name in (("networks", network), ("features/kinds", params["features"]["kind"])):
+        folder = source / "dawnchorus" / registry
+        if folder / "__init__.py" in wanted:
+            members = set(folder.glob("[a-z]*.py"))
+            for member in members:
+                wanted |= closure(member, source) - members
+            wanted.add(folder / f"{name}.py")
     wanted |= {source / "dawnchorus/report/templates" / name for name in TEMPLATES.get(stage, ())}
     listed = {project.path / str(path) for path in by_name[stage].input.code}
     assert listed == wanted

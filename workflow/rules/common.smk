@@ -10,7 +10,7 @@ def block(*names, **others):
 
 def code(stage, network=None):
     """Return the source files that a stage runs, found by following its imports."""
-    chosen = {"networks": network or config["model"]["name"]}
+    chosen = {"networks": network or config["model"]["name"], "features.kinds": config["features"]["kind"]}
     return [os.path.relpath(path, workflow.basedir) for path in SOURCE_CODE.needed_by(f"stages.{stage}", chosen=chosen)]
 
 
@@ -33,6 +33,9 @@ shell.prefix('set -euo pipefail; export PYTHONPATH="$PWD/src"; ')
 
 STARTED_S = time.time()
 SOURCE_CODE = source_code.SourceCode(Path(workflow.basedir) / "src/dawnchorus", records.IMPORTS)
+
+# What the kind of features reads besides sound; most kinds nothing.
+KIND_FILES = kinds.input_files(config["features"])
 
 # How many jobs the recordings are dealt to.
 SHARDS = range(8)

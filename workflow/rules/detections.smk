@@ -12,6 +12,7 @@ rule window_scores:
     """Score the windows of each recording of a shard."""
     input:
         model="models/model.keras",
+        kind_files=KIND_FILES,
         code=code("window_scores"),
     output:
         update("data/detections/shard-{shard}.parquet"),

@@ -1,6 +1,7 @@
 # features: the per-recording extraction, one job a shard
 #
-# needs  recordings.csv, annotations.csv and false_positives.csv, the audio, the block `features`
+# needs  recordings.csv, annotations.csv and false_positives.csv, the audio, the block `features`,
+#        and the file that the kind of features reads, if any
 # makes  data/features/shard-N.zip: the frames of every clip of the recordings whose id hashes to N,
 #        data/features/negatives-N.zip: those of the boxes that were checked not to hold their species
 #
@@ -14,6 +15,7 @@ rule features:
         recordings="data/recordings/recordings.csv",
         annotations="data/recordings/annotations.csv",
         false_positives="data/recordings/false_positives.csv",
+        kind_files=KIND_FILES,
         code=code("features"),
     output:
         shard=update("data/features/shard-{shard}.zip"),

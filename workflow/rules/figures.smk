@@ -14,6 +14,7 @@ rule figures:
         classes="data/dataset/classes.csv",
         annotations="data/recordings/annotations.csv",
         recordings="data/recordings/recordings.csv",
+        kind_files=KIND_FILES,
         code=code("figures"),
     output:
         expand(

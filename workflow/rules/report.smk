@@ -22,6 +22,7 @@ rule report:
         annotations="data/recordings/annotations.csv",
         recordings="data/recordings/recordings.csv",
         audit="data/recordings/audit.csv",
+        kind_files=KIND_FILES,
         code=code("report"),
     output:
         "reports/report.html",

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median_low
 
 from dawnchorus.foundation.errors import InputError
-
-Span = tuple[float, float]
+from dawnchorus.sound.spans import Span
 
 
 def spans(annotations: Sequence[Span], duration_s: float, params: dict) -> list[Span]:

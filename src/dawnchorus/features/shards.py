@@ -26,11 +26,12 @@ from typing import TYPE_CHECKING
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.foundation.source_code import SourceCode
+from dawnchorus.sound.spans import Span
 
 if TYPE_CHECKING:
     import numpy as np
 
-Span = tuple[float, float]
+
 Clip = tuple[float, float, int, int]
 
 FORMAT = "dawnchorus features 3"
@@ -50,14 +51,21 @@ def shard_of(recording_id: str, n_shards: int) -> int:
     return zlib.crc32(recording_id.encode()) % n_shards
 
 
-def code_version() -> str:
-    """Return one hash of the source that determines what is in a shard."""
-    return SourceCode().version_of(*CODE)
+def code_version(kind: str) -> str:
+    """Return one hash of the source that determines what is in a shard of a kind of features."""
+    return SourceCode().version_of(*CODE, chosen={"features.kinds": kind})
 
 
-def signature_of(audio_sha256: str, clips_s: Mapping[str, Sequence[Span]], params: dict, code: str) -> str:
-    """Return one hash of all that a recording's features depend on: content, clips of each kind, block, code."""
-    parts = [audio_sha256, {kind: list(map(list, spans)) for kind, spans in clips_s.items()}, params, code]
+def signature_of(
+    audio_sha256: str, clips_s: Mapping[str, Sequence[Span]], params: dict, files: Sequence[str], code: str
+) -> str:
+    """Return one hash of all that a recording's features depend on.
+
+    That is its content, its clips of each kind, the block ``features``, the content of the ``files`` that the kind of
+    features reads (see :func:`dawnchorus.features.kinds.input_hashes`), and the code.
+    """
+    clips = {kind: list(map(list, spans)) for kind, spans in clips_s.items()}
+    parts = [audio_sha256, clips, params, list(files), code]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -95,6 +103,9 @@ class Shard:
     def recording_ids(self) -> list[str]:
         """The recordings in the shard, sorted."""
         return sorted(self._recordings)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.recording_ids)
 
     def signature(self, recording_id: str) -> str | None:
         """Return the signature of a recording's entry, None when the shard has no such recording."""

@@ -1,52 +1,59 @@
-"""How far long work is: one line that is renewed in a terminal, plain lines in a log."""
+"""How far long work is: one line that is renewed in a terminal, plain lines now and then in a log."""
+
+from __future__ import annotations
 
 import shutil
 import sys
 import time
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from dawnchorus.foundation.display_names import printable
 
-ERASE_LINE = "\r\x1b[K"
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class Progress:
-    """Reports steps of a work on sound; ``total`` is the number of steps, ``name`` begins every line.
+    """Reports steps of a work; ``total`` is the number of steps, ``name`` begins every line. Used as a context.
 
-    Used as a context: at its end the terminal's cursor stands on a line of its own.
+    In a log a line appears when ``log_interval_s`` have passed since the one before: short work leaves none.
     """
 
-    def __init__(self, name: str, total: int, out: TextIO | None = None):
+    def __init__(self, name: str, total: int, out: TextIO | None = None, log_interval_s: float = 10.0):
         self._name, self._total, self._out = name, total, out or sys.stdout
-        self._in_place = self._out.isatty()
-        self._started_s, self._done, self._sound_s = time.monotonic(), 0, 0.0
+        self._log_interval_s, self._reported_s = log_interval_s, time.monotonic()
+        self._done, self._sound_s = 0, 0.0
+        self._bar = _bar(name, total, self._out) if self._out.isatty() else None
 
-    def step(self, what: str, sound_s: float) -> None:
+    def step(self, what: str, sound_s: float = 0.0) -> None:
         """Say that one step is done: ``what`` it was, and how much sound it went through (s)."""
         self._done += 1
         self._sound_s += sound_s
-        counted = f"{self._name}: {self._done} of {self._total}"
-        if not self._in_place:
-            print(f"{counted}: {printable(what)}", file=self._out, flush=True)
-            return
-        passed_s = max(time.monotonic() - self._started_s, 1e-3)
-        left_s = passed_s / self._done * (self._total - self._done)
-        speed = f"{self._sound_s / passed_s:.0f} s of sound a second"
-        left = f"{left_s:.0f} s" if left_s < 100 else f"{left_s / 60:.0f} min"
-        line = f"{counted}, {speed}, {left} left: {printable(what)}"
-        self._out.write(ERASE_LINE + line[: shutil.get_terminal_size().columns - 1])
-        self._out.flush()
+        if self._bar is not None:
+            speed = self._sound_s / max(self._bar.format_dict["elapsed"], 1e-3)
+            said = f"{speed:.0f} s of sound a second: " if self._sound_s else ""
+            self._bar.set_postfix_str(said + printable(what), refresh=False)
+            self._bar.update()
+        elif time.monotonic() - self._reported_s >= self._log_interval_s:
+            self._reported_s = time.monotonic()
+            print(f"{self._name}: {self._done} of {self._total}: {printable(what)}", file=self._out, flush=True)
 
     def warn(self, text: str) -> None:
         """Print a line to the error stream that stays, above the line that is renewed."""
-        if self._in_place:
-            self._out.write(ERASE_LINE)
-            self._out.flush()
+        if self._bar is not None:
+            self._bar.clear()
         print(text, file=sys.stderr, flush=True)
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._in_place and self._done:
-            print(file=self._out, flush=True)
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _bar(name: str, total: int, out: TextIO) -> tqdm:
+    from tqdm import tqdm
+
+    form = "{desc}: {n_fmt} of {total_fmt}, {remaining} left{postfix}"
+    return tqdm(desc=name, total=total, file=out, ncols=shutil.get_terminal_size().columns - 1, bar_format=form)

@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dawnchorus.features import extraction
+from dawnchorus.features import extraction, kinds
 from dawnchorus.report import media, report
 from dawnchorus.sound import audio
 
-CLIP_IMAGE, EXAMPLE_IMAGE = (260, 96), (300, 110)
-MFCC_ROW_HEIGHT = 4
+CLIP_IMAGE, EXAMPLE_IMAGE, FEATURES_IMAGE = (260, 96), (300, 110), (300, 76)
 NOT_CLOSER = 0.98  # to the opposite edge: a box keeps a visible width
 
 
@@ -78,17 +77,17 @@ def picture_of(y: np.ndarray, rate_hz: int, size: tuple[int, int]) -> str:
     return media.data_uri(media.webp(pixels), "image/webp")
 
 
-def mfcc_of(recording: dict, span_s: tuple[float, float], audio_dir: Path, params: dict) -> str | None:
-    """Return a picture of the MFCC of a span under the block ``features``; None where it allows no MFCC.
+def features_of(recording: dict, span_s: tuple[float, float], audio_dir: Path, params: dict) -> str | None:
+    """Return a picture of the features of a span under the block ``features``; None of one that is too short.
 
     Without deltas, and not flattened by the clip's own statistics.
     """
-    block = {**params, "kind": "mfcc", "deltas": 0}
     rate_hz = params["sample_rate_hz"] or recording["sample_rate_hz"]
     y = audio.read_cut(audio_dir / recording["path"], span_s, rate_hz)
-    if len(y) < params["n_fft"] or params["n_mfcc"] > params["n_mels"]:
+    if len(y) < params["n_fft"]:
         return None
-    pixels = media.mfcc_pixels(extraction.extract(y, rate_hz, block), EXAMPLE_IMAGE[0], MFCC_ROW_HEIGHT)
+    made = extraction.extract(y, rate_hz, {**params, "deltas": 0})
+    pixels = media.features_pixels(made, kinds.get(params["kind"]).KIND, *FEATURES_IMAGE)
     return media.data_uri(media.webp(pixels), "image/webp")
 
 
@@ -115,10 +114,10 @@ def embedded(
 
 
 def species_examples(rows: pd.DataFrame, n_classes: int, recordings: dict, audio_dir: Path, params: dict) -> list[dict]:
-    """Return waveform, spectrogram, MFCC and sound of one clip of each class that has any, in class order."""
+    """Return waveform, spectrogram, features and sound of one clip of each class that has any, in class order."""
     chosen = [position for position in report.example_positions(rows, n_classes) if position is not None]
     records = rows.iloc[chosen].to_dict("records")
-    examples = []
+    examples, kind = [], kinds.get(params["features"]["kind"]).KIND
     for place, y, where in excerpts(records, recordings, audio_dir, params["report"]):
         row, rate_hz = records[place], where.pop("rate_hz")
         span_s = (where["start_s"], where["end_s"])
@@ -131,8 +130,9 @@ def species_examples(rows: pd.DataFrame, n_classes: int, recordings: dict, audio
                 "clip_end_s": row["t_max_s"],
                 "wave": media.waveform_path(y, 300, 60),
                 "image": picture_of(y, rate_hz, EXAMPLE_IMAGE),
-                "mfcc": mfcc_of(recordings[row["recording_id"]], span_s, audio_dir, params["features"]),
-                "n_mfcc": params["features"]["n_mfcc"],
+                "features": features_of(recordings[row["recording_id"]], span_s, audio_dir, params["features"]),
+                "features_name": kind.name,
+                "features_caption": f"{kind.quantity}, the lowest {kind.axis} at the bottom",
                 "sound": sound_of(y, rate_hz),
             }
         )

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from dawnchorus.features.kinds import Kind
 from dawnchorus.report.figure_style import COLOURS, DPI, FAINT, INK, axes_in, styled, width_in
 
 
@@ -195,13 +196,12 @@ def envelope(y: np.ndarray, sample_rate_hz: float, bins: int) -> tuple[np.ndarra
 
 
 @styled()
-def examples(clips: Sequence[Example], kind: str, quantity: str) -> Figure:
+def examples(clips: Sequence[Example], kind: Kind) -> Figure:
     """Draw waveform and features of each clip, one row a clip; the annotation is marked if it is only a part.
 
-    ``kind`` is ``features.kind``; ``quantity`` names what the colours show. MFCC colours are symmetric around
-    0 and leave out coefficient 0, which is the level of the sound and would drown the others.
+    ``kind`` says what the features are. Colours are symmetric around 0 where it is signed, and features that are only
+    the level of the sound have no part in their limits: they would drown the others.
     """
-    mfcc = kind == "mfcc"
     figure = Figure(figsize=(10, 0.5 + 1.55 * len(clips)), dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(h_pad=0.05, w_pad=0.06, hspace=0.04)
     grid = figure.subplots(len(clips), 2, squeeze=False, width_ratios=(1, 1.25))
@@ -213,7 +213,8 @@ def examples(clips: Sequence[Example], kind: str, quantity: str) -> Figure:
         left.yaxis.set_major_locator(MaxNLocator(nbins=3, symmetric=True))
         left.set_title(clip.label, fontweight="bold")
 
-        shown = np.abs(clip.features[:, 1:]) if mfcc and clip.features.shape[1] > 1 else clip.features
+        shown = kind.without_level(clip.features)
+        shown = np.abs(shown) if kind.signed else shown
         low_limit, high_limit = np.percentile(shown, (2, 99))
         high_limit = max(high_limit, low_limit + 1e-6)
         n_frames, n_features = clip.features.shape
@@ -222,15 +223,15 @@ def examples(clips: Sequence[Example], kind: str, quantity: str) -> Figure:
             origin="lower",
             aspect="auto",
             interpolation="none",
-            cmap="RdBu_r" if mfcc else "magma",
-            vmin=-high_limit if mfcc else low_limit,
+            cmap="RdBu_r" if kind.signed else "magma",
+            vmin=-high_limit if kind.signed else low_limit,
             vmax=high_limit,
             extent=(-clip.hop_s / 2, (n_frames - 0.5) * clip.hop_s, -0.5, n_features - 0.5),
         )
-        right.set_ylabel("coefficient" if mfcc else "mel band")
+        right.set_ylabel(kind.axis)
         right.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
         right.set_title(clip.caption, fontsize=8.5, color=FAINT)
-        figure.colorbar(image, ax=right, pad=0.015, extend="both", label=quantity)
+        figure.colorbar(image, ax=right, pad=0.015, extend="both", label=kind.quantity)
         for ax in (left, right):
             ax.set_xlim(0, len(clip.y) / clip.sample_rate_hz)
         if clip.annotation_s:

@@ -8,6 +8,8 @@ import io
 
 import numpy as np
 
+from dawnchorus.features.kinds import Kind
+
 # The rates that MPEG audio layer III has; every browser plays it, Safari before 18.4 no Ogg.
 MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 # libsndfile's scale from 0 (large) to 1 (small): about 32 kbit/s, enough to hear what an animal does.
@@ -80,16 +82,19 @@ def spectrogram_pixels(y: np.ndarray, sample_rate_hz: int, width: int, height: i
     return shades(db, min(floor_db, -20.0), 0.0, colour_map("magma"))
 
 
-def mfcc_pixels(mfcc: np.ndarray, width: int, row_height: int) -> np.ndarray:
-    """Return MFCC (frames, coefficients) as colours, symmetric around 0, the lowest at the bottom.
+def features_pixels(features: np.ndarray, kind: Kind, width: int, height: int) -> np.ndarray:
+    """Return features (frames, n_features) as colours (height, width, 3), the first feature at the bottom.
 
-    Coefficient 0 is left out: it is the level of the sound and would drown the others.
+    Those that are only the level of the sound are left out: they would drown the others.
     """
-    shown = mfcc[:, 1:] if mfcc.shape[1] > 1 else mfcc
+    shown = kind.without_level(features)
     columns = np.linspace(0, len(shown) - 1, width).round().astype(int)
-    limit = float(np.percentile(np.abs(shown), 99)) or 1.0
-    picture = np.repeat(shown[columns].T[::-1], row_height, axis=0)
-    return shades(picture, -limit, limit, colour_map("RdBu_r"))
+    rows = np.linspace(shown.shape[1] - 1, 0, height).round().astype(int)
+    picture = shown[columns].T[rows]
+    if kind.signed:
+        limit = float(np.percentile(np.abs(shown), 99)) or 1.0
+        return shades(picture, -limit, limit, colour_map("RdBu_r"))
+    return shades(picture, *np.percentile(shown, (2, 99)), colour_map("magma"))
 
 
 def webp(pixels: np.ndarray) -> bytes:

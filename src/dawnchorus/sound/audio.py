@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.sound.spans import Span
 
 if TYPE_CHECKING:
     import numpy as np
     import soundfile
 
-Span = tuple[float, float]
 
 BLOCK_SAMPLES = 65_536  # decoded at a time, which bounds the memory
 MARGIN_SAMPLES = 1_024  # of the slower rate; the resampler's filter reaches less than 100 to either side

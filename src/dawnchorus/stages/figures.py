@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dawnchorus.features import clips, extraction
+from dawnchorus.features import clips, extraction, kinds
 from dawnchorus.foundation.display_names import display_names
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import write_whole
@@ -74,12 +74,6 @@ def read_examples(
     return examples
 
 
-def quantity(params: dict) -> str:
-    """Return what the values of the block ``features`` are, for the scale of their colours."""
-    name = {"mfcc": "MFCC", "log_mel": "log-mel", "pcen": "PCEN"}[params["kind"]]
-    return f"{name} (dB)" if params["kind"] == "log_mel" else name
-
-
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--history", type=Path, required=True, help="history.csv of the training")
@@ -113,8 +107,7 @@ def main(argv: list[str] | None = None) -> None:
         "confusion": figures.confusion(read_confusion(args.confusion, ids), labels),
         "examples": figures.examples(
             read_examples(rows, recordings, labels, args.audio_dir, args.params),
-            args.params["features"]["kind"],
-            quantity(args.params["features"]),
+            kinds.get(args.params["features"]["kind"]).KIND,
         ),
         "classes": figures.classes(figures.class_counts(rows, len(ids)), labels),
     }

@@ -16,17 +16,20 @@ from pathlib import Path
 
 import yaml
 
+from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.workflow import records
 
 ROOT = Path(__file__).parents[3]
 SIMULATE = Path("workflow/simulate/dvc.yaml")
-# The parameters whose value is a path that a rule reads.
-PATHS = tuple(
+# The parameters whose value is a path that a rule reads; the kind of features may have more.
+DATA_PATHS = tuple(
     f"data.{key}" for key in ("annotations", "false_positives", "recordings_table", "species_table", "audio_dir")
 )
 AUDIO = "data.audio_dir"
+# The parameter that chooses a file of each registry.
+CHOICES = {"src/dawnchorus/networks": "model.name", "src/dawnchorus/features/kinds": "features.kind"}
 HEAD = """\
 # Written by `make dvc.yaml` from the Snakefile, up to `plots`. Each stage runs the Snakemake rule of its name, and
 # versions every product together with Snakemake's record of how it was made (.snakemake/metadata/<base64 of its path>):
@@ -76,10 +79,15 @@ def opened(snakefile: Path, folder: Path) -> Iterator:
         os.chdir(before)
 
 
+def paths_of(params: dict) -> tuple[str, ...]:
+    """Return the names of the parameters whose value is a path that a rule reads."""
+    return *DATA_PATHS, *(f"features.{key}" for key in kinds.get(params["features"]["kind"]).KIND.inputs)
+
+
 def placeholders(params: dict) -> dict:
     """Return the parameters with each path replaced by the name of its key, so that it is recognised in a rule."""
     changed = {name: dict(block) if isinstance(block, dict) else block for name, block in params.items()}
-    for path in PATHS:
+    for path in paths_of(params):
         block, key = path.split(".")
         changed[block][key] = path
     changed["data"]["source"], changed["simulate"] = "table", {}
@@ -95,14 +103,19 @@ def products_of(rule, shards: range) -> list[str]:
 def stage_of(rule, params: dict, shards: range) -> dict:
     """Return the DVC stage of a rule: desc, cmd, deps, params, outs and metrics."""
     given = dict(rule.params.items())
-    network = f"src/dawnchorus/networks/{params['model']['name']}.py"
+    chosen = {
+        f"{folder}/{params[block][key]}.py": f"{folder}/${{{block}.{key}}}.py"
+        for folder, (block, key) in ((folder, name.split(".")) for folder, name in CHOICES.items())
+    }
+    named_paths = paths_of(params)
     deps = [str(path) for path in rule.input]
     blocks = (json.loads(value) for value in given.values() if str(value).startswith("{"))
     names = [name for block in blocks for name in _names(block, params)]
-    names += [path for path in PATHS if path in given.values() and "data" not in names]
+    names += [path for path in named_paths if path in given.values() and "data" not in names]
     # A rule that hashes recordings opens them too.
-    paths = [path for path in PATHS if path in (*given.values(), *deps) or (path, "audio" in given) == (AUDIO, True)]
-    fixed = [dep for dep in deps if dep not in PATHS]
+    read = (*given.values(), *deps)
+    paths = [path for path in named_paths if path in read or (path, "audio" in given) == (AUDIO, True)]
+    fixed = [dep for dep in deps if dep not in named_paths]
     outs = [path for product in products_of(rule, shards) for path in (product, str(records.record_path(product)))]
     # An output of this name is what `dvc metrics diff` compares.
     metrics = [str(path) for name, path in rule.output.items() if name == "metrics"]
@@ -111,7 +124,7 @@ def stage_of(rule, params: dict, shards: range) -> dict:
         "cmd": f"snakemake --cores all --allowed-rules {rule.name} -- {' '.join(products_of(rule, shards))}",
         "deps": [
             *(f"${{{path}}}" for path in paths),
-            *("src/dawnchorus/networks/${model.name}.py" if dep == network else dep for dep in fixed),
+            *(chosen.get(dep, dep) for dep in fixed),
         ],
         "params": list(dict.fromkeys(names)),
         "outs": [path for path in outs if path not in metrics],

@@ -1,0 +1,100 @@
+"""A file of many entries that is made anew from its old self: what still holds is kept, the rest is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from dawnchorus.foundation.errors import InputError
+
+Item = TypeVar("Item")
+
+
+class Reader(Protocol):
+    """A file open for reading, a context manager."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of its entries."""
+
+    def signature(self, name: str) -> str | None:
+        """Return what an entry was known by when it was made, None when there is no such entry."""
+
+
+class Writer(Protocol):
+    """A file being written, whole or not at all."""
+
+    def copy(self, name: str, old: Reader) -> None:
+        """Add an entry as it is in another file; a damaged one raises :class:`InputError`, and nothing is added."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was done: how many entries were computed and kept, and the names of those that are gone."""
+
+    n_computed: int
+    n_kept: int
+    dropped: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.n_computed} computed, {self.n_kept} kept, {len(self.dropped)} dropped"
+
+
+def update(
+    path: Path,
+    wanted: Sequence[tuple[str, Item]],
+    signature_of: Callable[[Item], str],
+    opened: Callable[[Path], AbstractContextManager[Reader]],
+    written: Callable[[Path], AbstractContextManager[Writer]],
+    compute: Callable[[Item, str, Writer], None],
+    say: Callable[[str], None],
+    step: Callable[[Item], None] = lambda item: None,
+) -> Done:
+    """Make ``path`` hold exactly the wanted entries, in their order.
+
+    Args:
+        wanted: (name, item) of each entry.
+        signature_of: one hash of all that the entry of an item depends on.
+        opened, written: open the old file and the new one; an old one that is unusable raises :class:`InputError`,
+            which only costs the work of making it again.
+        compute: makes the entry of an item and adds it to the new file, under a signature.
+        say: takes a line about what is wrong with the old file.
+        step: called when an entry is done.
+    """
+    n_computed = 0
+    with ExitStack() as stack:
+        old = _old(path, opened, say)
+        if old:
+            stack.enter_context(old)
+        writer = stack.enter_context(written(path))
+        for name, item in wanted:
+            signature = signature_of(item)
+            if not _kept(name, signature, old, writer, say):
+                compute(item, signature, writer)
+                n_computed += 1
+            step(item)
+        gone = set(old) - {name for name, _ in wanted} if old else ()
+    return Done(n_computed, len(wanted) - n_computed, tuple(sorted(gone)))
+
+
+def _old(path: Path, opened: Callable[[Path], Reader], say: Callable[[str], None]) -> Reader | None:
+    if not path.exists():
+        return None
+    try:
+        return opened(path)
+    except InputError as error:
+        say(f"{error}; starting anew")
+        return None
+
+
+def _kept(name: str, signature: str, old: Reader | None, writer: Writer, say: Callable[[str], None]) -> bool:
+    if old is None or old.signature(name) != signature:
+        return False
+    try:
+        writer.copy(name, old)
+    except InputError as error:
+        say(f"{error}; making {name} again")
+        return False
+    return True

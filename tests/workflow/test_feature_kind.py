@@ -1,0 +1,115 @@
+"""A kind of features that somebody adds in one file goes all the way to the report, whatever it reads."""
+
+import numpy as np
+import yaml
+from project import Project, rules_of
+
+SPECTRAL_CONTRAST = '''"""Spectral contrast: how far peaks stand out of valleys, octave by octave."""
+
+from dawnchorus.features.kinds import Kind
+from dawnchorus.parameters.base import Block, value
+
+KIND = Kind("spectral contrast", "dB", "octave")
+
+
+class Params(Block):
+    """The octaves."""
+
+    n_octaves: int = value(4, "octaves above the lowest one", ge=1, le=10)
+    lowest_hz: float = value(200.0, "upper edge of the lowest octave", gt=0)
+
+
+def n_features(params):
+    return params["n_octaves"] + 1
+
+
+def frames(y, sample_rate_hz, params):
+    import librosa
+
+    return librosa.feature.spectral_contrast(
+        y=y,
+        sr=sample_rate_hz,
+        n_fft=params["n_fft"],
+        hop_length=params["hop_length"],
+        n_bands=params["n_octaves"],
+        fmin=params["lowest_hz"],
+    )
+'''
+
+PROJECTION = '''"""The power spectrum through a matrix of the user's own."""
+
+from dawnchorus.features.kinds import Kind
+from dawnchorus.parameters.base import Block, value
+
+KIND = Kind("projection", inputs=("matrix",))
+
+
+class Params(Block):
+    """The matrix."""
+
+    matrix: str = value(..., "path of an .npy file, (n_features, 1 + n_fft // 2)")
+    n_rows: int = value(3, "rows of the matrix", ge=1)
+
+
+def n_features(params):
+    return params["n_rows"]
+
+
+def frames(y, sample_rate_hz, params):
+    import librosa
+    import numpy as np
+
+    spectrum = np.abs(librosa.stft(y, n_fft=params["n_fft"], hop_length=params["hop_length"]))
+    return np.load(params["matrix"]) @ np.log1p(spectrum)
+'''
+MEL_KEYS = ("n_mels", "f_min_hz", "f_max_hz", "mel_sample_rate_hz")
+
+
+def project_with(path, name, text, **own) -> Project:
+    """Return a project whose features are of a kind that stands in one new file."""
+    project = Project.create(path, dvc=False)
+    (project.path / f"src/dawnchorus/features/kinds/{name}.py").write_text(text)
+    params = project.params()
+    common = {key: value for key, value in params["features"].items() if key not in MEL_KEYS}
+    project.write_params({**params, "features": {**common, "kind": name, **own}})
+    return project
+
+
+def test_spectral_contrast_in_one_file_goes_to_the_report(tmp_path):
+    project = project_with(
+        tmp_path / "project", "spectral_contrast", SPECTRAL_CONTRAST, n_octaves=4, lowest_hz=200.0, deltas=1
+    )
+    project.run("snakemake", "--cores", "2")
+    assert np.load(project.path / "data/dataset/x.npy").shape[2] == 2 * 5
+    svg = (project.path / "reports/figures/examples.svg").read_text(encoding="utf-8")
+    assert "spectral contrast (dB)" in svg
+    assert "octave" in svg
+    page = (project.path / "reports/report.html").read_text(encoding="utf-8")
+    assert "spectral contrast (dB), the lowest octave at the bottom" in page
+    assert 'alt="spectral contrast of' in page
+    wrong = project.path / "params.yaml"
+    wrong.write_text(wrong.read_text().replace("n_octaves: 4", "n_octaves: 40"))
+    assert "features.n_octaves: 40: expected " in project.run("snakemake", "-n", check=False).stdout
+
+
+def test_a_file_that_a_kind_reads_is_an_input_a_dependency_and_part_of_the_signature(tmp_path):
+    project = project_with(tmp_path / "project", "projection", PROJECTION, matrix="raw/matrix.npy", n_rows=3)
+    matrix = project.path / "raw/matrix.npy"
+    np.save(matrix, np.eye(3, 129))
+    shard = "data/features/shard-0.zip"
+    command = ("snakemake", "--cores", "2", "--", shard)
+    first = project.run(*command).stdout
+    assert "3 computed, 0 kept" in first
+    assert rules_of(project.run(*command).stdout) == {}
+    np.save(matrix, np.eye(3, 129) * 2)
+    again = project.run(*command).stdout
+    assert rules_of(again) == {"features": 1}
+    assert "3 computed, 0 kept" in again
+    project.run("env", "PYTHONPATH=src", "python", "-m", "dawnchorus.workflow.dvc_file")
+    stages = yaml.safe_load((project.path / "dvc.yaml").read_text())["stages"]
+    for stage in ("features", "figures", "report"):
+        assert "${features.matrix}" in stages[stage]["deps"]
+        assert "src/dawnchorus/features/kinds/${features.kind}.py" in stages[stage]["deps"]
+    assert not any("matrix" in str(stages[stage]["deps"]) for stage in ("dataset", "model", "evaluation"))
+    matrix.unlink()
+    assert "matrix.npy" in project.run(*command, check=False).stdout
