@@ -99,7 +99,7 @@ def speed(path: Path, model_path: Path, params: dict, minutes: float) -> dict:
     plan = windows.plan(recipe.features, recipe.frames, rate_hz, None, None)
     native_hz, n_native = decoding.measure(path)
     n_samples = decoding.resampled_length(n_native, native_hz, rate_hz)
-    cuts = list(windows.cut(decoding.decoded(path, "mix", rate_hz), plan.spans(n_samples), n_samples))
+    cuts = list(windows.cut(decoding.decoded(path, "mix", rate_hz), plan.ranges(n_samples), n_samples))
     x = np.stack([recipe.prepared(y, rate_hz) for y in cuts])
     batches = [x[start : start + block["batch_size"]] for start in range(0, len(x), block["batch_size"])]
     consume(model.predict_on_batch(batch) for batch in batches)  # the first call of a shape compiles it

@@ -5,6 +5,10 @@ import csv
 import json
 import re
 import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +18,8 @@ import soundfile
 
 from dawnchorus.annotations import readers
 from dawnchorus.commands import detect
-from dawnchorus.detection import detections, score_store, scoring, sounds
+from dawnchorus.detection import score_store, scoring, sounds
+from dawnchorus.features import extraction
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import model_file
 from dawnchorus.stages import detections as gather
@@ -27,6 +32,7 @@ PARAMS = {
     "smoothing_windows": 1, "merge_gap_s": 0.0, "on_bad_recording": "quarantine", "sample_submission": None,
     "page_events": 2, "pictures": 1,
 }  # fmt: skip
+SPECIES = ("s0", "s1", "s2")
 ODD_NAME = "<script>alert(1)</script> & 'co'"
 
 
@@ -71,11 +77,15 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def score_shard(model_dir, params=PARAMS, shard=0, shards=1):
-    window_scores.main(
-        ["--model", str(model_dir / "model.keras"), "--shard", str(shard), "--shards", str(shards), "--threads", "2",
-         "--params", json.dumps({"detections": params}), "--output", f"data/shard-{shard}.parquet"]
-    )  # fmt: skip
+def arguments_of_scores(model_dir, params=PARAMS, shard=0, shards=1):
+    return [
+        *("--model", str(model_dir / "model.keras"), "--shard", str(shard), "--shards", str(shards), "--threads", "2"),
+        *("--params", json.dumps({"detections": params}), "--output", f"data/shard-{shard}.parquet"),
+    ]
+
+
+def score_shard(*which):
+    window_scores.main(arguments_of_scores(*which))
 
 
 def gather_all(model_dir, params=PARAMS, shards=1):
@@ -134,18 +144,18 @@ def test_every_format_says_the_same(folder, model_dir):
     ],
 )  # fmt: skip
 def test_an_event_spans_what_the_model_hears(changes, recording_hz, expected):
-    assert detections.model_band({**BLOCK, "mel_sample_rate_hz": None, **changes}, recording_hz) == expected
+    assert extraction.band_hz({**BLOCK, "mel_sample_rate_hz": None, **changes}, recording_hz) == expected
 
 
 def test_scores_do_not_depend_on_how_files_are_grouped(folder, model_dir):
     score_shard(model_dir)
-    one = score_store.Store("data/shard-0.parquet")
-    found = {name: one.entry(name).scores for name in one.names}
+    one = score_store.Store("data/shard-0.parquet", SPECIES)
+    found = {name: one.entry(name).scores for name in one}
     seen = set()
     for shard in range(3):
         score_shard(model_dir, {**PARAMS, "batch_size": 7}, shard, 3)
-        store = score_store.Store(f"data/shard-{shard}.parquet")
-        for name in store.names:
+        store = score_store.Store(f"data/shard-{shard}.parquet", SPECIES)
+        for name in store:
             seen.add(name)
             np.testing.assert_allclose(store.entry(name).scores, found[name], atol=1e-6, rtol=0)
     assert seen == set(found)
@@ -153,23 +163,80 @@ def test_scores_do_not_depend_on_how_files_are_grouped(folder, model_dir):
 
 def test_one_new_file_costs_one_file(folder, model_dir, capsys):
     score_shard(model_dir)
-    assert "4 scored, 0 kept" in capsys.readouterr().out
-    before = score_store.Store("data/shard-0.parquet").entry("site 0/r0.flac")
+    assert "4 computed, 0 kept" in capsys.readouterr().out
+    before = score_store.Store("data/shard-0.parquet", SPECIES).entry("site 0/r0.flac")
     score_shard(model_dir)
-    assert "0 scored, 4 kept" in capsys.readouterr().out
+    assert "0 computed, 4 kept" in capsys.readouterr().out
     write_sound(folder / "sound/new.wav", 2.0, 9)
     score_shard(model_dir)
-    assert "1 scored, 4 kept" in capsys.readouterr().out
-    after = score_store.Store("data/shard-0.parquet").entry("site 0/r0.flac")
+    assert "1 computed, 4 kept" in capsys.readouterr().out
+    after = score_store.Store("data/shard-0.parquet", SPECIES).entry("site 0/r0.flac")
     np.testing.assert_array_equal(after.scores, before.scores)
     write_sound(folder / "sound/new.wav", 2.0, 10)
     score_shard(model_dir, {**PARAMS, "merge_gap_s": 3.0, "batch_size": 9})
-    assert "1 scored, 4 kept" in capsys.readouterr().out
+    assert "1 computed, 4 kept" in capsys.readouterr().out
     score_shard(model_dir, {**PARAMS, "step_s": 0.25})
-    assert "5 scored, 0 kept" in capsys.readouterr().out
+    assert "5 computed, 0 kept" in capsys.readouterr().out
+    score_shard(model_dir, {**PARAMS, "step_s": 0.25, "window_s": 0.75})
+    assert "5 computed, 0 kept" in capsys.readouterr().out
+    score_shard(model_dir, {**PARAMS, "step_s": 0.25, "window_s": 0.75, "channel": 0})
+    assert "5 computed, 0 kept" in capsys.readouterr().out, "a channel is other sound than the mix"
     (folder / "data/shard-0.parquet").write_bytes(b"damaged")
     score_shard(model_dir)
-    assert "5 scored, 0 kept" in capsys.readouterr().out
+    assert "data/shard-0.parquet: not a usable file of window scores" in (said := capsys.readouterr()).err
+    assert "starting anew" in said.err
+    assert "5 computed, 0 kept" in said.out
+    (folder / "sound/new.wav").unlink()
+    score_shard(model_dir)
+    assert "4 recordings: 0 computed, 4 kept, 1 dropped" in capsys.readouterr().out
+
+
+def test_a_recording_that_could_not_be_scored_is_tried_again(folder, model_dir, capsys):
+    (folder / "sound/bad.mp3").write_bytes(b"no sound at all")
+    for _ in range(2):
+        score_shard(model_dir)
+    assert "1 computed, 4 kept, 0 dropped; 1 left out" in capsys.readouterr().out
+
+
+def test_a_damaged_recording_is_scored_again(folder, model_dir, capsys):
+    score_shard(model_dir)
+    path = folder / "data/shard-0.parquet"
+    good = path.read_bytes()
+    scores = pq.ParquetFile(path).metadata.row_group(1).column(2)
+    damaged = bytearray(good)
+    damaged[scores.data_page_offset - 1] ^= 1  # the last of the values, which lie before the page that counts them
+    path.write_bytes(damaged)
+    capsys.readouterr()
+    score_shard(model_dir)
+    said = capsys.readouterr()
+    assert "1 computed, 3 kept" in said.out
+    assert "not a usable file of window scores" in said.err
+    assert "making site 0/r2.flac again" in said.err
+    assert path.read_bytes() == good
+
+
+def test_scores_of_another_model_are_not_kept(folder, model_dir, capsys):
+    score_shard(model_dir)
+    shutil.copytree(model_dir, folder / "model")
+    with zipfile.ZipFile(folder / "model/model.keras", "a") as archive:
+        archive.writestr("note", "the same model, in another file")
+    score_shard(folder / "model")
+    assert "4 computed, 0 kept" in capsys.readouterr().out
+
+
+def test_nothing_to_score_loads_no_network_and_no_sound(folder, model_dir):
+    score_shard(model_dir)
+    heavy = "'tensorflow', 'keras', 'librosa', 'soundfile', 'soxr', 'scipy', 'pandas', 'sklearn'"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); from dawnchorus.stages import window_scores;"
+        f"window_scores.main(sys.argv[1:]); print(*{{{heavy}}} & set(sys.modules))"
+    )
+    source = str(Path(window_scores.__file__).parents[2])
+    command = [sys.executable, "-c", code, source, *arguments_of_scores(model_dir)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    first, second = found.stdout.splitlines()
+    assert "0 computed, 4 kept" in first
+    assert second == ""
 
 
 def test_a_fingerprint_changes_with_its_own_shard_only(folder):
@@ -247,6 +314,63 @@ def test_the_command_gives_what_the_workflow_gives(folder, model_dir, capsys):
     np.testing.assert_allclose(one["peak_score"], other["peak_score"], atol=2e-6)
 
 
+def results(out):
+    """Return the files that are of single recordings."""
+    return sorted(
+        path.relative_to(out).as_posix()
+        for kind in ("raven", "audacity", "pictures")
+        for path in (out / kind).rglob("*")
+        if path.is_file()
+    )
+
+
+def test_the_command_again_leaves_nothing_of_recordings_that_are_gone(folder, model_dir):
+    command = ("--model", model_dir, "--output", "out", "--threads", "2", "--pictures", "4")
+    run_detect("sound", *command)
+    assert len(results(folder / "out")) == 4 * 3
+    (folder / "out/raven/my own notes.txt").write_text("to keep")
+    (folder / "sound/site 0/r0.flac").unlink()
+    (folder / "sound/site 0/r2.flac").unlink()
+    (folder / "sound/site 1/r1.flac").write_bytes(b"broken")
+    run_detect("sound", *command, "--keep-going")
+    names = ("audacity/r3.flac.txt", "pictures/r3.flac.png", "raven/my own notes.txt", "raven/r3.flac.selections.txt")
+    assert results(folder / "out") == sorted(names)
+    # A picture that is no longer asked for, and a submission, are results of another run too.
+    (folder / "out/submission.csv").write_text("old")
+    run_detect("sound", *command[:-1], "0", "--keep-going")
+    assert "pictures/r3.flac.png" not in results(folder / "out")
+    assert not (folder / "out/submission.csv").exists()
+
+
+def test_folders_of_recordings_that_are_gone_go_too(folder, model_dir):
+    shutil.copy(folder / "sound/site 0/r0.flac", folder / "sound/site 1/r0.flac")
+    sites = [f"sound/site {number}/r0.flac" for number in (0, 1)]
+    run_detect(*sites, "--model", model_dir, "--output", "out")
+    assert "raven/sound/site 0/r0.flac.selections.txt" in results(folder / "out")
+    run_detect(sites[1], "--model", model_dir, "--output", "out")
+    assert results(folder / "out/raven") == []
+    assert [path.name for path in (folder / "out/raven").iterdir()] == ["r0.flac.selections.txt"]
+
+
+@pytest.mark.parametrize(("channel", "raven_channel"), [("mix", "1"), ("0", "1"), ("1", "2")])
+def test_raven_counts_channels_from_one(folder, model_dir, channel, raven_channel):
+    y, rate_hz = soundfile.read(folder / "sound/site 0/r0.flac")
+    soundfile.write(folder / "stereo.flac", np.stack([y, y], axis=1), rate_hz)
+    run_detect("stereo.flac", "--model", model_dir, "--output", "out", "--channel", channel)
+    for name in ("raven/stereo.flac.selections.txt", "raven.selections.txt"):
+        table = pd.read_csv(folder / "out" / name, sep="\t", dtype=str)
+        assert len(table) > 0
+        assert set(table["Channel"]) == {raven_channel}
+
+
+def test_the_command_of_readme_needs_no_folder_for_its_results(folder, model_dir):
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    [line] = re.findall(r"^    dawnchorus detect (.*)$", readme, re.MULTILINE)
+    words = {"models": model_dir, "AUDIO...": "sound"}
+    run_detect(*(words.get(word, word) for word in line.split()))
+    assert (folder / "detections/detections.html").exists()
+
+
 @pytest.mark.parametrize("what", ["absent", "text", "version", "features", "classes", "calibration"])
 def test_a_model_that_is_none_is_one_line(folder, model_dir, what):
     broken = folder / "model"
@@ -270,8 +394,6 @@ def test_a_model_that_is_none_is_one_line(folder, model_dir, what):
 
 
 def change_card(path, what):
-    import zipfile
-
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     card = json.loads(members["dawnchorus.json"])

@@ -1,4 +1,5 @@
 import hashlib
+import os
 
 import pytest
 
@@ -56,6 +57,16 @@ def test_hash_cache_reads_a_file_once_and_again_when_it_changes(tmp_path, monkey
     replacement.write_text("two")
     replacement.replace(file)
     assert HashCache(store).sha256(file) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_a_file_put_in_the_place_of_another_is_read_even_if_size_and_time_are_the_same(tmp_path):
+    file, other, cache = tmp_path / "a", tmp_path / "b", HashCache(tmp_path / "hashes.json")
+    for path, text in ((file, "one"), (other, "two")):
+        path.write_text(text)
+        os.utime(path, ns=(10**18, 10**18))
+    cache.sha256(file)
+    other.replace(file)
+    assert cache.sha256(file) == hashlib.sha256(b"two").hexdigest()
 
 
 def test_a_damaged_hash_cache_costs_time_only(tmp_path):

@@ -84,7 +84,7 @@ def test_training_clips_score_the_same_through_windows(recording, block, method,
     spans = [(round(a * rate_hz), round(b * rate_hz)) for a, b in clips]
     native_hz, n_native = decoding.measure(recording)
     n_samples = decoding.resampled_length(n_native, native_hz, rate_hz)
-    found = scoring.score_spans(recording, model, recipe, PARAMS, 2, spans, rate_hz, n_samples)
+    found = scoring.score_ranges(recording, model, recipe, PARAMS, 2, spans, rate_hz, n_samples)
     assert np.ptp(wanted, axis=0).max() > 0.05, "the clips differ, else this says nothing"
     np.testing.assert_allclose(found, wanted, atol=1e-4, rtol=0)
 

@@ -39,19 +39,19 @@ def test_a_recording_played_backwards_has_the_same_windows_backwards():
 def test_samples_are_those_of_the_whole_whatever_the_blocks(size, n):
     y = np.random.default_rng(n).standard_normal(n).astype(np.float32)
     plan = windows.Plan(rate_hz=100, length_samples=40, step_samples=15)
-    spans = plan.spans(n)
-    found = list(windows.cut(blocks_of(y, size), spans, n))
+    ranges = plan.ranges(n)
+    found = list(windows.cut(blocks_of(y, size), ranges, n))
     assert len(found) == len(plan.starts(n))
-    for (start, stop), window in zip(spans, found, strict=True):
+    for (start, stop), window in zip(ranges, found, strict=True):
         assert stop - start == 40
         np.testing.assert_array_equal(window, by_hand(y, start, stop))
 
 
-def test_spans_may_leave_gaps_longer_than_a_block():
+def test_ranges_may_leave_gaps_longer_than_a_block():
     y = np.arange(100, dtype=np.float32)
-    spans = [(2, 5), (40, 44), (43, 50), (90, 96)]
-    found = list(windows.cut(blocks_of(y, 6), spans, 100))
-    for (start, stop), window in zip(spans, found, strict=True):
+    ranges = [(2, 5), (40, 44), (43, 50), (90, 96)]
+    found = list(windows.cut(blocks_of(y, 6), ranges, 100))
+    for (start, stop), window in zip(ranges, found, strict=True):
         np.testing.assert_array_equal(window, y[start:stop])
 
 

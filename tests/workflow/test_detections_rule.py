@@ -35,7 +35,7 @@ def project(tmp_path):
 def costs(project):
     """Return how many jobs scored windows, and how many recordings they scored."""
     output = project.run(*COMMAND).stdout
-    return rules_of(output)["window_scores"], sum(int(n) for n in re.findall(r"recordings: (\d+) scored", output))
+    return rules_of(output)["window_scores"], sum(int(n) for n in re.findall(r"recordings: (\d+) computed", output))
 
 
 def test_one_new_file_costs_one_file_and_a_decision_costs_none(project):

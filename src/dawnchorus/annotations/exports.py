@@ -47,11 +47,13 @@ def extra_columns(selections: Iterable[Mapping]) -> list[str]:
     return [name for name in names if name not in _SHOWN_ELSEWHERE]
 
 
-def write_raven(path: Path, selections: Sequence[Mapping], begins_s: Mapping[str, float] | None) -> None:
+def write_raven(
+    path: Path, selections: Sequence[Mapping], begins_s: Mapping[str, float] | None, channel: int = 1
+) -> None:
     """Write a Raven selection table, tab-separated, one selection a row.
 
     ``begins_s`` says at what second of the sequence the file of each ``path`` begins, for a table of many
-    files; None for a table of one file, where offsets and times are the same.
+    files; None for a table of one file, where offsets and times are the same. ``channel`` counts from 1, as Raven does.
     """
     extra = extra_columns(selections)
     taken = {*RAVEN_COLUMNS, *RAVEN_OF_CELL.values()}
@@ -64,7 +66,7 @@ def write_raven(path: Path, selections: Sequence[Mapping], begins_s: Mapping[str
         row = {
             "Selection": number,
             "View": "Spectrogram 1",
-            "Channel": 1,
+            "Channel": channel,
             "Begin Time (s)": t_min if begin_s is None else begin_s + float(t_min),
             "End Time (s)": t_max if begin_s is None else begin_s + float(t_max),
             "Low Freq (Hz)": selection["f_min"],

@@ -13,7 +13,7 @@ from pathlib import Path
 from dawnchorus.foundation.errors import InputError
 
 EXAMPLES = """examples:
-  dawnchorus detect --model models --output found night.flac
+  dawnchorus detect --model models night.flac
   dawnchorus detect --model models --output found --keep-going /data/site-3
 """
 MODEL, CALIBRATION, SCORES = "model.keras", "calibration.json", "window-scores.parquet"
@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=Path, required=True, metavar="DIR", help=f"folder with {MODEL} and {CALIBRATION}, as `models`"
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument(
+        "--output", type=Path, default=Path("detections"), metavar="DIR", help="for the results (default: %(default)s)"
+    )
     parser.add_argument(
         "--keep-going",
         action="store_true",
@@ -85,11 +87,11 @@ def recordings(given: list[str]) -> list:
 def main(args: argparse.Namespace) -> None:
     # The matrices of a window are small: a second thread of BLAS only waits.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from dawnchorus.detection import score_store
+    from dawnchorus.detection import detections
     from dawnchorus.detection.detector import Detector
     from dawnchorus.foundation.progress import Progress
     from dawnchorus.learning import model_file
-    from dawnchorus.stages import detections, window_scores
+    from dawnchorus.stages.detections import make
 
     params = {
         "window_s": args.window_s,
@@ -107,15 +109,10 @@ def main(args: argparse.Namespace) -> None:
         if getattr(args, name) < 1:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: expected 1 or more")
     model = args.model / MODEL
-    decision = detections.decision_of(model, args.model / CALIBRATION, params)
-    card, scores = model_file.read_card(model), args.output / SCORES
-    wanted = recordings(args.audio)
+    decision = detections.Decision.of_model(model, args.model / CALIBRATION, params)
+    wanted, scores = recordings(args.audio), args.output / SCORES
     with Progress("detect", len(wanted)) as progress:
-        detector = Detector(model, card, params, args.threads, progress.warn)
-        species_ids = detector.recipe.species_ids
-        old = window_scores.open_old(scores, species_ids)
-        with score_store.write_store(scores, species_ids) as writer:
-            for entry in detector.entries(wanted, old):
-                writer.add(entry)
-                progress.step(entry.path, entry.duration_s)
-    print(f"detect: {detections.make([scores], decision, str(model), args.output, args.output / 'detections.html')}")
+        detector = Detector(model, model_file.read_card(model), params, args.threads, progress.warn)
+        done = detector.update(scores, wanted, lambda sound: progress.step(sound.path))
+    detections.remove(args.output, done.dropped)
+    print(f"detect: {make([scores], decision, str(model), args.output, args.output / 'detections.html')}")

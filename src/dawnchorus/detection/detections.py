@@ -11,16 +11,19 @@ from pathlib import Path
 import numpy as np
 
 from dawnchorus.annotations import exports
-from dawnchorus.detection import events
+from dawnchorus.detection import events, scoring
 from dawnchorus.detection.score_store import Entry
+from dawnchorus.features import extraction
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import path_for_whole, write_whole
+from dawnchorus.learning import model_file
 from dawnchorus.metrics import calibration
 from dawnchorus.tables.users import write_rows
 
 EVENT_COLUMNS = (*("path", "recording_id", "species_id", "species_name", "start_s", "end_s", "peak_score", "peak_s"),)
 PROBLEM_COLUMNS = ("path", "problem")
 TIME_DECIMALS = 6
+PICTURES = "pictures"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,19 @@ class Decision:
     thresholds: np.ndarray
     params: dict
     features: dict
+
+    @classmethod
+    def of_model(cls, model: Path, calibration_file: Path, params: dict) -> Decision:
+        """Return how to decide, of the model's card and its calibration."""
+        recipe = scoring.Recipe.of_card(model_file.read_card(model), model)
+        temperature, thresholds = events.read_calibration(calibration_file, recipe.species_ids)
+        return cls(recipe.species_ids, recipe.species_names, temperature, thresholds, params, recipe.features)
+
+    @property
+    def raven_channel(self) -> int:
+        """The channel that was scored as Raven counts, from 1; the mix of all is shown with the first."""
+        channel = self.params["channel"]
+        return 1 if channel == "mix" else channel + 1
 
 
 def events_of(entry: Entry, decision: Decision) -> list[dict]:
@@ -65,18 +81,6 @@ def events_of(entry: Entry, decision: Decision) -> list[dict]:
     return sorted(rows, key=lambda row: (row["start_s"], row["end_s"], -row["peak_score"], row["species_id"]))
 
 
-def model_band(features: dict, sample_rate_hz: int) -> tuple[float, float]:
-    """Return the lowest and the highest frequency (Hz) of a recording that a model hears, from the block ``features``.
-
-    An event itself has no band: all that is known is that it lies in this one.
-    """
-    rate_hz = features["sample_rate_hz"] or sample_rate_hz
-    # The article makes its mel bands for one rate and uses them at another, which moves them.
-    mel_hz = features["mel_sample_rate_hz"] or rate_hz
-    top_hz = rate_hz / mel_hz * (features["f_max_hz"] or mel_hz / 2)
-    return rate_hz / mel_hz * features["f_min_hz"], min(top_hz, sample_rate_hz / 2)
-
-
 def selections(rows: Iterable[dict], band_hz: tuple[float, float]) -> list[dict]:
     """Return events as selections, see :mod:`dawnchorus.annotations.exports`; with the band that the model hears."""
     return [
@@ -96,12 +100,32 @@ def selections(rows: Iterable[dict], band_hz: tuple[float, float]) -> list[dict]
     ]
 
 
+def files_of(output: Path, name: str) -> tuple[Path, Path, Path]:
+    """Return the files that are of one recording alone: its Raven table, its Audacity labels, its picture."""
+    return (
+        output / "raven" / f"{name}.selections.txt",
+        output / "audacity" / f"{name}.txt",
+        output / PICTURES / f"{name}.png",
+    )
+
+
+def remove(output: Path, names: Iterable[str]) -> None:
+    """Remove what was written of single recordings, and the folders that this leaves empty; nothing else."""
+    for name in names:
+        for path in files_of(output, name):
+            path.unlink(missing_ok=True)
+            for folder in path.parents[: len(Path(name).parts)]:
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+
+
 def write_all(output: Path, entries: Iterable[Entry], decision: Decision, sample: str | None) -> list[dict]:
     """Write every format into a folder, one recording in memory at a time, and return all events.
 
     scores.parquet and scores.csv (a row a window, calibrated), events.csv, problems.csv (a row a file that
     could not be scored), raven/<file>.selections.txt and raven.selections.txt (all files),
-    audacity/<file>.txt, and submission.csv when ``sample`` names a sample_submission.csv.
+    audacity/<file>.txt, and submission.csv when ``sample`` names a sample_submission.csv. What an earlier run left
+    of these recordings and is not made now is removed.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -118,6 +142,7 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision, sample
         lines = csv.writer(stack.enter_context(write_whole(output / "scores.csv")), lineterminator="\n")
         lines.writerow(schema.names)
         for entry in entries:
+            remove(output, [entry.name])
             if entry.scores is None:
                 problems.append({"path": entry.path, "problem": entry.problem})
                 continue
@@ -128,15 +153,18 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision, sample
             maxima[entry.recording_id] = scores.max(axis=0)
             durations_s[entry.path] = entry.duration_s
             found = events_of(entry, decision)
-            selected = selections(found, model_band(decision.features, entry.sample_rate_hz))
-            exports.write_raven(output / "raven" / f"{entry.name}.selections.txt", selected, None)
-            banded = [{**selection, "f_min": "", "f_max": ""} for selection in selected]
-            exports.write_audacity(output / "audacity" / f"{entry.name}.txt", banded)
+            selected = selections(found, extraction.band_hz(decision.features, entry.sample_rate_hz))
+            raven, audacity, _ = files_of(output, entry.name)
+            exports.write_raven(raven, selected, None, decision.raven_channel)
+            exports.write_audacity(audacity, [{**selection, "f_min": "", "f_max": ""} for selection in selected])
             rows += found
             combined += selected
-    exports.write_raven(output / "raven.selections.txt", combined, exports.begins_of(durations_s))
+    exports.write_raven(
+        output / "raven.selections.txt", combined, exports.begins_of(durations_s), decision.raven_channel
+    )
     write_rows(output / "events.csv", EVENT_COLUMNS, rows)
     write_rows(output / "problems.csv", PROBLEM_COLUMNS, problems)
+    (output / "submission.csv").unlink(missing_ok=True)
     if sample is not None:
         if doubled:
             name = sorted(doubled)[0]

@@ -59,16 +59,23 @@ class Writer:
 
         columns = [("start_s", pa.float64()), *((f"score_{key}", pa.float32()) for key in species_ids)]
         self._schema = pa.schema(columns)
-        self._file = pq.ParquetWriter(path, self._schema)
+        self._file = pq.ParquetWriter(path, self._schema, write_page_checksum=True)
         self._species_ids, self._entries = list(species_ids), []
 
     def add(self, entry: Entry) -> None:
         """Add a recording; one with a problem has no rows."""
+        self._add(entry.facts(), None if entry.scores is None else _table(entry, self._schema))
+
+    def copy(self, name: str, old: Store) -> None:
+        """Add a recording as it is in another store; a damaged one raises :class:`InputError`, and nothing is added."""
+        self._add(*old.as_stored(name))
+
+    def _add(self, facts: dict, table: pyarrow.Table | None) -> None:
         group = None
-        if entry.scores is not None:
+        if table is not None:
             group = sum(known["group"] is not None for known in self._entries)
-            self._file.write_table(_table(entry, self._schema), row_group_size=max(1, len(entry.scores)))
-        self._entries.append({**entry.facts(), "group": group})
+            self._file.write_table(table, row_group_size=max(1, len(table)))
+        self._entries.append({**facts, "group": group})
 
     def close(self) -> None:
         """Write the metadata and end the file."""
@@ -94,45 +101,95 @@ def write_store(path: str | os.PathLike, species_ids: Sequence[str]) -> Iterator
 
 
 class Store:
-    """A store open for reading; a file that is missing, damaged or no store raises :class:`InputError`."""
+    """A store open for reading, a context manager.
 
-    def __init__(self, path: str | os.PathLike):
+    A file that is missing, damaged, no store, or of other classes than ``species_ids`` raises :class:`InputError`.
+    """
+
+    def __init__(self, path: str | os.PathLike, species_ids: Sequence[str]):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         self.path = path
         try:
-            self._file = pq.ParquetFile(path)
+            self._file = pq.ParquetFile(path, page_checksum_verification=True)
             said = json.loads(self._file.metadata.metadata[_KEY.encode()])
             if said["format"] != FORMAT:
                 raise ValueError(f"format {said['format']!r}, expected {FORMAT!r}")
-            self.species_ids = tuple(said["species_ids"])
+            found = tuple(said["species_ids"])
             self._facts = {facts["name"]: facts for facts in said["recordings"]}
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; expected window scores") from None
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{path}: not a usable file of window scores: {reason}") from None
+        if found != tuple(species_ids):
+            self._file.close()
+            raise InputError(f"{path}: scores of other classes than the model has")
 
-    @property
-    def names(self) -> list[str]:
-        """The recordings in the store, in the order in which they were added."""
-        return list(self._facts)
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the recordings in the store, in the order in which they were added."""
+        return iter(self._facts)
 
     def signature(self, name: str) -> str | None:
-        """Return what made the scores of a recording, None when the store has no such recording."""
-        return self._facts[name]["signature"] if name in self._facts else None
+        """Return what made the scores of a recording, None when the store has none of it."""
+        facts = self._facts.get(name)
+        return facts["signature"] if facts and facts["problem"] is None else None
 
-    def entry(self, name: str) -> Entry:
-        """Read one recording."""
+    def as_stored(self, name: str) -> tuple[dict, pyarrow.Table | None]:
+        """Return what is said of a recording, and its rows; None of one with a problem."""
         facts = dict(self._facts[name])
         group = facts.pop("group")
-        if group is None:
-            return Entry(**facts)
         try:
-            table = self._file.read_row_group(group)
+            return facts, None if group is None else self._file.read_row_group(group)
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{self.path}: not a usable file of window scores: {reason}") from None
+
+    def entry(self, name: str) -> Entry:
+        """Read one recording."""
+        facts, table = self.as_stored(name)
+        if table is None:
+            return Entry(**facts)
         columns = [column.to_numpy() for column in table.columns]
         return Entry(**facts, starts_s=columns[0], scores=np.stack(columns[1:], axis=1))
+
+
+class Stores:
+    """The window scores of many files, one recording in memory at a time.
+
+    After all recordings have been looked at once, ``n_recordings`` and ``duration_s`` say how many were scored and how
+    long they are together, and ``problems`` has ``path`` and ``problem`` of each of the others.
+    """
+
+    def __init__(self, paths: Sequence[Path], species_ids: Sequence[str]):
+        self._where: dict[str, Store] = {}
+        for path in paths:
+            store = Store(path, species_ids)
+            self._where |= dict.fromkeys(store, store)
+        self._name_of: dict[str, str] = {}
+        self.n_recordings, self.duration_s, self.problems = 0, 0.0, []
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Yield the recordings in order of their names, and count them."""
+        self.n_recordings, self.duration_s, self.problems = 0, 0.0, []
+        for name in sorted(self._where):
+            entry = self._where[name].entry(name)
+            self._name_of[entry.path] = name
+            if entry.problem:
+                self.problems.append({"path": entry.path, "problem": entry.problem})
+            else:
+                self.n_recordings += 1
+                self.duration_s += entry.duration_s
+            yield entry
+
+    def of_path(self, path: str) -> Entry:
+        """Return the recording of a path, after all have been looked at once."""
+        name = self._name_of[path]
+        return self._where[name].entry(name)

@@ -93,35 +93,35 @@ def score(path: str | os.PathLike, model, recipe: Recipe, params: dict, threads:
     rate_hz = recipe.features["sample_rate_hz"] or native_hz
     plan = windows.plan(recipe.features, recipe.frames, rate_hz, params["window_s"], params["step_s"])
     n_samples = decoding.resampled_length(n_native, native_hz, rate_hz)
-    scores = score_spans(path, model, recipe, params, threads, plan.spans(n_samples), rate_hz, n_samples)
+    scores = score_ranges(path, model, recipe, params, threads, plan.ranges(n_samples), rate_hz, n_samples)
     starts_s = np.array(plan.starts(n_samples)) / rate_hz
     return Scored(n_native / native_hz, native_hz, starts_s, plan.length_samples / rate_hz, scores)
 
 
-def score_spans(
+def score_ranges(
     path: str | os.PathLike,
     model,
     recipe: Recipe,
     params: dict,
     threads: int,
-    spans: Sequence[windows.Span],
+    ranges: Sequence[windows.SampleRange],
     rate_hz: int,
     n_samples: int,
 ) -> np.ndarray:
-    """Return the scores (spans, classes) float32 of stretches of a file, in samples at ``rate_hz``, sorted."""
+    """Return the scores (ranges, classes) float32 of stretches of a file, in samples at ``rate_hz``, sorted."""
     import numpy as np
 
     blocks = decoding.decoded(path, params["channel"], rate_hz)
     scores = []
     with (
-        closing(ahead(windows.cut(blocks, spans, n_samples), DECODED_AHEAD)) as cuts,
+        closing(ahead(windows.cut(blocks, ranges, n_samples), DECODED_AHEAD)) as cuts,
         ThreadPoolExecutor(threads) as pool,
     ):
         prepared = in_order(pool, lambda y: recipe.prepared(y, rate_hz), cuts, params["batch_size"])
         for batch in batches(prepared, params["batch_size"]):
             scores.append(np.asarray(model.predict_on_batch(np.stack(batch)), dtype=np.float32))
     made = np.concatenate(scores)
-    if made.shape != (len(spans), len(recipe.species_ids)) or not np.isfinite(made).all():
+    if made.shape != (len(ranges), len(recipe.species_ids)) or not np.isfinite(made).all():
         raise InputError(
             f"{path}: the model gave {made.shape[1]} scores a window, {int((~np.isfinite(made)).sum())} not finite; "
             f"expected one finite score for each of its {len(recipe.species_ids)} classes"

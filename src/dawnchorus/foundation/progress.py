@@ -22,17 +22,14 @@ class Progress:
     def __init__(self, name: str, total: int, out: TextIO | None = None, log_interval_s: float = 10.0):
         self._name, self._total, self._out = name, total, out or sys.stdout
         self._log_interval_s, self._reported_s = log_interval_s, time.monotonic()
-        self._done, self._sound_s = 0, 0.0
+        self._done = 0
         self._bar = _bar(name, total, self._out) if self._out.isatty() else None
 
-    def step(self, what: str, sound_s: float = 0.0) -> None:
-        """Say that one step is done: ``what`` it was, and how much sound it went through (s)."""
+    def step(self, what: str) -> None:
+        """Say that one step is done, and ``what`` it was."""
         self._done += 1
-        self._sound_s += sound_s
         if self._bar is not None:
-            speed = self._sound_s / max(self._bar.format_dict["elapsed"], 1e-3)
-            said = f"{speed:.0f} s of sound a second: " if self._sound_s else ""
-            self._bar.set_postfix_str(said + printable(what), refresh=False)
+            self._bar.set_postfix_str(printable(what), refresh=False)
             self._bar.update()
         elif time.monotonic() - self._reported_s >= self._log_interval_s:
             self._reported_s = time.monotonic()

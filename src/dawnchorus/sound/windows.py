@@ -18,7 +18,7 @@ from dawnchorus.foundation.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-Span = tuple[int, int]
+SampleRange = tuple[int, int]  # [first, stop)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Plan:
         """Return the first sample of each window of a recording; the first and last may reach beyond its ends."""
         return grid(n_samples, self.length_samples, self.step_samples)
 
-    def spans(self, n_samples: int) -> list[Span]:
+    def ranges(self, n_samples: int) -> list[SampleRange]:
         """Return [first, stop) of the sound of each window."""
         return [(start, start + self.length_samples) for start in self.starts(n_samples)]
 
@@ -72,21 +72,18 @@ def grid(n_samples: int, length_samples: int, step_samples: int) -> range:
     return range(first, first + steps * step_samples + 1, step_samples)
 
 
-def cut(blocks: Iterable[np.ndarray], spans: Sequence[Span], n_samples: int) -> Iterator[np.ndarray]:
-    """Yield the samples of each span of a recording that comes in blocks, float32, in the order of the spans.
+def cut(blocks: Iterable[np.ndarray], ranges: Sequence[SampleRange], n_samples: int) -> Iterator[np.ndarray]:
+    """Yield the samples of each range of a recording that comes in blocks, float32, in the order of the ranges.
 
-    ``spans`` are sorted by their start and by their stop, and may reach beyond [0, ``n_samples``): there the
+    ``ranges`` are sorted by their start and by their stop, and may reach beyond [0, ``n_samples``): there the
     sound is mirrored. A stream that ends early is filled with zeros, one that is longer is cut. Only what the
-    next span needs is kept, so memory does not depend on the length of the recording.
+    next range needs is kept, so memory does not depend on the length of the recording.
     """
     import numpy as np
 
-    stream, held, position = (
-        iter(blocks),
-        np.empty(0, np.float32),
-        0,
-    )  # position: samples taken off the stream
-    for start, stop in spans:
+    stream, held = iter(blocks), np.empty(0, np.float32)
+    position = 0  # samples taken off the stream
+    for start, stop in ranges:
         first, end = max(0, start), min(stop, n_samples)
         parts = [held[max(0, len(held) - (position - first)) :] if first < position else held[:0]]
         while position < end:

@@ -10,22 +10,11 @@ import os
 import sys
 from pathlib import Path
 
-from dawnchorus.detection import score_store, sounds
+from dawnchorus.detection import sounds
 from dawnchorus.detection.detector import Detector
-from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.foundation.errors import run
+from dawnchorus.foundation.progress import Progress
 from dawnchorus.learning import model_file
-
-
-def open_old(path: Path, species_ids: tuple[str, ...]) -> score_store.Store | None:
-    """Open what an earlier run made; an unusable file only costs the work of making it again."""
-    if not path.exists():
-        return None
-    try:
-        store = score_store.Store(path)
-    except InputError as error:
-        print(f"{error}; starting anew", flush=True)
-        return None
-    return store if store.species_ids == species_ids else None
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -40,17 +29,12 @@ def main(argv: list[str] | None = None) -> None:
     params = args.params["detections"]
 
     wanted = sounds.of_shard(params["recordings"], args.shard, args.shards)
-    detector = Detector(args.model, model_file.read_card(args.model), params, args.threads)
-    species_ids = detector.recipe.species_ids
-    old, n_bad = open_old(args.output, species_ids), 0
-    with score_store.write_store(args.output, species_ids) as writer:
-        for entry in detector.entries(wanted, old):
-            writer.add(entry)
-            n_bad += entry.problem is not None
-    print(
-        f"window scores shard {args.shard}: {len(wanted)} recordings: {detector.n_scored} scored, "
-        f"{detector.n_kept} kept, {n_bad} left out"
-    )
+    name = f"window scores shard {args.shard}"
+    with Progress(name, len(wanted)) as progress:
+        detector = Detector(args.model, model_file.read_card(args.model), params, args.threads, progress.warn)
+        done = detector.update(args.output, wanted, lambda sound: progress.step(sound.path))
+    left_out = f"; {detector.n_bad} left out" if detector.n_bad else ""
+    print(f"{name}: {len(wanted)} recordings: {done}{left_out}")
 
 
 if __name__ == "__main__":
