@@ -9,7 +9,6 @@ others may use the machine; the time on the clock is shown beside it.
 import argparse
 import contextlib
 import csv
-import hashlib
 import io
 import json
 import os
@@ -29,7 +28,10 @@ import numpy as np
 import soundfile
 
 from dawnchorus.features import shards
+from dawnchorus.foundation.files import sha256_of
 from dawnchorus.stages import features as stage
+from dawnchorus.tables import made
+from dawnchorus.tables.definitions import ANNOTATIONS, RECORDINGS
 
 N_SHARDS = 8
 RATE_HZ = 28_000
@@ -61,16 +63,29 @@ def article(path: Path, t_min_s: float, t_max_s: float) -> np.ndarray:
 
 def write_tables(folder: Path, audio_dir: Path, rows: list[tuple[str, float, float]]) -> None:
     """Write the tables that the stage reads, as the audit of the recordings would."""
-    with (folder / "annotations.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("recording_id", "t_min_s", "t_max_s"), *rows])
-    with (folder / "recordings.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("recording_id", "path", "sha256", "duration_s", "sample_rate_hz"))
-        for recording_id in sorted({row[0] for row in rows}):
-            path = audio_dir / f"{recording_id}.flac"
-            info = soundfile.info(path)
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            writer.writerow((recording_id, path.name, digest, info.duration, info.samplerate))
+    other = dict.fromkeys(ANNOTATIONS.names, "")
+    annotations = [
+        {**other, "annotation_id": number, "recording_id": recording_id, "t_min_s": t_min_s, "t_max_s": t_max_s}
+        for number, (recording_id, t_min_s, t_max_s) in enumerate(rows)
+    ]
+    recordings = []
+    for recording_id in sorted({row[0] for row in rows}):
+        path = audio_dir / f"{recording_id}.flac"
+        info = soundfile.info(path)
+        recordings.append(
+            {
+                "recording_id": recording_id,
+                "path": path.name,
+                "sha256": sha256_of(path),
+                "duration_s": info.duration,
+                "sample_rate_hz": info.samplerate,
+                "channels": info.channels,
+                "n_samples": info.frames,
+                "inspected_with": "",
+            }
+        )
+    made.write(folder / "annotations.csv", ANNOTATIONS, annotations)
+    made.write(folder / "recordings.csv", RECORDINGS, recordings)
 
 
 def ours(folder: Path, audio_dir: Path, output: Path) -> None:

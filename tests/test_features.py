@@ -218,13 +218,15 @@ class Project:
     def arguments(self, shard):
         with (self.folder / "recordings.csv").open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["recording_id", "path", "sha256", "duration_s", "sample_rate_hz", "channels"])
-            writer.writerows(self.recordings.values())
+            columns = "recording_id,path,sha256,duration_s,sample_rate_hz,channels,n_samples,inspected_with"
+            writer.writerow(columns.split(","))
+            writer.writerows([*row, 1, "any"] for row in self.recordings.values())
         with (self.folder / "annotations.csv").open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["annotation_id", "recording_id", "species_id", "t_min_s", "t_max_s"])
+            columns = "annotation_id,recording_id,species_id,species_name,songtype_id,t_min_s,t_max_s,f_min_hz,f_max_hz"
+            writer.writerow(columns.split(","))
             for number, (recording_id, t_min_s, t_max_s) in enumerate(self.annotations):
-                writer.writerow([number, recording_id, "0", t_min_s, t_max_s])
+                writer.writerow([number, recording_id, "0", "a bird", "1", t_min_s, t_max_s, "", ""])
         return [
             *("--recordings", str(self.folder / "recordings.csv")),
             *("--annotations", str(self.folder / "annotations.csv")),
@@ -497,7 +499,7 @@ def test_a_path_that_leaves_the_audio_folder_is_refused(path, tmp_path):
     [
         ("annotations", 1, "x", r"annotations\.csv:2: column t_min_s: 'x': expected a finite number"),
         ("annotations", 2, "nan", r"annotations\.csv:2: column t_max_s: 'nan': expected a finite number"),
-        ("annotations", 0, "nobody", r"annotations\.csv:2: column recording_id: 'nobody': expected an id that"),
+        ("annotations", 0, "nobody", r"recordings\.csv: column recording_id: lacks 'nobody', which has annotations"),
         ("recordings", 3, "", r"recordings\.csv:\d+: column duration_s: '': expected a finite number"),
         ("recordings", 1, "../x.wav", r"'\.\./x\.wav': expected a relative path"),
     ],

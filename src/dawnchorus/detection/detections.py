@@ -18,10 +18,10 @@ from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import path_for_whole, write_whole
 from dawnchorus.learning import model_file
 from dawnchorus.metrics import calibration
+from dawnchorus.tables import made
+from dawnchorus.tables.definitions import EVENTS, PROBLEMS
 from dawnchorus.tables.users import write_rows
 
-EVENT_COLUMNS = (*("path", "recording_id", "species_id", "species_name", "start_s", "end_s", "peak_score", "peak_s"),)
-PROBLEM_COLUMNS = ("path", "problem")
 TIME_DECIMALS = 6
 PICTURES = "pictures"
 
@@ -57,7 +57,7 @@ def events_of(entry: Entry, decision: Decision) -> list[dict]:
     if entry.scores is None:
         return []
     scores = calibration.scaled(entry.scores, decision.temperature)
-    made = events.events(
+    found = events.events(
         events.smoothed(scores, decision.params["smoothing_windows"]),
         entry.starts_s,
         entry.window_s,
@@ -66,7 +66,7 @@ def events_of(entry: Entry, decision: Decision) -> list[dict]:
         decision.params["merge_gap_s"],
     )
     rows = []
-    for event in made:
+    for event in found:
         rounded = {key: round(event[key], TIME_DECIMALS) for key in ("start_s", "end_s", "peak_s")}
         rows.append(
             {
@@ -162,8 +162,8 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision, sample
     exports.write_raven(
         output / "raven.selections.txt", combined, exports.begins_of(durations_s), decision.raven_channel
     )
-    write_rows(output / "events.csv", EVENT_COLUMNS, rows)
-    write_rows(output / "problems.csv", PROBLEM_COLUMNS, problems)
+    made.write(output / EVENTS.name, EVENTS, rows)
+    made.write(output / PROBLEMS.name, PROBLEMS, problems)
     (output / "submission.csv").unlink(missing_ok=True)
     if sample is not None:
         if doubled:

@@ -12,13 +12,10 @@ from dawnchorus.features import clips, kinds, shards
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import sha256_of
 from dawnchorus.sound.spans import Span
-from dawnchorus.tables.users import Row, number
+from dawnchorus.tables.definitions import RECORDINGS
 
 if TYPE_CHECKING:
     import numpy as np
-
-ANNOTATION_COLUMNS = ("recording_id", "t_min_s", "t_max_s")
-RECORDING_COLUMNS = ("recording_id", "path", "sha256", "duration_s", "sample_rate_hz")
 
 
 @dataclass(frozen=True)
@@ -43,27 +40,9 @@ def inside(audio_dir: str | os.PathLike, path: str) -> Path:
     return Path(audio_dir, path)
 
 
-def number_in(row: Row, column: str) -> float:
-    """Return the number in a cell; anything else raises :class:`InputError`."""
-    try:
-        return number(row.cells[column])
-    except ValueError:
-        raise InputError(str(row.problem(column, "a finite number"))) from None
-
-
-def spans_of(annotations: Iterable[Row], shard: int, n_shards: int) -> dict[str, list[Span]]:
-    """Return the annotations (start, end; s) of each recording of a shard, in the order of the table."""
-    spans: dict[str, list[Span]] = {}
-    for row in annotations:
-        recording_id = row.cells["recording_id"]
-        if shards.shard_of(recording_id, n_shards) == shard:
-            spans.setdefault(recording_id, []).append((number_in(row, "t_min_s"), number_in(row, "t_max_s")))
-    return spans
-
-
 def of_shard(
-    annotations: Sequence[Row],
-    recordings: Iterable[Row],
+    annotations: Iterable[dict],
+    recordings: Iterable[dict],
     audio_dir: Path,
     shard: int,
     n_shards: int,
@@ -72,35 +51,27 @@ def of_shard(
 ) -> list[Task]:
     """Return a task for each recording of a shard that has annotations, sorted by id.
 
-    ``annotations``, ``recordings``: rows with :data:`ANNOTATION_COLUMNS` and :data:`RECORDING_COLUMNS`; what they hold
-    amiss raises :class:`InputError`. ``plain``: without margins, and without clips that hold no annotation, which
-    other tables than that of the annotations say nothing of.
+    ``annotations``, ``recordings``: rows of annotations.csv (or false_positives.csv) and of recordings.csv; an
+    annotated recording that has none, or two, raises :class:`InputError`. ``plain``: without margins, and without
+    clips that hold no annotation, which other tables than that of the annotations say nothing of.
     """
-    spans = spans_of(annotations, shard, n_shards)
+    spans: dict[str, list[Span]] = {}
+    for row in annotations:
+        if shards.shard_of(row["recording_id"], n_shards) == shard:
+            spans.setdefault(row["recording_id"], []).append((row["t_min_s"], row["t_max_s"]))
     code, files, tasks = shards.code_version(params["kind"]), kinds.input_hashes(params), {}
     for row in recordings:
-        recording_id, sha256 = row.cells["recording_id"], row.cells["sha256"]
+        recording_id = row["recording_id"]
         if recording_id in tasks:
-            raise InputError(str(row.problem("recording_id", "each id once")))
+            raise InputError(f"{RECORDINGS.name}: column recording_id: {recording_id!r}: expected each id once")
         if recording_id in spans:
-            clips_s = clips_of(
-                spans[recording_id],
-                number_in(row, "duration_s"),
-                int(number_in(row, "sample_rate_hz")),
-                params,
-                plain,
-            )
-            tasks[recording_id] = Task(
-                recording_id,
-                inside(audio_dir, row.cells["path"]),
-                sha256,
-                int(number_in(row, "sample_rate_hz")),
-                clips_s,
-                shards.signature_of(sha256, clips_s, params, files, code),
-            )
-    for row in annotations:
-        if row.cells["recording_id"] in spans.keys() - tasks.keys():
-            raise InputError(str(row.problem("recording_id", "an id that the table of the recordings has too")))
+            rate_hz = row["sample_rate_hz"]
+            clips_s = clips_of(spans[recording_id], row["duration_s"], rate_hz, params, plain)
+            signature = shards.signature_of(row["sha256"], clips_s, params, files, code)
+            path = inside(audio_dir, row["path"])
+            tasks[recording_id] = Task(recording_id, path, row["sha256"], rate_hz, clips_s, signature)
+    for recording_id in sorted(spans.keys() - tasks.keys()):
+        raise InputError(f"{RECORDINGS.name}: column recording_id: lacks {recording_id!r}, which has annotations")
     return [tasks[recording_id] for recording_id in sorted(tasks)]
 
 

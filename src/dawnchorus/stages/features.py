@@ -14,7 +14,8 @@ from dawnchorus.features import shards, tasks
 from dawnchorus.foundation import incremental
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.progress import Progress
-from dawnchorus.tables.users import read_made
+from dawnchorus.tables import made
+from dawnchorus.tables.definitions import ANNOTATIONS, FALSE_POSITIVES, RECORDINGS
 
 
 def make(wanted: list[tasks.Task], output: Path, params: dict, name: str) -> str:
@@ -56,12 +57,11 @@ def main(argv: list[str] | None = None) -> None:
     if not 0 <= args.shard < args.shards:
         raise InputError(f"--shard {args.shard}: expected 0 to {args.shards - 1}")
 
-    recordings = read_made(args.recordings, tasks.RECORDING_COLUMNS)
-    made = [("shard", args.annotations, args.output, False)]
+    recordings = made.read(args.recordings, RECORDINGS)
+    tables = [("shard", made.read(args.annotations, ANNOTATIONS), args.output, False)]
     if args.negatives:
-        made.append(("negatives", args.false_positives, args.negatives, True))
-    for name, table, output, plain in made:
-        rows = read_made(table, tasks.ANNOTATION_COLUMNS)
+        tables.append(("negatives", made.read(args.false_positives, FALSE_POSITIVES), args.negatives, True))
+    for name, rows, output, plain in tables:
         wanted = tasks.of_shard(rows, recordings, args.audio_dir, args.shard, args.shards, params, plain)
         done = make(wanted, output, params, f"features {name} {args.shard}")
         if wanted or not plain:
