@@ -1,4 +1,4 @@
-"""How fast and in how much memory recordings are heard: the default network, windows of 5 s, half overlap, 48 kHz.
+"""How fast and in how much memory recordings are scored: the default network, windows of 5 s, half overlap, 48 kHz.
 
 The sound is made here. Every part is timed alone in one process, on two cores: reading the file and nothing else (the
 floor), decoding (with mixing and resampling), features, network; then the whole, where they overlap. CPU time is shown
@@ -98,7 +98,7 @@ def speed(path: Path, model_path: Path, params: dict, minutes: float) -> dict:
     rate_hz = recipe.features["sample_rate_hz"]
     plan = windows.plan(recipe.features, recipe.frames, rate_hz, None, None)
     native_hz, n_native = decoding.measure(path)
-    n_samples = decoding.resampled_length(n_native, native_hz, rate_hz)
+    n_samples = audio.resampled_length(n_native, native_hz, rate_hz)
     cuts = list(windows.cut(decoding.decoded(path, "mix", rate_hz), plan.ranges(n_samples), n_samples))
     x = np.stack([recipe.prepared(y, rate_hz) for y in cuts])
     batches = [x[start : start + block["batch_size"]] for start in range(0, len(x), block["batch_size"])]
@@ -128,7 +128,7 @@ def peak_bytes() -> int:
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
 
 
-def hear(path: Path, model_path: Path, params: dict) -> None:
+def score_one(path: Path, model_path: Path, params: dict) -> None:
     """Score one file, and print what this process took of memory at its peak."""
     model, card = model_file.load(model_path, THREADS)
     recipe = scoring.Recipe.of_card(card, model_path)
@@ -144,14 +144,14 @@ def main() -> None:
         "--lengths", type=float, nargs="*", default=[1, 60, 360], help="minutes, to see the memory grow"
     )
     parser.add_argument("--build", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--hear", type=Path, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--score", type=Path, nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     params = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
     if args.build:
         write_model(args.build, params)
         return
-    if args.hear:
-        hear(*args.hear, params)
+    if args.score:
+        score_one(*args.score, params)
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -163,7 +163,7 @@ def main() -> None:
         for minutes in args.lengths:
             path = folder / "sound.flac"
             write_sound(path, minutes)
-            command = [sys.executable, __file__, "--hear", str(path), str(folder / "model.keras")]
+            command = [sys.executable, __file__, "--score", str(path), str(folder / "model.keras")]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             said = json.loads(done.stdout.splitlines()[-1])
             peaks[minutes] = said["peak"]

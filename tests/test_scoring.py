@@ -11,7 +11,7 @@ from dawnchorus.features import extraction
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import dataset, pooled
 from dawnchorus.networks import logistic_regression
-from dawnchorus.sound import decoding
+from dawnchorus.sound import audio, decoding
 
 RATE_HZ = 16_000
 LOG_MEL = {
@@ -83,7 +83,7 @@ def test_training_clips_score_the_same_through_windows(recording, block, method,
     wanted = model.predict_on_batch(x)
     spans = [(round(a * rate_hz), round(b * rate_hz)) for a, b in clips]
     native_hz, n_native = decoding.measure(recording)
-    n_samples = decoding.resampled_length(n_native, native_hz, rate_hz)
+    n_samples = audio.resampled_length(n_native, native_hz, rate_hz)
     found = scoring.score_ranges(recording, model, recipe, PARAMS, 2, spans, rate_hz, n_samples)
     assert np.ptp(wanted, axis=0).max() > 0.05, "the clips differ, else this says nothing"
     np.testing.assert_allclose(found, wanted, atol=1e-4, rtol=0)
@@ -130,7 +130,7 @@ def test_blocks_are_the_sound_of_any_format_and_rate(tmp_path, suffix, subtype, 
     whole = librosa.load(path, sr=RATE_HZ)[0]
     native_hz, n_native = decoding.measure(path)
     found = np.concatenate(list(decoding.decoded(path, "mix", RATE_HZ)))
-    assert len(whole) == decoding.resampled_length(n_native, native_hz, RATE_HZ)
+    assert len(whole) == audio.resampled_length(n_native, native_hz, RATE_HZ)
     n = min(len(found), len(whole))
     assert abs(len(found) - len(whole)) <= 1
     np.testing.assert_allclose(found[:n], whole[:n], atol=2e-6)

@@ -33,7 +33,7 @@ rule window_scores:
 
 
 rule detections:
-    """Decide what was heard, and write it for people and for other programs."""
+    """Turn window scores into detections, for people and for other programs."""
     input:
         scores=expand("data/detections/shard-{shard}.parquet", shard=SHARDS),
         model="models/model.keras",

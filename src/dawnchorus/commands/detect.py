@@ -1,4 +1,4 @@
-"""Say which species are heard in recordings.
+"""Detect species in recordings with a trained model.
 
 Writes into the output folder: a page to look and listen (detections.html), events (events.csv), the scores of
 all windows (scores.csv, scores.parquet), tables for Raven and labels for Audacity, and what could not be read

@@ -29,7 +29,7 @@ PICTURES = "pictures"
 @dataclass(frozen=True)
 class Decision:
     """What makes events of scores: temperature, one threshold a class, the block ``detections``, and the block
-    ``features`` of the model, which says what frequencies it hears."""
+    ``features`` of the model, which says what frequencies it sees."""
 
     species_ids: Sequence[str]
     species_names: Sequence[str]
@@ -82,7 +82,7 @@ def events_of(entry: Entry, decision: Decision) -> list[dict]:
 
 
 def selections(rows: Iterable[dict], band_hz: tuple[float, float]) -> list[dict]:
-    """Return events as selections, see :mod:`dawnchorus.annotations.exports`; with the band that the model hears."""
+    """Return events as selections, see :mod:`dawnchorus.annotations.exports`; with the band that the model sees."""
     return [
         {
             "path": row["path"],

@@ -1,6 +1,6 @@
 """A long recording through a model: decoded in blocks, cut into windows, scored; memory stays flat.
 
-What the model hears is made by the functions that made its training clips, with the values that its own card
+What the model is given is made by the functions that made its training clips, with the values that its own card
 holds, so the two cannot differ. One thread decodes and resamples ahead, others make features, while the
 network scores the batch before; what comes out depends on none of this.
 """
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from dawnchorus.features import extraction as feature_frames
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import dataset
-from dawnchorus.sound import decoding, windows
+from dawnchorus.sound import audio, decoding, windows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +92,7 @@ def score(path: str | os.PathLike, model, recipe: Recipe, params: dict, threads:
     native_hz, n_native = decoding.measure(path)
     rate_hz = recipe.features["sample_rate_hz"] or native_hz
     plan = windows.plan(recipe.features, recipe.frames, rate_hz, params["window_s"], params["step_s"])
-    n_samples = decoding.resampled_length(n_native, native_hz, rate_hz)
+    n_samples = audio.resampled_length(n_native, native_hz, rate_hz)
     scores = score_ranges(path, model, recipe, params, threads, plan.ranges(n_samples), rate_hz, n_samples)
     starts_s = np.array(plan.starts(n_samples)) / rate_hz
     return Scored(n_native / native_hz, native_hz, starts_s, plan.length_samples / rate_hz, scores)

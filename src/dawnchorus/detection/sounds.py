@@ -1,4 +1,4 @@
-"""The recordings that a model is to hear: those of a folder, or those that are named one by one."""
+"""The recordings to detect species in: those of a folder, or those that are named one by one."""
 
 import os
 from collections import Counter
@@ -14,7 +14,7 @@ from dawnchorus.foundation.hashes import HashCache, digest_of
 
 @dataclass(frozen=True)
 class Sound:
-    """A file to listen to: its path as the user named it, and what it is called in results."""
+    """A recording to score: its path as the user named it, and what it is called in results."""
 
     path: str
     name: str

@@ -46,7 +46,7 @@ def inspect(path: str | os.PathLike) -> tuple[dict, str | None]:
             return {}, "empty: the file has 0 bytes"
         return _inspect(path)
     except Exception as error:  # damage can fail anywhere below; the audit lists it and goes on
-        return {}, f"unreadable: {_reason(error)}"
+        return {}, f"unreadable: {reason_of(error)}"
 
 
 def _inspect(path: str | os.PathLike) -> tuple[dict, str | None]:
@@ -62,7 +62,7 @@ def _inspect(path: str | os.PathLike) -> tuple[dict, str | None]:
             try:
                 part = file.read(out=block)
             except soundfile.LibsndfileError as error:
-                failure = _reason(error)
+                failure = reason_of(error)
                 break
             if not len(part):
                 break
@@ -115,7 +115,8 @@ def _opened(raw: IO[bytes], path: str | os.PathLike) -> soundfile.SoundFile:
         return soundfile.SoundFile(path)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return in one line why a file cannot be decoded."""
     text = getattr(error, "error_string", None) or str(error)
     return " ".join(text.split()).rstrip(".") or type(error).__name__
 
@@ -142,6 +143,11 @@ def _ogg_ends(path: str | os.PathLike) -> bool:
         return False
     segments = page[27 : 27 + page[26]]
     return bool(page[5] & 4) and len(page) >= 27 + page[26] + sum(segments)
+
+
+def resampled_length(n_samples: int, native_hz: int, rate_hz: int) -> int:
+    """Return the length that ``librosa.load`` gives a sound at another rate."""
+    return math.ceil(n_samples * (float(rate_hz) / native_hz))
 
 
 def read_cut(path: str | os.PathLike, span_s: Span, sample_rate_hz: int | None) -> np.ndarray:
@@ -174,8 +180,8 @@ def read_cuts(
             read = _seek_and_read if file.subtype.startswith(SEEKABLE_SUBTYPES) else _read_forward
             decoded = read(file, [segments[index] for index in order])
             for index, (samples, n_samples) in zip(order, decoded, strict=True):
-                # librosa makes the whole exactly this long, with zeros where the resampler gave less.
-                length = int(np.ceil(n_samples * (float(target_hz) / native_hz)))
+                # The whole has exactly this length, with zeros where the resampler gave less.
+                length = resampled_length(n_samples, native_hz, target_hz)
                 start, stop = (min(max(0, round(t_s * target_hz)), length) for t_s in spans_s[index])
                 offset = segments[index][0] * target_hz // native_hz
                 resampled = _resample(samples, native_hz, target_hz)
@@ -183,7 +189,7 @@ def read_cuts(
                 missing = stop - start - len(cut)
                 yield index, np.pad(cut, (0, missing)) if missing > 0 else cut
     except (soundfile.LibsndfileError, OSError) as error:
-        raise InputError(f"{path}: the sound cannot be read: {_reason(error)}") from error
+        raise InputError(f"{path}: the sound cannot be read: {reason_of(error)}") from error
 
 
 def _segment(span_s: Span, native_hz: int, target_hz: int, n_samples: int) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -17,11 +16,6 @@ if TYPE_CHECKING:
 
 class RecordingError(InputError):
     """A recording that cannot be used; the message names the file. Others may be fine."""
-
-
-def resampled_length(n_samples: int, native_hz: int, rate_hz: int) -> int:
-    """Return the length that ``librosa.load`` gives a sound at another rate."""
-    return math.ceil(n_samples * (float(rate_hz) / native_hz))
 
 
 def measure(path: str | os.PathLike) -> tuple[int, int]:
@@ -91,7 +85,7 @@ def _opened(path: str | os.PathLike) -> soundfile.SoundFile:
     try:
         return soundfile.SoundFile(path)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
-        reason = "no such file" if not os.path.exists(path) else f"no sound that can be read ({_reason(error)})"
+        reason = "no such file" if not os.path.exists(path) else f"no sound that can be read ({audio.reason_of(error)})"
         raise RecordingError(f"{path}: {reason}") from None
 
 
@@ -101,8 +95,4 @@ def _read(file: soundfile.SoundFile, path: str | os.PathLike, n_samples: int) ->
     try:
         return file.read(n_samples, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise RecordingError(f"{path}: truncated or damaged: {_reason(error)}") from None
-
-
-def _reason(error: Exception) -> str:
-    return " ".join((getattr(error, "error_string", None) or str(error)).split()).rstrip(".")
+        raise RecordingError(f"{path}: truncated or damaged: {audio.reason_of(error)}") from None

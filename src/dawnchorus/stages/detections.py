@@ -1,4 +1,4 @@
-"""Make reports/detections/ and reports/detections.html: what was detected, in every format, and a page to listen."""
+"""Make reports/detections/ and reports/detections.html: detections in every format, and a page to look and listen."""
 
 import argparse
 import json
