@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dawnchorus import tables
 from dawnchorus.annotations import exports, readers, recordings
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.tables import users
 
 NAMES = ["Eleutherodactylus 'coqui'", 'bird "x", with comma', "ruído à noite", "plain"]
 
@@ -43,7 +43,7 @@ def selections(rows):
 
 
 def canonical(rows):
-    made, problems = recordings.read_annotations([tables.Row("t", k, r) for k, r in enumerate(rows)], 1e-6)
+    made, problems = recordings.read_annotations([users.Row("t", k, r) for k, r in enumerate(rows)], 1e-6)
     assert problems == []
     return [annotation for _, annotation in made]
 
@@ -133,7 +133,7 @@ def test_submission_has_the_order_and_count_of_the_sample(tmp_path):
     (tmp_path / "sample.csv").write_text(SAMPLE)
     maxima = {"a": np.array([0.25, 0.5]), "b": np.array([0.125, 0.75]), "c": np.array([1.0, 1.0])}
     columns, rows = exports.submission(tmp_path / "sample.csv", maxima, ["0", "1"])
-    tables.write_rows(tmp_path / "submission.csv", columns, rows)
+    users.write_rows(tmp_path / "submission.csv", columns, rows)
     with (tmp_path / "submission.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [
             ["recording_id", "s1", "s0"],
