@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.fft import next_fast_len
 
 KINDS = ("wind", "rain", "insects")
 
@@ -46,12 +47,6 @@ def site(name: str, rng: np.random.Generator, reverberation_s: float) -> Site:
     return Site(name, float(rng.uniform(-5.0, -2.0)), chances, insects, float(reverberation_s * rng.uniform(0.5, 1)))
 
 
-def fast_length(samples: int) -> int:
-    """Return the next 2**k or 3 * 2**k: a transform of a length with large prime factors is slow."""
-    power = 1 << (samples - 1).bit_length()
-    return power * 3 // 4 if power * 3 // 4 >= samples else power
-
-
 def from_afar(
     sound: np.ndarray, distance: float, reverberation_s: float, rng: np.random.Generator, sample_rate_hz: int
 ) -> np.ndarray:
@@ -66,7 +61,7 @@ def from_afar(
         echo = rng.standard_normal(tail) * 10 ** (-3 * np.arange(tail) / tail)
         response[1:] = echo * np.sqrt(0.4 * distance / np.sum(echo**2))
     response[0] = 1.0
-    samples = fast_length(len(sound) + tail)
+    samples = next_fast_len(len(sound) + tail, real=True)
     absorption_db = 2.0 * distance * np.fft.rfftfreq(samples, 1 / sample_rate_hz) / 1000
     spectrum = np.fft.rfft(sound, samples) * np.fft.rfft(response, samples) * 10 ** (-absorption_db / 20)
     heard = np.fft.irfft(spectrum, samples)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.fft import next_fast_len
 
 from dawnchorus.foundation import seeds
 from dawnchorus.foundation.errors import InputError
@@ -156,7 +157,7 @@ def _starts(params: dict, made: list[tuple], samples: int, rng: np.random.Genera
 
 def band_of(sound: np.ndarray, sample_rate_hz: int) -> tuple[float, float]:
     """Return the band in Hz that holds the middle 98 % of a sound's energy, in whole bins of its spectrum."""
-    samples = backgrounds.fast_length(len(sound))
+    samples = next_fast_len(len(sound), real=True)
     energy = np.cumsum(np.abs(np.fft.rfft(sound, samples)) ** 2)
     bin_hz = sample_rate_hz / samples
     low, high = np.searchsorted(energy, np.array([0.01, 0.99]) * energy[-1])
@@ -164,7 +165,7 @@ def band_of(sound: np.ndarray, sample_rate_hz: int) -> tuple[float, float]:
 
 
 def _energy_in(sound: np.ndarray, band_hz: tuple[float, float], sample_rate_hz: int) -> float:
-    samples = backgrounds.fast_length(len(sound))
+    samples = next_fast_len(len(sound), real=True)
     frequency_hz = np.fft.rfftfreq(samples, 1 / sample_rate_hz)
     spectrum = np.fft.rfft(sound, samples)[(frequency_hz >= band_hz[0]) & (frequency_hz <= band_hz[1])]
     return float(np.sum(np.abs(spectrum) ** 2))
