@@ -19,7 +19,7 @@ test-table: .venv/ready
 bench: .venv/ready
 	PYTHONPATH=src $(BIN)/python bench/workflow.py
 	PYTHONPATH=src $(BIN)/python bench/training.py
-	PYTHONPATH=src $(BIN)/python bench/extraction.py --data ../shared/data/a60
+	PYTHONPATH=src $(BIN)/python bench/extraction.py
 	PYTHONPATH=src $(BIN)/python bench/detection.py
 
 .venv/ready: requirements.lock

@@ -26,9 +26,11 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads on one core wait for eac
 import librosa
 import numpy as np
 import soundfile
+import yaml
 
 from dawnchorus.features import shards
 from dawnchorus.foundation.files import sha256_of
+from dawnchorus.simulation import simulated_set
 from dawnchorus.stages import features as stage
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import ANNOTATIONS, RECORDINGS
@@ -126,17 +128,33 @@ def features_of_rows(output: Path, rows: list[tuple[str, float, float]]) -> list
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="a folder with train_tp.csv and train/*.flac")
+    parser.add_argument(
+        "--data", type=Path, help="a folder with train_tp.csv and train/*.flac (default: a simulated set, made here)"
+    )
     parser.add_argument("--rows", type=int, default=60, help="rows of the table that the article's loop runs on")
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    table, audio_dir = args.data / "train_tp.csv", args.data / "train"
-    if not table.is_file() or not audio_dir.is_dir():
-        print(f"extraction: not measured, there is no {table} or no {audio_dir}/")
-        return 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "data")
+        compare(args.data or simulated(folder), args.rows, args.repeats)
+    return 0
+
+
+def simulated(folder: Path) -> Path:
+    """Make a simulated set of recordings of a minute, and return its folder."""
+    params = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
+    block = {**params["simulate"]["set"], "recordings": 24, "recording_duration_s": 60.0, "sample_rate_hz": 48_000}
+    names = {"annotations": "train_tp.csv", "recordings": "recordings.csv", "species": "species.csv", "audio": "train"}
+    simulated_set.write(block, params["seed"], {key: folder / name for key, name in names.items()}, 1)
+    return folder
+
+
+def compare(data: Path, n_rows: int, repeats: int) -> None:
+    """Time both by turns on the table of a folder, and print medians, their ratio and the largest difference."""
+    table, audio_dir = data / "train_tp.csv", data / "train"
     with table.open(newline="") as file:
         rows = [(row["recording_id"], float(row["t_min"]), float(row["t_max"])) for row in csv.DictReader(file)]
-    chosen = np.unique(np.linspace(0, len(rows) - 1, args.rows).astype(int)).tolist()
+    chosen = np.unique(np.linspace(0, len(rows) - 1, n_rows).astype(int)).tolist()
 
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -144,7 +162,7 @@ def main() -> int:
         write_tables(folder, audio_dir, rows)
         article(audio_dir / f"{rows[0][0]}.flac", *rows[0][1:])  # the first call imports
         times = {"article": [], "ours": []}
-        for repeat in range(args.repeats):
+        for repeat in range(repeats):
             output = folder / str(repeat)
             paths = [(audio_dir / f"{rows[index][0]}.flac", *rows[index][1:]) for index in chosen]
             spent, expected = timed(len(chosen), lambda paths=paths: [article(*path) for path in paths])
@@ -157,15 +175,14 @@ def main() -> int:
         )
         largest = max(float(np.abs(values).max()) for values in expected)
 
-    print(f"extraction, {args.data.name}, one core, medians of {args.repeats} repeats by turns")
+    print(f"extraction, {data.name}, one core, medians of {repeats} repeats by turns")
     medians = {who: [statistics.median(column) for column in zip(*times[who], strict=True)] for who in times}
     for who, what in (("article", "article's loop"), ("ours", "features stage")):
         cpu_ms, clock_ms = medians[who]
-        n_rows = len(chosen) if who == "article" else len(rows)
-        print(f"  {what}  {cpu_ms:7.2f} ms CPU, {clock_ms:7.2f} ms clock an annotation ({n_rows} rows)")
+        n = len(chosen) if who == "article" else len(rows)
+        print(f"  {what}  {cpu_ms:7.2f} ms CPU, {clock_ms:7.2f} ms clock an annotation ({n} rows)")
     print(f"  ratio           {medians['article'][0] / medians['ours'][0]:7.1f}")
     print(f"  largest difference {difference:.1e} among MFCC of up to {largest:.0f}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -520,3 +520,13 @@ def test_faulty_tables_are_named(project, monkeypatch, table, column, value, mes
 def test_a_shard_number_out_of_range(project):
     with pytest.raises(InputError, match="--shard 3: expected 0 to 2"):
         stage.main(project.arguments(3))
+
+
+@pytest.mark.parametrize("n_fft", [254, 255])
+@pytest.mark.parametrize("length", [24 * 512 - 1, 24 * 512, 24 * 512 + 1])
+def test_frames_are_as_many_as_librosas_for_even_and_odd_fft_frames(n_fft, length):
+    params = {"kind": "log_mel", "n_fft": n_fft, "hop_length": 512, "n_mels": 8, "deltas": 0}
+    params |= {"sample_rate_hz": 28000, "f_min_hz": 0.0, "f_max_hz": None, "mel_sample_rate_hz": None}
+    y = np.random.default_rng(0).standard_normal(length).astype(np.float32)
+    found = extraction.extract(y, 28000, params)
+    assert len(found) == librosa.stft(y, n_fft=n_fft, hop_length=512).shape[1]

@@ -56,7 +56,9 @@ def extract(y: np.ndarray, sample_rate_hz: int, params: dict) -> np.ndarray:
 
     kind = kinds.get(params["kind"])
     values = kind.frames(y, sample_rate_hz, params)
-    expected = (kind.n_features(params), 1 + len(y) // params["hop_length"])
+    # librosa pads by n_fft // 2 on both sides: an odd FFT frame is a sample longer than that.
+    n_frames = 1 + (len(y) - params["n_fft"] % 2) // params["hop_length"]
+    expected = (kind.n_features(params), n_frames)
     if values.shape != expected:
         raise ValueError(f"{kind.__name__}.frames: shape {values.shape}; expected (n_features, frames), {expected}")
     orders = [
