@@ -18,7 +18,7 @@ import soundfile
 
 from dawnchorus.annotations import readers
 from dawnchorus.commands import detect
-from dawnchorus.detection import score_store, scoring, sounds
+from dawnchorus.detection import detector, score_store, scoring, sounds
 from dawnchorus.features import extraction
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import model_file
@@ -222,6 +222,21 @@ def test_scores_of_another_model_are_not_kept(folder, model_dir, capsys):
         archive.writestr("note", "the same model, in another file")
     score_shard(folder / "model")
     assert "4 computed, 0 kept" in capsys.readouterr().out
+
+
+def test_scores_depend_on_the_code_of_the_network_and_of_the_kind_of_features():
+    def version(network, kind):
+        return detector.code_version({"model": {"name": network}, "dataset": {"features": {"kind": kind}}})
+
+    pairs = [("svm", "log_mel"), ("logistic_regression", "log_mel"), ("svm", "pcen")]
+    assert len({version(*pair) for pair in pairs}) == 3
+
+
+def test_scores_depend_on_the_file_that_the_kind_of_features_reads(folder, model_dir, capsys, monkeypatch):
+    for content, expected in (("a", "4 computed"), ("a", "0 computed"), ("b", "4 computed")):
+        monkeypatch.setattr("dawnchorus.features.kinds.input_hashes", lambda features, content=content: [content])
+        score_shard(model_dir)
+        assert expected in capsys.readouterr().out
 
 
 def test_nothing_to_score_loads_no_network_and_no_sound(folder, model_dir):
