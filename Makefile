@@ -4,7 +4,7 @@ CORES ?= 8
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test test-table bench lint format lock clean
+.PHONY: run test test-table bench lint format lock params clean
 
 run: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -48,6 +48,12 @@ lock:
 		--generate-hashes --no-header --no-emit-index-url --no-annotate -o requirements.lock
 	sed -i '/^      - /d' environment.yml
 	sed -n 's/^\([a-z0-9].*==[^ ]*\)\(.*\) \\$$/      - "\1\2"/p' requirements.lock >> environment.yml
+
+# What follows from the models of the parameters: presets, params.yaml while it is the default one, the JSON schema, and
+# the table of what runs when a value changes.
+params: .venv/ready
+	PYTHONPATH=src $(BIN)/python -m dawnchorus.workflow.params_texts
+	PYTHONPATH=src $(BIN)/python -m dawnchorus.workflow.reruns
 
 # The stages of DVC, written from the rules.
 dvc.yaml: Snakefile $(wildcard workflow/rules/*.smk) $(shell find src -name '*.py') | .venv/ready

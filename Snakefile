@@ -13,13 +13,12 @@ min_version("9.27")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from dawnchorus import params
 from dawnchorus.annotations import audit
 from dawnchorus.detection import sounds
 from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import study_steps
-from dawnchorus.workflow import records
+from dawnchorus.workflow import params_file, records
 
 
 configfile: "params.yaml"

@@ -15,7 +15,8 @@ import numpy as np
 import yaml
 
 from dawnchorus import networks
-from dawnchorus.learning import dataset, device, fresh_clips, study_steps
+from dawnchorus.learning import dataset, device, fresh_clips
+from dawnchorus.parameters import train
 
 ROOT = Path(__file__).parents[1]
 N_CLIPS, N_CLASSES, FRAMES, MARGIN = 352, 24, 157, 31
@@ -48,7 +49,7 @@ def main() -> None:
         usable = np.array([(number, FRAMES) for number in range(100)])
         draw = fresh_clips.FreshClips(training_clips, table, training_clips, usable, statistics_, params["train"]).draw
         size, rows = params["train"]["batch_size"], np.arange(N_CLIPS)
-        plain = {**study_steps.PLAIN_TRAINING, "batch_size": size}
+        plain = {**train.plain(), "batch_size": size}
         kinds = {
             "bare model.fit": lambda: (in_memory, y, {"batch_size": size, "shuffle": True}),
             "pipeline, clips as they are": lambda: (training.Batches(mapped, y, rows, size, plain), None, {}),

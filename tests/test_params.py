@@ -1,107 +1,262 @@
+"""params.yaml and the models of its blocks: what is refused, and how it is said; what is written from the models."""
+
+import copy
+import json
 from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
-from dawnchorus import networks, params
+from dawnchorus import networks
+from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.parameters import fields
+from dawnchorus.parameters.recipe import Recipe
+from dawnchorus.workflow import params_file, params_texts
 
 ROOT = Path(__file__).parents[1]
-SCHEMA = ROOT / "workflow/schemas/params.schema.yaml"
 DEFAULT = (ROOT / "params.yaml").read_text()
+VALUES = yaml.safe_load(DEFAULT)
+PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
+SCHEMA = json.loads((ROOT / "workflow/schemas/params.schema.json").read_text())
 
 
 def problems(tmp_path, text: str) -> list[str]:
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as caught:
-        params.check_config(params.load(path), path, SCHEMA)
+        params_file.check_config(params_file.load(path), path)
     return [line.removeprefix(f"{path}: ") for line in str(caught.value).splitlines()]
 
 
-def with_value(key: str, value) -> str:
-    values = yaml.safe_load(DEFAULT)
-    *blocks, name = key.split(".")
-    owner = values
-    for block in blocks:
-        owner = owner[block]
-    owner[name] = value
+def with_values(changes: dict) -> str:
+    """Return a params file with some values changed, by their names with dots."""
+    values = copy.deepcopy(VALUES)
+    for key, value in changes.items():
+        *blocks, name = key.split(".")
+        owner = values
+        for block in blocks:
+            owner = owner[block]
+        owner[name] = value
     return yaml.safe_dump(values)
 
 
-@pytest.mark.parametrize(
-    "path", [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))], ids=lambda p: p.name
-)
-def test_the_default_and_every_preset_are_valid(path):
-    params.check_config(params.load(path), path, SCHEMA)
+@pytest.mark.parametrize("path", [ROOT / "params.yaml", *PRESETS], ids=lambda p: p.name)
+def test_the_default_and_every_preset_are_valid_for_us_and_by_the_schema(path):
+    params_file.check_config(params_file.load(path), path)
+    Draft202012Validator(SCHEMA).validate(yaml.safe_load(path.read_text()))
+
+
+def test_what_is_written_from_the_models_is_current():
+    made = params_texts.texts(ROOT)
+    assert {ROOT / path for path in made if path.suffix == ".yaml"} == set(PRESETS), "a preset of no changes"
+    for path, text in made.items():
+        assert (ROOT / path).read_text() == text, f"{path} is out of date: make params"
+    assert (ROOT / "presets/default.yaml").read_text() == DEFAULT, "cp presets/default.yaml params.yaml"
+
+
+def test_a_written_file_says_below_what_each_value_means_and_may_be():
+    (at,) = [number for number, line in enumerate(DEFAULT.splitlines()) if line == "  deltas: 0"]
+    assert DEFAULT.splitlines()[at - 1] == (
+        "  # orders of differences over time that are appended (integer from 0 to 2)"
+    )
+    assert all(len(line) <= 120 for path in PRESETS for line in path.read_text().splitlines())
+
+
+def test_a_preset_is_the_default_with_its_changes_and_its_comment(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("# Mine.\n# Two lines.\ntrain:\n  epochs: 7\nmodel:\n  name: lstm\n  units: 5\n")
+    made = params_texts.preset(path)
+    assert made.startswith("# Mine.\n# Two lines.\n")
+    values, default = yaml.safe_load(made), yaml.safe_load(DEFAULT)
+    assert values.pop("model") == {"name": "lstm", "units": 5, "bidirectional": True, "dropout": 0.3}
+    del default["model"]
+    default["train"]["epochs"] = 7
+    assert values == default
+    path.write_text("train:\n  epoch: 7\n")
+    with pytest.raises(InputError, match=r"mine.yaml: train.epoch: unknown key; did you mean epochs\?"):
+        params_texts.preset(path)
+
+
+def rules_of(schema: dict):
+    """Yield every key of a JSON schema that is a value: its name and its rule."""
+    for definition in schema["$defs"].values():
+        for one in definition.get("oneOf", [definition]):
+            yield from one["properties"].items()
+
+
+def types_of(rule: dict) -> set[str]:
+    return {rule.get("type"), *(choice.get("type") for choice in rule.get("anyOf", []))}
 
 
 def test_every_value_has_a_meaning_and_every_number_a_range():
-    schema = yaml.safe_load(SCHEMA.read_text())
-    for block in schema["properties"].values():
-        block = block.get("properties", {}).get("set", block)
-        for name, rule in block.get("properties", {"": block}).items():
-            assert rule.get("description"), name
-            types = rule.get("type", [])
-            if {"integer", "number"} & {types} if isinstance(types, str) else {"integer", "number"} & set(types):
-                assert "minimum" in rule or "exclusiveMinimum" in rule, name
+    for name, rule in rules_of(SCHEMA):
+        assert rule.get("description"), name
+        for choice in [rule, *rule.get("anyOf", [])]:
+            if choice.get("type") in ("integer", "number"):
+                assert {"minimum", "exclusiveMinimum"} & set(choice), name
+                assert {"maximum", "exclusiveMaximum"} & set(choice), name
 
 
 @pytest.mark.parametrize("name", networks.names())
-def test_every_network_declares_its_parameters(name):
-    for key, rule in networks.get(name).PARAMS.items():
-        assert rule["description"], key
-        assert "type" in rule or "enum" in rule, key
+def test_every_network_has_a_recipe(name, tmp_path):
+    params = params_file.defaults(model=name)
+    params_file.check(params)
+    Draft202012Validator(SCHEMA).validate(params)
+    path = tmp_path / "params.yaml"
+    path.write_text(params_texts.text_of(params, ""))
+    assert params_file.load(path) == params
+
+
+WRONG = [
+    ("train.epoch", 5, "train.epoch: unknown key; did you mean epochs?"),
+    ("features.colour", 5, "features.colour: unknown key; known keys: kind, "),
+    ("train.epochs", 0, "train.epochs: 0: expected integer from 1 to 100000 (passes over the training rows"),
+    ("train.epochs", 2.5, "train.epochs: 2.5: expected integer from 1"),
+    ("train.epochs", True, "train.epochs: true: expected integer from 1"),
+    ("train.epochs", "many", 'train.epochs: "many": expected integer'),
+    ("train.learning_rate", float("nan"), "train.learning_rate: NaN: expected number > 0 and <= 10"),
+    ("train.shuffle", "yes", 'train.shuffle: "yes": expected true or false'),
+    ("train.early_stopping_patience", 0, "train.early_stopping_patience: 0: expected integer from 1 to 100000 or null"),
+    ("features.kind", "spectrum", 'features.kind: "spectrum": expected one of "log_mel", "mfcc", "pcen"'),
+    ("features.n_mfcc", 20, "features.n_mfcc: unknown key; known keys: kind, "),
+    ("features.n_fft", 1, "features.n_fft: 1: expected integer from 16 to 65536 samples"),
+    ("seed", -1, "seed: -1: expected integer from 0"),
+    ("data.audio_dir", "a{b}", 'data.audio_dir: "a{b}": expected string'),
+    ("data.audio_dir", "-a", 'data.audio_dir: "-a": expected string'),
+    ("data.format", "xls", 'data.format: "xls": expected one of "rfcx", "raven", "audacity", "csv"'),
+    ("data.columns", {"t_mix": "a"}, "data.columns.t_mix: unknown key; did you mean t_min?"),
+    ("data.columns", {"t_min": 5}, "data.columns.t_min: 5: expected string"),
+    ("data.columns", [], "data.columns: []: expected block of keys and values"),
+    ("simulate.set.sites", 27, "simulate.set.sites: 27: expected integer from 1 to 26"),
+    ("simulate", {"sets": {}}, "simulate.sets: unknown key; did you mean set?"),
+    ("split.test_groups", [], "split.test_groups: []: expected list of at least 1: string or integer or null"),
+    ("model.name", "resnet", 'model.name: "resnet": expected one of "article", "cnn"'),
+    ("model.unit", 4, "model.unit: unknown key"),
+    ("model.widths", [0, 4, 0], "model.widths: [0, 4, 0]: expected list of 1 to 6: integer from 1 to 2048 (channels"),
+    ("detections.channel", "left", 'detections.channel: "left": expected "mix" or integer from 0 to 1023'),
+    ("detections.smoothing_windows", 2, "detections.smoothing_windows: 2: expected odd integer from 1 to 999"),
+    ("training", {}, "training: unknown key; did you mean train?"),
+    ("train", 5, "train: 5: expected block of keys and values"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), WRONG)
+def test_a_wrong_value_is_one_line_with_key_value_and_expectation(tmp_path, key, value, expected):
+    (line,) = problems(tmp_path, with_values({key: value}))
+    assert line.startswith(expected)
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), WRONG)
+def test_the_schema_refuses_what_we_refuse(key, value, expected):
+    if value != value:
+        pytest.skip("JSON has no NaN")
+    assert not Draft202012Validator(SCHEMA).is_valid(yaml.safe_load(with_values({key: value})))
+
+
+def test_a_whole_number_is_a_float(tmp_path):
+    params_file.check(yaml.safe_load(with_values({"train.learning_rate": 1, "train.equalizer_gain": 2})))
+
+
+RIGHT_PADDING = {"train.time_stretch": 1.0, "train.equalizer_gain": 0.0, "train.time_masks": 0}
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "expected"),
+    ("changes", "expected"),
     [
-        ("train.epoch", 5, "train.epoch: unknown key; did you mean epochs?"),
-        ("features.colour", 5, "features.colour: unknown key; known keys: kind, "),
-        ("train.epochs", 0, "train.epochs: 0: expected integer >= 1"),
-        ("train.epochs", 2.5, "train.epochs: 2.5: expected integer >= 1"),
-        ("train.epochs", "many", 'train.epochs: "many": expected integer'),
-        ("train.shuffle", "yes", 'train.shuffle: "yes": expected boolean'),
-        ("features.kind", "spectrum", 'features.kind: "spectrum": expected one of "log_mel", "mfcc", "pcen"'),
-        ("seed", -1, "seed: -1: expected integer >= 0"),
-        ("data.audio_dir", "a{b}", 'data.audio_dir: "a{b}": expected string'),
-        ("model.name", "resnet", 'model.name: "resnet": expected one of '),
-        ("model.unit", 4, "model.unit: unknown key"),
-        ("data.source", "table", "data.annotations: "),
-        ("data.format", "xls", 'data.format: "xls": expected one of "rfcx", "raven", "audacity", "csv"'),
-        ("data.format", "raven", 'data.format: "raven": expected rfcx, because data.source is simulated'),
-        ("data.columns", {"t_mix": "a"}, "data.columns.t_mix: unknown key; did you mean t_min?"),
-        ("data.columns", {"t_min": 5}, "data.columns.t_min: 5: expected string"),
-        ("data.columns", {"t_min": "a"}, 'data.columns: {"t_min": "a"}: expected {}, because data.format is rfcx'),
-        ("data.audio_dir", "elsewhere", 'data.audio_dir: "elsewhere": expected data/simulated/train'),
-        ("data.shortest_annotation_s", 0.001, "data.shortest_annotation_s: 0.001: expected >= 0.04267, one FFT frame"),
+        ({"data.source": "table"}, "data.annotations: "),
+        ({"data.format": "raven"}, 'data.format: "raven": expected rfcx, because data.source is simulated'),
+        ({"data.audio_dir": "elsewhere"}, 'data.audio_dir: "elsewhere": expected data/simulated/train'),
+        ({"data.columns": {"t_min": "a"}}, 'data.columns: {"t_min": "a"}: expected {}, because data.format is rfcx'),
+        ({"simulate": {}}, "simulate.set: missing; expected what to simulate"),
+        ({"data.shortest_annotation_s": 0.001}, "data.shortest_annotation_s: 0.001: expected >= 0.04267, one FFT"),
+        ({"features.kind": "pcen"}, "train.background_share: 0.5: expected 0 with features.kind pcen"),
+        ({"train.background_min_db": 1.0}, "train.background_min_db: 1: expected at most train.background_max_db 0"),
+        ({"split.test_fraction": 0.8}, "split.test_fraction + split.validation_fraction: 1: expected < 1"),
+        (
+            {"split.validation_fraction": 0, "train.early_stopping_patience": 3},
+            "split.validation_fraction: 0: expected more than 0 (or split.validation_groups), because "
+            "train.early_stopping_patience",
+        ),
+        (
+            {"split.validation_fraction": 0, "split.method": "article"},
+            "split.validation_fraction: 0: expected more than 0, because split.method is article",
+        ),
+        (
+            {"dataset.padding": "centre"},
+            'dataset.padding: "centre": expected right, because train.time_stretch 1.15, train.equalizer_gain 0.5, '
+            "train.time_masks 2: ",
+        ),
+        (
+            {"dataset.padding": "centre", **RIGHT_PADDING, "train.time_shift_frames": 3},
+            'dataset.padding: "centre": expected right, because train.time_shift_frames 3: ',
+        ),
     ],
 )
-def test_a_wrong_value_is_one_line_with_key_value_and_expectation(tmp_path, key, value, expected):
-    lines = problems(tmp_path, with_value(key, value))
-    assert any(line.startswith(expected) for line in lines), lines
+def test_values_that_do_not_fit_each_other_are_one_line(tmp_path, changes, expected):
+    lines = problems(tmp_path, with_values(changes))
+    assert lines[0].startswith(expected)
+    assert len(lines) == 1 or changes == {"data.source": "table"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"split.validation_fraction": 0},
+        {"split.validation_fraction": 0, "split.validation_groups": ["a"], "train.early_stopping_patience": 3},
+        # The folds' own validation is asked for where folds are.
+        {"train.early_stopping_patience": 3, "cross_validation.validation_fraction": 0},
+        {"dataset.padding": "centre", **RIGHT_PADDING},
+    ],
+)
+def test_values_that_fit_each_other(changes):
+    params_file.check(yaml.safe_load(with_values(changes)))
+
+
+@pytest.mark.parametrize("name", kinds.names())
+def test_every_kind_of_features_has_a_recipe(name):
+    params = params_file.defaults(features=name)
+    params["train"]["background_share"] = 0.0
+    params_file.check(params)
+    Draft202012Validator(SCHEMA).validate(params)
+    assert next(iter(params["features"])) == "kind"
+
+
+def test_a_kind_has_rules_of_its_own(tmp_path):
+    params = params_file.defaults(features="mfcc")
+    params["train"]["background_share"], params["features"]["n_mfcc"] = 0.0, 65
+    assert problems(tmp_path, yaml.safe_dump(params)) == ["features.n_mfcc: 65: expected at most features.n_mels 64"]
 
 
 def test_a_missing_key_is_named_with_its_meaning(tmp_path):
-    values = yaml.safe_load(DEFAULT)
+    values = copy.deepcopy(VALUES)
     del values["train"]["epochs"]
     (line,) = problems(tmp_path, yaml.safe_dump(values))
-    assert line.startswith("train.epochs: missing; expected integer >= 1")
+    assert line == "train.epochs: missing; expected integer from 1 to 100000 (passes over the training rows, at most)"
+    del values["train"]
+    (line,) = problems(tmp_path, yaml.safe_dump(values))
+    assert line.startswith("train: missing; expected block of keys and values (")
 
 
 def test_all_problems_are_listed_at_once(tmp_path):
-    values = yaml.safe_load(DEFAULT)
-    values["train"]["epochs"], values["seed"] = 0, "x"
+    values = copy.deepcopy(VALUES)
+    values["train"]["epochs"], values["seed"], values["model"]["name"] = 0, "x", "resnet"
     values["data"]["sauce"] = 1
-    assert len(problems(tmp_path, yaml.safe_dump(values))) == 3
+    lines = problems(tmp_path, yaml.safe_dump(values))
+    assert sorted(line.split(":")[0] for line in lines) == ["data.sauce", "model.name", "seed", "train.epochs"]
+
+
+def test_a_key_that_is_no_text_is_unknown(tmp_path):
+    (line,) = problems(tmp_path, DEFAULT + "  1: 2\n")
+    assert line.startswith("overfitting_study.1: unknown key; known keys: units")
 
 
 def test_a_key_given_twice_is_refused(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text("seed: 1\ntrain: {epochs: 5, epochs: 7}\n")
     with pytest.raises(InputError, match="line 2: epochs: given twice"):
-        params.load(path)
+        params_file.load(path)
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "", "a: [1\n", "\x00"])
@@ -109,12 +264,41 @@ def test_a_file_that_is_no_params_file_is_one_line(tmp_path, text):
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as caught:
-        params.load(path)
+        params_file.load(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
 
 
 def test_values_from_the_command_line_are_refused():
-    values = params.load(ROOT / "params.yaml")
+    values = params_file.load(ROOT / "params.yaml")
     with pytest.raises(InputError, match="seed: given by --config or --configfile"):
-        params.check_config({**values, "seed": 5}, ROOT / "params.yaml", SCHEMA)
+        params_file.check_config({**values, "seed": 5}, ROOT / "params.yaml")
+
+
+def test_a_stage_gets_the_values_that_it_reads_and_no_others():
+    params = VALUES
+    run = {name: block for name, block in params.items() if name not in ON_DEMAND}
+    assert params_file.read_by("report", params) == run
+    assert params_file.read_by("split", params) == {"seed": 123, "split": params["split"]}
+    assert params_file.read_by("model", params) == {name: params[name] for name in ("seed", "model", "train")}
+    assert params_file.read_by("folds", params) == {
+        "seed": 123,
+        "split": {"method": "grouped", "group": "recording_id"},
+        "train": {"early_stopping_patience": None},
+        "cross_validation": {"folds": 5, "column": None, "validation_fraction": 0.0},
+    }
+    of_table = yaml.safe_load((ROOT / "presets/rfcx.yaml").read_text())
+    assert params_file.read_by("report", of_table)["simulate"] == {}
+
+
+ON_DEMAND = ("detections", "cross_validation", "overfitting_study")
+
+
+def test_every_value_is_read_by_something():
+    params = VALUES
+    read = {}
+    for stage in set(fields.readers(params_file.model_of(params))):
+        for block, values in params_file.read_by(stage, params).items():
+            read.setdefault(block, set()).update(values if isinstance(values, dict) else [block])
+    assert read == {name: set(block) if isinstance(block, dict) else {name} for name, block in params.items()}
+    assert list(params) == list(Recipe.model_fields)

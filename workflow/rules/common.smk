@@ -3,9 +3,9 @@
 # checks params.yaml, takes the folder for this run, and holds the records of earlier runs against the files there are
 
 
-def block(*names, **others):
-    """Return blocks of params.yaml as one JSON text: what a rule records, and all that its stage gets."""
-    return json.dumps({**{name: config[name] for name in names}, **others}, sort_keys=True)
+def values(stage, **others):
+    """Return the values that a stage reads, by block, as one JSON text: what a rule records, and all its stage gets."""
+    return json.dumps({**params_file.read_by(stage, config), **others}, sort_keys=True)
 
 
 def code(stage, network=None):
@@ -21,7 +21,7 @@ def fingerprint_of_detected(wildcards):
 
 
 try:
-    params.check_config(config, "params.yaml", Path(workflow.basedir) / "workflow/schemas/params.schema.yaml")
+    params_file.check_config(config, "params.yaml")
     # The jobs of a cluster read this file too; only the process that plans them may touch records.
     if workflow.is_main_process and records.lock():
         records.reconcile()

@@ -27,12 +27,7 @@ rule folds:
     conda:
         "../../environment.yml"
     params:
-        # Not the number of seeds: one more leaves the folds as they are.
-        folds=block(
-            "seed",
-            "split",
-            cross_validation={key: config["cross_validation"][key] for key in ["column", "validation_fraction"]},
-        ),
+        folds=values("folds"),
     shell:
         "python -m dawnchorus.stages.folds --annotations {input.annotations:q} --params {params.folds:q}"
         " --output {output:q} 2>&1 | tee {log}"
@@ -53,7 +48,7 @@ use rule dataset as fold_dataset with:
     benchmark:
         "benchmarks/fold_dataset-{fold}.tsv"
     params:
-        dataset=block("dataset", "split"),
+        dataset=values("dataset"),
 
 
 use rule model as fold_model with:
@@ -67,7 +62,7 @@ use rule model as fold_model with:
     benchmark:
         "benchmarks/fold_model-{fold}-{seed}.tsv"
     params:
-        model=lambda wildcards: block("model", "train", seed=int(wildcards.seed)),
+        model=lambda wildcards: values("model", seed=int(wildcards.seed)),
 
 
 use rule evaluation as fold_evaluation with:
@@ -93,7 +88,7 @@ use rule evaluation as fold_evaluation with:
     benchmark:
         "benchmarks/fold_evaluation-{fold}-{seed}.tsv"
     params:
-        evaluation=block("seed", "evaluation"),
+        evaluation=values("evaluation"),
 
 
 rule cross_validation:
@@ -115,7 +110,7 @@ rule cross_validation:
     conda:
         "../../environment.yml"
     params:
-        cross_validation=block("seed", "cross_validation", "evaluation"),
+        cross_validation=values("cross_validation"),
         model=config["model"]["name"],
     shell:
         "python -m dawnchorus.stages.cross_validation --predictions {input.predictions:q}"

@@ -34,7 +34,7 @@ rule dataset:
     conda:
         "../../environment.yml"
     params:
-        dataset=block("dataset", "split"),
+        dataset=values("dataset"),
     shell:
         "python -m dawnchorus.stages.dataset --shards {input.shards:q} --annotations {input.annotations:q}"
         " --negatives {input.negatives:q} --false-positives {input.false_positives:q}"

@@ -24,7 +24,7 @@ rule window_scores:
         "../../environment.yml"
     threads: 2
     params:
-        detections=block("detections"),
+        detections=values("window_scores"),
         audio=fingerprint_of_detected,
     shell:
         "python -m dawnchorus.stages.window_scores --model {input.model:q} --shard {wildcards.shard}"
@@ -49,7 +49,7 @@ rule detections:
     conda:
         "../../environment.yml"
     params:
-        detections=block("detections"),
+        detections=values("detections"),
     shell:
         "python -m dawnchorus.stages.detections --scores {input.scores:q} --model {input.model:q}"
         " --calibration {input.calibration:q} --params {params.detections:q} --output {output.folder:q}"

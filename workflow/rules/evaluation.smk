@@ -40,7 +40,7 @@ rule evaluation:
         "../../environment.yml"
     threads: 8
     params:
-        evaluation=block("seed", "evaluation"),
+        evaluation=values("evaluation"),
     shell:
         'python -m dawnchorus.stages.evaluation --dataset "$(dirname {input.x:q})" --annotations {input.annotations:q}'
         " --split {input.split:q} --model {input.model:q} --params {params.evaluation:q} --threads {threads}"

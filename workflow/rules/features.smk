@@ -27,7 +27,7 @@ rule features:
     conda:
         "../../environment.yml"
     params:
-        features=block("features"),
+        features=values("features"),
         audio_dir=config["data"]["audio_dir"],
     shell:
         "python -m dawnchorus.stages.features --recordings {input.recordings:q}"

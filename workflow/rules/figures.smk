@@ -29,7 +29,7 @@ rule figures:
     conda:
         "../../environment.yml"
     params:
-        figures=block("features", "figures"),
+        figures=values("figures"),
         audio_dir=config["data"]["audio_dir"],
     shell:
         "python -m dawnchorus.stages.figures --history {input.history:q} --confusion {input.confusion:q}"

@@ -32,7 +32,7 @@ rule model:
     resources:
         gpu=1,
     params:
-        model=block("seed", "model", "train"),
+        model=values("model"),
     shell:
         'python -m dawnchorus.stages.model --dataset "$(dirname {input.x:q})" --params {params.model:q}'
         ' --threads {threads} --output "$(dirname {output.model:q})" 2>&1 | tee {log}'

@@ -18,8 +18,8 @@ use rule model as study_model with:
     benchmark:
         "benchmarks/study_model-{step}.tsv"
     params:
-        model=lambda wildcards: block(
-            "seed",
+        model=lambda wildcards: values(
+            "model",
             model=STUDY[int(wildcards.step) - 1]["model"],
             train=study_steps.training(config["overfitting_study"]),
         ),
@@ -41,7 +41,7 @@ rule overfitting_study:
     conda:
         "../../environment.yml"
     params:
-        overfitting_study=block("overfitting_study"),
+        overfitting_study=values("overfitting_study"),
     shell:
         "python -m dawnchorus.stages.overfitting_study --histories {input.histories:q}"
         " --params {params.overfitting_study:q} --output reports 2>&1 | tee {log}"

@@ -24,7 +24,7 @@ rule recordings:
         "../../environment.yml"
     threads: 8
     params:
-        data=block("data"),
+        data=values("recordings"),
         audio=AUDIO_FINGERPRINT,
     shell:
         "python -m dawnchorus.stages.recordings --params {params.data:q} --threads {threads}"

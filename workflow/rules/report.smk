@@ -1,7 +1,7 @@
 # report: one page in which the run can be read, seen and heard
 #
 # needs  what evaluation measured, the training history, the model's card, the tables of the data, some audio,
-#        all of params.yaml (the page shows every value)
+#        every value of the run (the page shows them), but not the blocks of what is made on demand
 # makes  reports/report.html, which holds everything it shows and works without any network
 #
 # The page names the commit at which it was made. That is said, not an input: a commit makes no report stale.
@@ -33,7 +33,7 @@ rule report:
     conda:
         "../../environment.yml"
     params:
-        report=block(*config),
+        report=values("report"),
         audio_dir=config["data"]["audio_dir"],
     shell:
         "python -m dawnchorus.stages.report --metrics {input.metrics:q} --baselines {input.baselines:q}"

@@ -22,7 +22,7 @@ rule simulate:
         "../../environment.yml"
     threads: 8
     params:
-        simulate=block("seed", "simulate"),
+        simulate=values("simulate"),
     shell:
         "python -m dawnchorus.stages.simulate --params {params.simulate:q} --threads {threads}"
         " --audio {output.audio:q} --annotations {output.annotations:q} --recordings {output.recordings:q}"

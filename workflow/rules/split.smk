@@ -18,7 +18,7 @@ rule split:
     conda:
         "../../environment.yml"
     params:
-        split=block("seed", "split"),
+        split=values("split"),
     shell:
         "python -m dawnchorus.stages.split --annotations {input.annotations:q} --params {params.split:q}"
         " --output {output:q} 2>&1 | tee {log}"

@@ -4,34 +4,35 @@ Keras is imported inside the functions: the parameters can be checked without wa
 of Keras are used, none of our own, so that a saved network is one that anybody's Keras loads.
 """
 
-CONVOLUTION_PARAMS = {
-    "widths": {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": 6,
-        "items": {"type": "integer", "minimum": 1, "maximum": 2048},
-        "description": "channels of each block; a block halves time and frequency",
-    },
-    "position": {"type": "boolean", "description": "give the place of each band as an input plane"},
-    "contrast": {"type": "boolean", "description": "give the clip less each band's mean over time as an input plane"},
-    "dropout": {
-        "type": "number",
-        "minimum": 0,
-        "exclusiveMaximum": 1,
-        "description": "share of values dropped before the softmax",
-    },
-}
+from typing import Annotated
 
-RECURRENT_PARAMS = {
-    "units": {"type": "integer", "minimum": 1, "maximum": 4096, "description": "units in each direction"},
-    "bidirectional": {"type": "boolean", "description": "read the clip forwards and backwards"},
-    "dropout": {
-        "type": "number",
-        "minimum": 0,
-        "exclusiveMaximum": 1,
-        "description": "share of values dropped before the softmax",
-    },
-}
+from pydantic import Field
+
+from dawnchorus.parameters.base import Block, value
+
+Channels = Annotated[int, Field(ge=1, le=2048)]
+
+
+class Convolutions(Block):
+    """The keys of :func:`convolutions`, and of the dropout that follows it."""
+
+    widths: list[Channels] = value(
+        [24, 48, 96, 160],
+        "channels of each convolution; each halves time and frequency",
+        min_length=1,
+        max_length=6,
+    )
+    position: bool = value(True, "give the place of each band as an input plane")
+    contrast: bool = value(True, "give the clip less each band's mean over time as an input plane")
+    dropout: float = value(0.3, "share of values dropped before the softmax", ge=0, lt=1)
+
+
+class Recurrence(Block):
+    """The keys of :func:`recurrent` and of its layer."""
+
+    units: int = value(64, "units in each direction", ge=1, le=4096)
+    bidirectional: bool = value(True, "read the clip forwards and backwards")
+    dropout: float = value(0.3, "share of values dropped before the softmax", ge=0, lt=1)
 
 
 def planes(inputs, mask, position, contrast):

@@ -4,21 +4,24 @@ The coefficients, not the frames, are the sequence: step k is coefficient k over
 centred padding this hides time from the recurrence; it is kept to be compared with, not to be recommended.
 """
 
-PARAMS = {
-    "units": {"type": "integer", "minimum": 1, "description": "LSTM units; the article has 128"},
-    "dense": {
-        "type": "array",
-        "maxItems": 10,
-        "items": {"type": "integer", "minimum": 1, "maximum": 65536},
-        "description": "units of the layers that follow; the article has [128, 64, 48]",
-    },
-    "dropout": {
-        "type": "array",
-        "maxItems": 11,
-        "items": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-        "description": "share dropped after the LSTM and after each of these; the article has [0.2, 0.0, 0.4, 0.4]",
-    },
-}
+from typing import Annotated
+
+from pydantic import Field
+
+from dawnchorus.parameters.base import Block, value
+
+Units = Annotated[int, Field(ge=1, le=65_536)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Params(Block):
+    """The article's numbers are the defaults."""
+
+    units: int = value(128, "LSTM units", ge=1, le=65_536)
+    dense: list[Units] = value([128, 64, 48], "units of the layers that follow", max_length=10)
+    dropout: list[Share] = value(
+        [0.2, 0.0, 0.4, 0.4], "share dropped after the LSTM and after each of these layers", max_length=11
+    )
 
 
 def build(input_shape, n_classes, params):

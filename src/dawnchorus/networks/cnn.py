@@ -6,7 +6,9 @@ by its shape; a convolution alone cannot tell.
 
 from dawnchorus.networks import _layers
 
-PARAMS = _layers.CONVOLUTION_PARAMS
+
+class Params(_layers.Convolutions):
+    """Nothing but the convolutions."""
 
 
 def build(input_shape, n_classes, params):

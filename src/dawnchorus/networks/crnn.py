@@ -1,15 +1,18 @@
 """Convolution blocks, then a bidirectional GRU over time, pooled by attention or by mean and maximum."""
 
-from dawnchorus.networks import _layers
+from typing import Literal
 
-PARAMS = {
-    **_layers.CONVOLUTION_PARAMS,
-    "units": {"type": "integer", "minimum": 1, "maximum": 4096, "description": "GRU units in each direction"},
-    "pooling": {
-        "enum": ["attention", "mean_max"],
-        "description": "how frames become a clip: each class's own attention over time, or mean plus maximum",
-    },
-}
+from dawnchorus.networks import _layers
+from dawnchorus.parameters.base import value
+
+
+class Params(_layers.Convolutions):
+    """The convolutions, and what follows them."""
+
+    units: int = value(64, "GRU units in each direction", ge=1, le=4096)
+    pooling: Literal["attention", "mean_max"] = value(
+        "attention", "how frames become a clip: each class's own attention over time, or mean plus maximum"
+    )
 
 
 def build(input_shape, n_classes, params):

@@ -2,7 +2,9 @@
 
 from dawnchorus.networks import _layers
 
-PARAMS = _layers.RECURRENT_PARAMS
+
+class Params(_layers.Recurrence):
+    """Nothing but the recurrence."""
 
 
 def build(input_shape, n_classes, params):

@@ -2,9 +2,13 @@
 
 import numpy as np
 
-PARAMS = {
-    "l2": {"type": "number", "minimum": 0, "maximum": 1000, "description": "weight of the squared coefficients"},
-}
+from dawnchorus.parameters.base import Block, value
+
+
+class Params(Block):
+    """How much the coefficients are held back."""
+
+    l2: float = value(0.001, "weight of the squared coefficients", ge=0, le=1000)
 
 
 def fit(vectors, y, n_classes, params, train, rng):

@@ -1,8 +1,12 @@
 """The article's first, simplest network: one LSTM over the coefficients, then the softmax."""
 
-PARAMS = {
-    "units": {"type": "integer", "minimum": 1, "description": "LSTM units"},
-}
+from dawnchorus.parameters.base import Block, value
+
+
+class Params(Block):
+    """The size of the one layer."""
+
+    units: int = value(128, "LSTM units", ge=1, le=65_536)
 
 
 def build(input_shape, n_classes, params):

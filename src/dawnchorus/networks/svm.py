@@ -2,9 +2,13 @@
 
 import numpy as np
 
-PARAMS = {
-    "c": {"type": "number", "exclusiveMinimum": 0, "maximum": 1e6, "description": "cost of a clip on the wrong side"},
-}
+from dawnchorus.parameters.base import Block, value
+
+
+class Params(Block):
+    """How much an error costs."""
+
+    c: float = value(1.0, "cost of a clip on the wrong side", gt=0, le=1e6)
 
 
 def fit(vectors, y, n_classes, params, train, rng):

@@ -1,6 +1,6 @@
 """What every block of params.yaml is made of: a typed model whose fields say type, range, unit, default and meaning."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,22 +8,35 @@ from pydantic import BaseModel, ConfigDict, Field
 class Block(BaseModel):
     """A block of params.yaml. Its keys are its fields: a key more is refused, and no value is turned into another type.
 
-    The one conversion is that of a whole number where a float is asked for: 5 is 5.0.
+    The one conversion is that of a whole number where a float is asked for: 5 is 5.0. ``read_by`` names the stages that
+    read the block; a key that only some of them read, or others too, says so itself.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    read_by: ClassVar[tuple[str, ...]] = ()
 
 
 def value(
-    default: Any = ..., meaning: str = "", *, unit: str = "", read_by: tuple[str, ...] | None = None, **bounds: Any
+    default: Any = ...,
+    meaning: str = "",
+    *,
+    unit: str = "",
+    read_by: tuple[str, ...] | None = None,
+    off: Any = ...,
+    required: bool = True,
+    **bounds: Any,
 ) -> Any:
-    """Declare one key of a block.
+    """Declare one key of a block. params.yaml holds every key, so the default is that of the recipe, not of the model.
 
     Args:
         default: of the default recipe; ``...`` where there is none.
         meaning: one line, as a person reads it beside the key in params.yaml.
-        unit: of a number, where the name does not end in it.
+        unit: of a number, where neither its name nor its meaning says it.
         read_by: the stages that read this key; None for those that read the block.
+        off: of a technique of the training: the value that turns it off, where that is not the default.
+        required: whether params.yaml has to have the key.
         bounds: ``ge``, ``gt``, ``le``, ``lt``, ``min_length``, ``pattern``, ... as pydantic names them.
     """
-    return Field(default, description=meaning, json_schema_extra={"unit": unit, "read_by": read_by}, **bounds)
+    extra = {"unit": unit, "read_by": read_by}
+    extra |= {name: given for name, given in (("default", default), ("off", off)) if given is not ...}
+    return Field(... if required else None, description=meaning, json_schema_extra=extra, **bounds)

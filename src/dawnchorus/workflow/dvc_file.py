@@ -19,7 +19,7 @@ import yaml
 from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_whole
-from dawnchorus.workflow import records
+from dawnchorus.workflow import params_file, records
 
 ROOT = Path(__file__).parents[3]
 SIMULATE = Path("workflow/simulate/dvc.yaml")
@@ -82,6 +82,15 @@ def opened(snakefile: Path, folder: Path) -> Iterator:
 def paths_of(params: dict) -> tuple[str, ...]:
     """Return the names of the parameters whose value is a path that a rule reads."""
     return *DATA_PATHS, *(f"features.{key}" for key in kinds.get(params["features"]["kind"]).KIND.inputs)
+
+
+def base_of(root: Path, default: dict) -> dict:
+    """Return the parameters to read the rules under: the default recipe, whatever somebody tries at the moment.
+
+    But a kind of features that reads the user's files adds dependencies, and has keys that have no default.
+    """
+    present = params_file.load(root / "params.yaml")
+    return {**present, "model": default["model"]} if kinds.input_files(present["features"]) else default
 
 
 def placeholders(params: dict) -> dict:
@@ -157,9 +166,8 @@ def text_of(name: str, stage: dict) -> str:
 
 def texts(root: Path) -> dict[Path, str]:
     """Return the two files, by their path below ``root``."""
-    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
-    simulated = yaml.safe_load((root / "presets/fast.yaml").read_text(encoding="utf-8"))["simulate"]
-    given = placeholders(params)
+    default = params_file.defaults()
+    given = placeholders(base_of(root, default))
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "params.yaml").write_text(yaml.safe_dump(given), encoding="utf-8")
         (Path(folder) / "data.audio_dir").mkdir()
@@ -173,7 +181,7 @@ def texts(root: Path) -> dict[Path, str]:
                 for name, rule in rules.items()
                 if name != "all" and wanted.intersection(products_of(rule, shards))
             }
-            simulate = stage_of(rules["simulate"], given | {"simulate": simulated}, shards)
+            simulate = stage_of(rules["simulate"], given | {"simulate": default["simulate"]}, shards)
     by_hand = (root / "dvc.yaml").read_text(encoding="utf-8").partition("\nplots:")
     blocks = (textwrap.indent(text_of(name, stage), "  ") for name, stage in stages.items())
     simulate["params"] = ["seed", "simulate"]

@@ -1,0 +1,11 @@
+"""The block `figures`: what is drawn."""
+
+from dawnchorus.parameters.base import Block, value
+
+
+class Figures(Block):
+    """Pictures of the run."""
+
+    read_by = ("figures", "report")
+
+    example_species: int = value(4, "species shown as an example, the commonest first", ge=1, le=12)

@@ -1,0 +1,89 @@
+"""What no single value of params.yaml shows: values that are right by themselves and do not fit each other."""
+
+import json
+from collections.abc import Iterator
+
+from dawnchorus.features import kinds
+from dawnchorus.parameters import fields
+from dawnchorus.parameters.data import Data
+
+# Where the simulated set lies: what rule simulate writes, the defaults of these keys.
+PLACES = ("annotations", "audio_dir", "false_positives", "recordings_table", "species_table")
+# Augmentation that takes the frames of a clip to begin with its sound, and the value that turns it off.
+OVER_TIME = {"time_shift_frames": 0, "time_stretch": 1, "equalizer_gain": 0, "time_masks": 0}
+
+
+def contradictions(params: dict) -> Iterator[str]:
+    """Yield one line for each value that another one rules out: ``key: value: expected ..., because ...``."""
+    yield from _of_data(params)
+    yield from _of_features(params)
+    yield from _of_partitions(params)
+    yield from _of_training(params)
+
+
+def _of_data(params: dict) -> Iterator[str]:
+    data, simulated = params["data"], fields.defaults(Data)
+    if data["source"] == "simulated":
+        for key in ("format", *PLACES):
+            if data[key] != simulated[key]:
+                yield (
+                    f"data.{key}: {json.dumps(data[key])}: expected {simulated[key]}, because data.source is simulated"
+                )
+        if not params["simulate"]:
+            yield "simulate.set: missing; expected what to simulate (see presets), because data.source is simulated"
+    else:
+        for key in PLACES:
+            if data[key] == simulated[key]:
+                yield f"data.{key}: {json.dumps(data[key])}: expected your own, because data.source is table"
+        if params["simulate"]:
+            yield "simulate.set: given; expected `simulate: {}`, because data.source is table"
+    if data["columns"] and data["format"] in ("rfcx", "audacity"):
+        yield f"data.columns: {json.dumps(data['columns'])}: expected {{}}, because data.format is {data['format']}"
+
+
+def _of_features(params: dict) -> Iterator[str]:
+    data, features = params["data"], params["features"]
+    rate_hz = features["sample_rate_hz"]
+    if rate_hz is not None and data["shortest_annotation_s"] < features["n_fft"] / rate_hz:
+        yield (
+            f"data.shortest_annotation_s: {data['shortest_annotation_s']:g}: expected >= "
+            f"{features['n_fft'] / rate_hz:.4g}, one FFT frame of features.n_fft {features['n_fft']} at {rate_hz} Hz"
+        )
+
+
+def _of_partitions(params: dict) -> Iterator[str]:
+    split, patience = params["split"], params["train"]["early_stopping_patience"]
+    share = split["test_fraction"] + split["validation_fraction"]
+    if share >= 1 and split["method"] == "grouped":
+        yield (
+            f"split.test_fraction + split.validation_fraction: {share:g}: expected < 1, so that rows are left to train"
+        )
+    if split["validation_fraction"] == 0 and split["method"] == "article":
+        yield "split.validation_fraction: 0: expected more than 0, because split.method is article"
+    elif split["validation_fraction"] == 0 and split["validation_groups"] is None and patience is not None:
+        yield (
+            "split.validation_fraction: 0: expected more than 0 (or split.validation_groups), because "
+            "train.early_stopping_patience chooses the epoch by validation"
+        )
+
+
+def _of_training(params: dict) -> Iterator[str]:
+    features, train = params["features"], params["train"]
+    if train["background_share"] > 0 and not (kinds.get(features["kind"]).KIND.powers_in_db and not features["deltas"]):
+        able = [name for name in kinds.names() if kinds.get(name).KIND.powers_in_db]
+        yield (
+            f"train.background_share: {train['background_share']:g}: expected 0 with features.kind "
+            f"{features['kind']} and features.deltas {features['deltas']}: only powers can be added "
+            f"({', '.join(able)}, 0)"
+        )
+    if train["background_min_db"] > train["background_max_db"]:
+        yield (
+            f"train.background_min_db: {train['background_min_db']:g}: expected at most train.background_max_db "
+            f"{train['background_max_db']:g}"
+        )
+    on = [f"train.{key} {train[key]:g}" for key, off in OVER_TIME.items() if train[key] != off]
+    if params["dataset"]["padding"] == "centre" and on:
+        yield (
+            f'dataset.padding: "centre": expected right, because {", ".join(on)}: augmentation over time takes a clip '
+            "to begin with its sound"
+        )
