@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dawnchorus.commands import cli
 from dawnchorus.foundation.progress import Progress
 
+ROOT = Path(__file__).parents[1]
 # A process of its own finds the package here, whether it is installed or not.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 
 
 class Terminal(io.StringIO):
@@ -39,6 +41,41 @@ def test_help_of_a_command_explains_every_argument_and_shows_examples(command, c
     assert "--verbose" in shown
     parser = cli.parser_of([command])._subparsers._group_actions[0].choices[command]
     assert all(action.help for action in parser._actions)
+
+
+def test_options_of_detect_are_those_of_the_block_of_params():
+    given = cli.parser_of(["detect"]).parse_args(["detect", "--model", "m", "--output", "o", "a.wav"])
+    default = yaml.safe_load((ROOT / "params.yaml").read_text())["detections"]
+    # Where to search is an argument, and a command that a person waits for stops at a bad file unless told otherwise.
+    del default["recordings"], default["on_bad_recording"]
+    names = {**{name: name for name in default}, "page_events": "events"}
+    assert {name: getattr(given, names[name]) for name in default} == default
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "value"),
+    [
+        ("--channel", "mix", "mix"),
+        ("--channel", "2", 2),
+        ("--window-s", "2", 2.0),
+        ("--smoothing-windows", "3", 3),
+        ("--sample-submission", "7", "7"),
+        ("--channel", "left", """'left': expected "mix" or integer from 0 to 1023"""),
+        ("--channel", "-1", "expected"),
+        ("--smoothing-windows", "2", "'2': expected odd integer from 1 to 999"),
+        ("--merge-gap-s", "nan", "'nan': expected number from 0 to 3600"),
+        ("--batch-size", "0", "'0': expected integer from 1 to 4096"),
+        ("--events", "2.5", "'2.5': expected integer from 0 to 100"),
+    ],
+)
+def test_options_of_detect_are_in_range(capsys, option, text, value):
+    words = ["detect", "--model", "m", "--output", "o", option, text, "a.wav"]
+    if isinstance(value, str) and "expected" in value:
+        with pytest.raises(SystemExit):
+            cli.parser_of(words).parse_args(words)
+        assert value in capsys.readouterr().err
+    else:
+        assert vars(cli.parser_of(words).parse_args(words))[option[2:].replace("-", "_")] == value
 
 
 WRONG = ["detect", "--model", "no-such-folder", "--output", "out", "no-such-file"]

@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.parameters import fields
+from dawnchorus.parameters.detections import Detections
 
 EXAMPLES = """examples:
   dawnchorus detect --model models night.flac
@@ -33,45 +35,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave recordings out that cannot be read, and say which (default: stop at the first)",
     )
     windows = parser.add_argument_group("windows, the stretches of sound that are scored")
-    windows.add_argument("--window-s", type=float, metavar="S", help="length (default: that of the training)")
-    windows.add_argument("--step-s", type=float, metavar="S", help="from one to the next (default: half a window)")
-    windows.add_argument(
-        "--channel", type=channel, default="mix", metavar="C", help="a number from 0, or mix: the mean (default)"
-    )
     events = parser.add_argument_group("events, neighbouring windows above a species' threshold")
-    events.add_argument(
-        "--smoothing-windows", type=odd, default=1, metavar="N", help="average over N windows, odd (default: 1)"
-    )
-    events.add_argument(
-        "--merge-gap-s", type=float, default=0.0, metavar="S", help="join events so close (default: 0, if they touch)"
-    )
     page = parser.add_argument_group("results")
-    page.add_argument("--events", type=int, default=5, metavar="N", help="of each species on the page (default: 5)")
-    page.add_argument("--pictures", type=int, default=3, metavar="N", help="of recordings on the page (default: 3)")
-    page.add_argument(
-        "--sample-submission", metavar="CSV", help="write a submission to Kaggle's RFCX too, its rows as in this one"
-    )
     machine = parser.add_argument_group("machine")
-    machine.add_argument("--batch-size", type=int, default=32, metavar="N", help="windows at a time (default: 32)")
+    for group, key, option, metavar in (
+        (windows, "window_s", "--window-s", "S"),
+        (windows, "step_s", "--step-s", "S"),
+        (windows, "channel", "--channel", "C"),
+        (events, "smoothing_windows", "--smoothing-windows", "N"),
+        (events, "merge_gap_s", "--merge-gap-s", "S"),
+        (page, "page_events", "--events", "N"),
+        (page, "pictures", "--pictures", "N"),
+        (page, "sample_submission", "--sample-submission", "CSV"),
+        (machine, "batch_size", "--batch-size", "N"),
+    ):
+        add_option(group, key, option, metavar)
     machine.add_argument(
         "--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all, here %(default)s"
     )
 
 
-def channel(text: str) -> str | int:
-    """Return ``mix`` or a channel's number."""
-    if text == "mix":
-        return text
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r}: expected mix or a number from 0")
-    return int(text)
+def add_option(group: argparse._ArgumentGroup, key: str, option: str, metavar: str) -> None:
+    """Add the option of a key of the block `detections`: its meaning, range and default are those of the key."""
+    field = Detections.model_fields[key]
+    default = field.json_schema_extra["default"]
+    text = field.description.replace("null: ", "default: ")
+    if default is not None:
+        text += f" (default: {default:g})" if isinstance(default, float) else f" (default: {default})"
 
+    def parsed(given: str):
+        try:
+            return fields.parsed(Detections, key, given)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
-def odd(text: str) -> int:
-    """Return an odd number from 1."""
-    if not text.isdecimal() or int(text) % 2 == 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected 1, 3, 5, ...")
-    return int(text)
+    group.add_argument(option, type=parsed, default=default, metavar=metavar, help=text)
 
 
 def recordings(given: list[str]) -> list:
@@ -105,9 +103,8 @@ def main(args: argparse.Namespace) -> None:
         "page_events": args.events,
         "pictures": args.pictures,
     }
-    for name in ("batch_size", "threads"):
-        if getattr(args, name) < 1:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: expected 1 or more")
+    if args.threads < 1:
+        raise InputError(f"--threads {args.threads}: expected 1 or more")
     model = args.model / MODEL
     decision = detections.Decision.of_model(model, args.model / CALIBRATION, params)
     wanted, scores = recordings(args.audio), args.output / SCORES
