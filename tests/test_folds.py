@@ -55,6 +55,7 @@ def written(folder, params, n_folds=3):
     (folder / "annotations.csv").write_text("\n".join([header, *rows]) + "\n")
     paths = [folder / f"fold-{n}/split.csv" for n in range(n_folds)]
     block = {"split": {"method": "grouped", "group": "recording_id"}, "seed": 5, **params}
+    block.setdefault("train", {"early_stopping_patience": None})
     block["cross_validation"] = {"column": None, "validation_fraction": 0.0, **params.get("cross_validation", {})}
     words = ["--annotations", str(folder / "annotations.csv"), "--params", json.dumps(block)]
     stage.main([*words, "--output", *map(str, paths)])
@@ -82,6 +83,15 @@ def test_stage_keeps_whole_groups_for_validation(tmp_path):
         validated = {row["recording_id"] for row in table if row["partition"] == "validation"}
         assert len(validated) == 2
         assert not validated & (of["train"] | of["test"])
+
+
+def test_early_stopping_needs_validation_rows_in_every_fold(tmp_path):
+    patient = {"train": {"early_stopping_patience": 3}}
+    with pytest.raises(InputError, match=r"cross_validation.validation_fraction: 0: expected more than 0, because"):
+        written(tmp_path, patient)
+    assert not list(tmp_path.glob("fold-*"))
+    tables = written(tmp_path, {**patient, "cross_validation": {"validation_fraction": 0.25}})
+    assert all("validation" in {row["partition"] for row in table} for table in tables)
 
 
 def test_the_articles_split_takes_single_annotations(tmp_path):

@@ -24,10 +24,15 @@ class Fold:
 def of_annotations(annotations: Sequence[Mapping], columns: Iterable[str], params: Mapping, n: int) -> Iterator[Fold]:
     """Yield ``n`` folds of the annotations; each row is tested in one of them.
 
-    ``params``: ``seed`` and the blocks ``split`` and ``cross_validation``. With a ``validation_fraction`` whole groups
-    of the rows that are not tested validate.
+    ``params``: ``seed`` and, of the blocks ``split``, ``cross_validation`` and ``train``, what stage folds reads. With
+    a ``validation_fraction`` whole groups of the rows that are not tested validate; early stopping needs some.
     """
     seed, block = params["seed"], params["cross_validation"]
+    if block["validation_fraction"] == 0 and params["train"]["early_stopping_patience"] is not None:
+        raise InputError(
+            "params.yaml: cross_validation.validation_fraction: 0: expected more than 0, because "
+            "train.early_stopping_patience chooses the epoch by validation"
+        )
     classes, of_row = split.class_indices([row["species_id"] for row in annotations])
     of_group = np.array(groups.kept_together(annotations, columns, params["split"]))
     if block["column"] is None:

@@ -14,7 +14,7 @@ from dawnchorus.tables.definitions import ANNOTATIONS, SPLIT
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--annotations", type=Path, required=True, help="clean annotations, of rule recordings")
-    parser.add_argument("--params", type=json.loads, required=True, help="seed, split and cross_validation, as JSON")
+    parser.add_argument("--params", type=json.loads, required=True, help="the values that it reads, as JSON")
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="the split.csv of each fold")
     args = parser.parse_args(argv)
 
