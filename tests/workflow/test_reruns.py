@@ -1,7 +1,9 @@
 """For every key of params.yaml: which rules run when it changes, by either tool, as the table in README.md says."""
 
+import copy
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import dag
@@ -9,7 +11,11 @@ import pytest
 import yaml
 from dvc.repo import Repo
 from networkx import ancestors
-from project import IDS, ROOT, Project
+from project import ROOT, Project
+
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.parameters import fields, train
+from dawnchorus.workflow import params_file, reruns
 
 pytestmark = pytest.mark.table
 
@@ -24,91 +30,71 @@ SIMULATED = {
     "calls_per_species": 2,
 }
 
-# Another value for each key that no rule below finds one for.
-OTHER = {
-    "data.format": "raven",
-    "data.columns": {"species_id": "Call"},
-    "data.on_bad_recording": "quarantine",
-    "features.kind": "pcen",
-    "features.sample_rate_hz": 6000,
-    "features.f_max_hz": 3500.0,
-    "features.mel_sample_rate_hz": 7000.0,
-    "features.deltas": 1,
-    "features.clip": "window",
-    "dataset.clip_normalization": "median",
-    "split.method": "article",
-    "split.group": "species_id",
-    "split.test_groups": [IDS[1]],
-    "split.validation_groups": [IDS[2]],
-    "dataset.frames": 20,
-    "dataset.padding": "centre",
-    "dataset.normalization": "per_feature",
-    "dataset.fit_on": "all",
-    "train.early_stopping_patience": 3,
-    "train.ema_momentum": 0.9,
-    "report.media_mb": 10.0,
-    "detections.recordings": "elsewhere",
-    "detections.window_s": 3.0,
-    "detections.step_s": 1.0,
-    "detections.channel": 0,
-    "detections.smoothing_windows": 3,
-    "detections.on_bad_recording": "stop",
-    "detections.sample_submission": "sample_submission.csv",
-    "train.optimizer": "adam",
-    "train.schedule": "constant",
-    "train.class_weights": True,
-    "train.mixup_share": 0.25,
-    "model.widths": [4, 8],
-    "cross_validation.column": "species_id",
-    "overfitting_study.dense": [64],
-    "overfitting_study.dropout": [0.5],
-}
 PATHS = {"data.annotations", "data.false_positives", "data.recordings_table", "data.species_table", "data.audio_dir"}
 
 
 def declared() -> dict[str, set[str]]:
-    """Return the README's table: rules by key."""
+    """Return the README's table: rules by key, ``block.*`` standing for every key of a block."""
     text = (ROOT / "README.md").read_text()
     table = text.split("<!-- reruns -->")[1].split("<!-- /reruns -->")[0]
     found = {}
     for row in table.strip().splitlines()[2:]:
-        keys, rules = (re.findall(r"`([\w.]+)`", cell) for cell in row.strip("|").split("|"))
-        for key in keys:
-            assert key not in found, f"{key} stands twice in the table"
-            found[key] = set(rules)
+        keys, rules, _ = (re.findall(r"`([\w.*]+)`", cell) for cell in row.strip("|").split("|"))
+        for name in keys:
+            block = name.removesuffix("*")
+            for key in [key for key in KEYS if key.startswith(block)] if name.endswith("*") else [name]:
+                assert key not in found, f"{key} stands twice in the table"
+                found[key] = set(rules)
     return found
 
 
-def all_keys() -> list[str]:
-    keys = []
-    waiting = list(yaml.safe_load((ROOT / "params.yaml").read_text()).items())
-    while waiting:
-        name, value = waiting.pop(0)
-        if isinstance(value, dict) and value:
-            waiting += [(f"{name}.{key}", inner) for key, inner in value.items()]
-        else:
-            keys.append(name)
-    return keys
-
-
+KEYS = list(reruns.keys(params_file.defaults()))
 DECLARED = declared()
 
 
 def test_every_key_of_params_stands_in_the_table_and_no_other():
-    assert set(DECLARED) == set(all_keys())
+    assert set(DECLARED) == set(KEYS)
 
 
-def changed(key: str, value):
-    """Return another valid value."""
-    if key in OTHER:
-        return OTHER[key]
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int):
-        return value + 1
-    if isinstance(value, float):
-        return value * 1.25 if value else 1.0
-    raise AssertionError(f"{key}: {value!r}: say another value in OTHER")
+def candidates(rule: dict, value) -> Iterator:
+    """Yield values of a key by the JSON schema of it, near to its value first."""
+    for choice in rule.get("anyOf", [rule]):
+        kind = choice.get("type")
+        low, high = (choice.get(name, choice.get(f"exclusive{name.title()}")) for name in ("minimum", "maximum"))
+        if "enum" in choice or "const" in choice:
+            yield from choice.get("enum", [choice.get("const")])
+        elif kind == "boolean":
+            yield not value
+        elif kind == "integer":
+            yield from (value + 1, value + 2, value - 1) if isinstance(value, int) else (low + 1, low)
+        elif kind == "number":
+            yield from (value * 1.25, value / 2) if value else ()
+            yield from (low, (low + high) / 2, high)
+        elif kind == "string":
+            yield "elsewhere"
+        elif kind == "array":
+            yield value[:-1] if value else [next(candidates(choice["items"], None))]
+
+
+def changed(params: dict, key: str) -> dict:
+    """Return the parameters with another valid value of a key."""
+    *blocks, name = key.split(".")
+    model, old = params_file.model_of(params), params
+    for block in blocks:
+        model, old = fields.block_of(model.model_fields[block]), old[block]
+    for value in candidates(fields.rule_of(model, name), old[name]):
+        made = copy.deepcopy(params)
+        owner = made
+        for block in blocks:
+            owner = owner[block]
+        owner[name] = value
+        try:
+            params_file.check(made)
+        except InputError:
+            continue
+        if value != old[name]:
+            return made
+    raise AssertionError(f"{key}: {old[name]!r}: no other value is valid")
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +109,8 @@ def on_simulated(tmp_path_factory) -> Project:
     params, default = project.params(), yaml.safe_load((ROOT / "params.yaml").read_text())
     params["data"] = default["data"]
     params["simulate"] = {"set": {**default["simulate"]["set"], **SIMULATED}}
-    params["model"], params["train"] = default["model"], {**default["train"], "epochs": 1, "background_share": 0.0}
+    # Without augmentation every other key can be changed by itself.
+    params["model"], params["train"] = default["model"], {**train.plain(), "epochs": 1}
     project.write_params(params)
     project.dvc_repro()
     assert project.run("dvc", "status").stdout.count("up to date") == 1
@@ -153,12 +140,17 @@ def test_the_rules_that_run_when_a_key_changes(request, key):
     project = request.getfixturevalue("on_simulated" if simulated else "on_table")
     before = (project.path / "params.yaml").read_text()
     params = project.params()
-    block, _, name = key.rpartition(".")
+    name = key.rpartition(".")[2]
     if key == "model.name":
         params["model"] = {"name": "logistic_regression", "l2": 0.0}
+    elif key == "features.kind":
+        params["features"]["kind"] = "pcen"  # it has the keys of log_mel
     elif key == "data.source":
-        default = yaml.safe_load((ROOT / "params.yaml").read_text())
+        default = params_file.defaults()
         params["data"], params["simulate"] = default["data"], default["simulate"]
+    elif key == "data.columns":
+        # RFCX's columns have RFCX's names.
+        params["data"] |= {"columns": {"species_id": "Call"}, "format": "raven"}
     elif key in PATHS:
         # The same content under another name.
         old = project.path / params["data"][name]
@@ -166,20 +158,17 @@ def test_the_rules_that_run_when_a_key_changes(request, key):
         (shutil.copytree if old.is_dir() else shutil.copy)(old, new)
         params["data"][name] = str(new.relative_to(project.path))
     else:
-        owner = params
-        for part in block.split(".") if block else []:
-            owner = owner[part]
-        owner[name] = changed(key, owner[name])
-        if key == "data.columns":
-            owner["format"] = "raven"  # RFCX's columns have RFCX's names
+        params = changed(params, key)
     try:
         project.write_params(params)
         rules = set(dag.planned(project.path))
         stages = dvc_would_run(project)
     finally:
         (project.path / "params.yaml").write_text(before)
-    # Nothing is simulated on a table.
-    expected = DECLARED[key] if simulated or key == "data.source" else DECLARED[key] - {"simulate"}
+    # Nothing is simulated on a table, until it is asked for.
+    expected = DECLARED[key] if simulated else DECLARED[key] - {"simulate"}
+    if key == "data.source":
+        expected = {"simulate", *expected}
     assert rules == expected
     assert stages == expected
     assert set(dag.planned(project.path)) == set()

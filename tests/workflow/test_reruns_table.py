@@ -1,0 +1,38 @@
+"""README's table of what runs when a value changes: as the workflow says it, and right where a hand can say it."""
+
+import pytest
+from project import ROOT
+
+from dawnchorus.parameters import fields
+from dawnchorus.parameters.recipe import Recipe
+from dawnchorus.workflow import reruns
+
+
+@pytest.fixture(scope="module")
+def rules():
+    return reruns.rules(ROOT)
+
+
+def test_the_table_is_current():
+    assert (ROOT / "README.md").read_text() == reruns.text(ROOT), "README.md is out of date: make params"
+
+
+def test_who_reads_a_value_is_a_rule(rules):
+    assert set(fields.readers(Recipe)) <= {rule.name for rule in rules}
+
+
+def test_what_runs_follows_from_what_is_read_and_from_the_dag(rules):
+    stale = {key: set(names) for key, names in reruns.reruns(rules).items()}
+    assert stale["report.clips"] == {"report"}
+    assert stale["figures.example_species"] == {"figures", "report"}
+    assert stale["detections.merge_gap_s"] == {"detections"}
+    assert stale["detections.step_s"] == {"window_scores", "detections"}
+    assert stale["cross_validation.seeds"] == {"cross_validation"}
+    folded = {"fold_dataset", "fold_model", "fold_evaluation", "cross_validation"}
+    assert stale["cross_validation.column"] == {"folds", *folded}
+    assert stale["overfitting_study.epochs"] == {"study_model", "overfitting_study"}
+    run = {"dataset", "model", "evaluation", "figures", "report", "window_scores", "detections"}
+    assert stale["split.test_fraction"] == {"split", *run, "study_model", "overfitting_study"}
+    assert stale["split.group"] == stale["split.test_fraction"] | {"folds", *folded}
+    assert stale["seed"] == {rule.name for rule in rules}
+    assert stale["data.audio_dir"] == stale["seed"] - {"simulate"}
