@@ -1,6 +1,7 @@
 """Baselines: the simple machine against plain scikit-learn on plain statistics; the table by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -68,6 +69,39 @@ def test_the_machine_is_scikit_learns():
     assert (found[:, :3].argsort(axis=1) == decision.argsort(axis=1)).mean() > 0.95
     assert (found.argmin(axis=1) == 3).all()
     assert (found.argmax(axis=1) == truth[test]).mean() > 0.6
+
+
+def test_a_clip_without_annotation_is_scored_by_its_sounding_frames_alone():
+    """Its array is padded with zeros, which are far from silence in decibels: they must not reach the model."""
+    made, _ = clips_of_three_kinds(4)
+    _, _, statistics = as_data_set(made, "per_feature", "right")
+    context = np.zeros((2, 14, 5), np.float32)
+    for row, clip in enumerate(made[:2]):
+        context[row, : len(clip)] = clip
+    context_rows = pd.DataFrame({"recording_id": ["b", "a"], "n_frames": [len(clip) for clip in made[:2]]})
+    rows = pd.DataFrame({"recording_id": ["a", "b", "b", "elsewhere"]}, index=[7, 8, 9, 10])
+    taken = []
+
+    def predict(x):
+        taken.append(x)
+        return x[:, 0, :3]
+
+    positions, scores = baselines.context_answers(predict, rows, context, context_rows, statistics)
+    (x,) = taken
+    for clip, found in zip(made[:2], x, strict=True):
+        expected = (clip - statistics["offset"]) / statistics["scale"]
+        np.testing.assert_allclose(found[: len(clip)], expected, rtol=1e-5)
+        assert not found[len(clip) :].any()
+    assert positions.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(scores, x[[1, 0, 0], 0, :3])
+    assert baselines.context_answers(predict, rows.iloc[3:], context, context_rows, statistics) is None
+
+
+def test_the_clips_of_a_recording_are_taken_in_turn():
+    rows = pd.DataFrame({"recording_id": list("abaaa")})
+    context_rows = pd.DataFrame({"recording_id": list("acaa")})
+    positions, clips = baselines.context_clips(rows, context_rows)
+    assert (positions.tolist(), clips.tolist()) == ([0, 2, 3, 4], [0, 2, 3, 0])
 
 
 def test_nothing_to_tell_apart_is_none():

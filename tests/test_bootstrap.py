@@ -1,5 +1,7 @@
 """Intervals over groups: where they lie, how wide they are, and how often they hold the truth."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 
@@ -101,16 +103,11 @@ def test_ninety_five_of_a_hundred_hold_the_truth():
     assert 0.9 <= n_held / 200 <= 0.99
 
 
-@pytest.mark.parametrize(
-    ("groups", "recordings", "expected"),
-    [
-        ("A A B B", "r s t u", "A A B B"),
-        ("r r s t", "r r s t", "r r s t"),
-        # The article's split: every annotation on its own, though two come from one recording.
-        ("0 1 2 3", "r r s t", "r r s t"),
-        # A fold that is the whole test partition.
-        ("5 5 5", "r r s", "r r s"),
-    ],
-)
-def test_what_is_drawn_as_a_whole(groups, recordings, expected):
-    assert bootstrap.units(np.array(groups.split()), np.array(recordings.split())).tolist() == expected.split()
+def test_few_groups_widen_the_interval_to_that_of_students_mean():
+    """Draws of a mean that lie as a normal distribution does: with the deviation that 5 groups have by n, not n - 1."""
+    draws = NormalDist(0.5, 0.1)
+    values = np.array([draws.inv_cdf((number + 0.5) / 20_000) for number in range(20_000)])
+    low, high = bootstrap.interval(values, 0.5, 5)
+    # 2.776: Student's t of 4 degrees of freedom, 97.5 %, from a printed table.
+    half = 2.776 * 0.1 * np.sqrt(5 / 4)
+    assert (low, high) == (pytest.approx(0.5 - half, rel=5e-3), pytest.approx(0.5 + half, rel=5e-3))

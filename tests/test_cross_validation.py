@@ -1,4 +1,4 @@
-"""Cross-validation: measures out of fold against scikit-learn, spreads by hand, and folds that do not add up."""
+"""Cross-validation: metrics out of fold against scikit-learn, spreads by hand, and folds that do not add up."""
 
 import json
 
@@ -11,6 +11,8 @@ from dawnchorus.evaluation import cross_validation
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.metrics import bootstrap
 from dawnchorus.stages import cross_validation as stage
+from dawnchorus.tables.definitions import BASELINE_PREDICTIONS, PREDICTIONS, ROWS
+from dawnchorus.tables.made import write
 
 N_ROWS, N_FOLDS = 60, 3
 
@@ -24,7 +26,7 @@ def made(seed=0):
     return truth, fold, groups, [scores / scores.sum(axis=1, keepdims=True) for scores in (first, second, baseline)]
 
 
-def test_measures_are_scikit_learns_on_all_rows_and_spreads_numpys():
+def test_metrics_are_scikit_learns_on_all_rows_and_spreads_numpys():
     truth, fold, groups, (first, second, baseline) = made()
     answered = np.arange(10, N_ROWS)
     answers = {"net": (np.arange(N_ROWS), [first, second]), "other": (answered, [baseline[answered]])}
@@ -76,75 +78,84 @@ def test_each_fold_and_seed_has_its_row():
     assert row["clips"] == 20
 
 
-NAMES = {"predictions": "predictions", "baselines": "baseline_predictions"}
+def tables_of(truth, fold, groups, scores):
+    """Return rows.csv, and predictions.csv and baseline_predictions.csv of each fold and seed.
 
-
-def a_project(folder):
-    truth, fold, groups, (first, second, baseline) = made()
-    split = pd.DataFrame({"annotation_id": range(N_ROWS), "recording_id": groups, "group": groups})
-    words = []
+    The baseline does not answer the first two clips of a fold, and is the same for both seeds.
+    """
+    first, second, baseline = scores
+    rows = pd.DataFrame({"annotation_id": np.arange(N_ROWS) + 100, "recording_id": groups, "class_index": truth})
+    rows = rows.assign(group=groups)
+    predictions, of_baselines = [], []
     for of_fold in range(N_FOLDS):
-        here = fold == of_fold
-        path = folder / f"fold-{of_fold}/split.csv"
-        path.parent.mkdir(parents=True)
-        split.assign(partition=np.where(here, "test", "train")).to_csv(path, index=False)
-        words.append(str(path))
-    runs = []
-    for of_fold in range(N_FOLDS):
-        for number, scores in enumerate((first, second)):
-            here, run = np.flatnonzero(fold == of_fold), folder / f"run-{of_fold}-{number}"
-            run.mkdir()
-            columns = {f"score_s{k}": scores[here, k] for k in range(3)}
-            truths = [f"s{k}" for k in truth[here]]
-            ids = {"annotation_id": here, "recording_id": groups[here], "true_species_id": truths}
-            pd.DataFrame({**ids, **columns}).to_csv(run / "predictions.csv", index=False)
-            of_control = {f"score_s{k}": baseline[here[2:], k] for k in range(3)}
-            pd.DataFrame({"model": "other", "annotation_id": here[2:], **of_control}).to_csv(
-                run / "baseline_predictions.csv", index=False
-            )
-            runs.append(str(run))
-    block = {
-        "seed": 7,
-        "cross_validation": {"seeds": 2},
-        "evaluation": {"bootstrap_draws": 100, "top_k": 2},
-    }
-    tables = {key: [f"{run}/{name}.csv" for run in runs] for key, name in NAMES.items()}
-    arguments = [
-        "--predictions",
-        *tables["predictions"],
-        "--baseline-predictions",
-        *tables["baselines"],
-        "--splits",
-        *words,
-    ]
-    return [*arguments, "--model", "net", "--params", json.dumps(block)], made()
+        here = np.flatnonzero(fold == of_fold)
+        for of_seed in (first, second):
+            columns = {f"score_s{k}": of_seed[here, k].astype(np.float32) for k in range(3)}
+            predictions.append(rows.iloc[here][["annotation_id", "recording_id"]].assign(**columns))
+            columns = {f"score_s{k}": baseline[here[2:], k].astype(np.float32) for k in range(3)}
+            of_baselines.append(rows.iloc[here[2:]][["annotation_id"]].assign(model="other", **columns))
+    return rows, predictions, of_baselines
 
 
-def test_stage_puts_the_folds_together(tmp_path, capsys):
-    arguments, (truth, fold, _, (first, second, _)) = a_project(tmp_path)
-    stage.main([*arguments, "--output", str(tmp_path / "out")])
-    comparison = pd.read_csv(tmp_path / "out/baselines.csv").set_index("model")
-    assert comparison.index.tolist() == ["net", "other"]
-    expected = np.mean([accuracy_score(truth, scores.argmax(axis=1)) for scores in (first, second)])
-    assert comparison.loc["net", "accuracy"] == pytest.approx(expected)
-    # The baseline answers 18 of 20 rows of each fold, and is the same for both seeds.
-    assert comparison.loc["other", ["clips", "seeds"]].tolist() == [54, 1]
+def test_folds_are_put_together():
+    truth, fold, groups, scores = made()
+    rows, *runs = tables_of(truth, fold, groups, scores)
+    found = cross_validation.gathered(rows, *runs, [7, 8], "net")
+    assert (found.truth.tolist(), found.fold.tolist()) == (truth.tolist(), fold.tolist())
+    positions, of_seeds = found.answers["net"]
+    assert positions.tolist() == list(range(N_ROWS))
+    np.testing.assert_allclose(of_seeds, scores[:2], rtol=1e-6)
+    positions, of_seeds = found.answers["other"]
+    assert len(of_seeds) == 1
+    assert positions.tolist() == [row for row in range(N_ROWS) if row % (N_ROWS // N_FOLDS) >= 2]
+    np.testing.assert_allclose(of_seeds[0], scores[2][positions], rtol=1e-6)
+    table = found.predictions
+    assert len(table) == 2 * N_ROWS
+    assert table[table["seed"] == 8].sort_values("annotation_id")["fold"].tolist() == (fold + 1).tolist()
+
+
+def test_an_annotation_that_no_fold_tests_is_one_line():
+    rows, predictions, of_baselines = tables_of(*made())
+    predictions[2:4] = [table.iloc[:-1] for table in predictions[2:4]]
+    with pytest.raises(InputError, match="annotation 139: tested in no fold; expected each annotation in one"):
+        cross_validation.gathered(rows, predictions, of_baselines, [7, 8], "net")
+
+
+def test_stage_reads_the_folds_and_writes_what_they_say(tmp_path, capsys):
+    truth, fold, groups, scores = made()
+    rows, *runs = tables_of(truth, fold, groups, scores)
+    common = {"t_min_s": 0.0, "t_max_s": 1.0, "f_min_hz": None, "f_max_hz": None, "n_frames": 5, "partition": "test"}
+    common |= {"species_id": "s", "species_name": "s", "row": 0}
+    write(tmp_path / "rows.csv", ROWS, rows.assign(**common))
+    common = {"t_min_s": 0.0, "t_max_s": 1.0, "partition": "test"}
+    common |= dict.fromkeys(("true_species_id", "true_name", "predicted_species_id", "predicted_name"), "s")
+    words = ["--rows", str(tmp_path / "rows.csv"), "--model", "net", "--params"]
+    block = {"seed": 7, "cross_validation": {"seeds": 2, "folds": N_FOLDS}}
+    words.append(json.dumps({**block, "evaluation": {"bootstrap_draws": 100, "top_k": 2}}))
+    for option, table, tables in (
+        ("--fold-predictions", PREDICTIONS, [run.assign(**common) for run in runs[0]]),
+        ("--fold-baseline-predictions", BASELINE_PREDICTIONS, runs[1]),
+    ):
+        words.append(option)
+        for number, run in enumerate(tables):
+            words.append(str(tmp_path / f"{number}/{table.name}"))
+            write(words[-1], table, run)
+    for name in ("metrics.json", "baselines.csv", "folds.csv", "predictions.csv"):
+        words += [f"--{name.split('.')[0]}", str(tmp_path / "out" / name)]
+    stage.main(words)
+    beside = pd.read_csv(tmp_path / "out/baselines.csv").set_index("model")
+    assert beside.index.tolist() == ["net", "other"]
+    expected = np.mean([accuracy_score(truth, of_seed.argmax(axis=1)) for of_seed in scores[:2]])
+    assert beside.loc["net", "accuracy"] == pytest.approx(expected)
+    assert beside.loc["other", ["clips", "seeds", "groups"]].tolist() == [54, 1, 15]
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert metrics["net"]["accuracy"] == pytest.approx(expected)
-    predictions = pd.read_csv(tmp_path / "out/predictions.csv")
-    assert len(predictions) == 2 * N_ROWS
-    assert predictions[predictions["seed"] == 8].sort_values("annotation_id")["fold"].tolist() == (fold + 1).tolist()
+    assert len(pd.read_csv(tmp_path / "out/predictions.csv")) == 2 * N_ROWS
     assert len(pd.read_csv(tmp_path / "out/folds.csv")) == 2 * N_FOLDS + N_FOLDS
     said = capsys.readouterr().out
     assert f"net: accuracy {expected:.3f} [" in said
     assert "2 seeds +-" in said
-
-
-def test_an_annotation_that_no_fold_tests_is_one_line(tmp_path):
-    arguments, _ = a_project(tmp_path)
-    for number in range(2):
-        path = tmp_path / f"run-1-{number}/predictions.csv"
-        path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
-    with pytest.raises(InputError, match="annotation 39: tested in no fold; expected each annotation in one"):
-        stage.main([*arguments, "--output", str(tmp_path / "out")])
-    assert not (tmp_path / "out").exists()
+    # Not all folds of all seeds.
+    del words[words.index("--fold-predictions") + 1]
+    with pytest.raises(InputError, match="5 tables of predictions; expected 3 folds of 2 seeds"):
+        stage.main(words)

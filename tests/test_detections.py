@@ -56,7 +56,7 @@ def write_model(folder):
     # Class 0 is energy of low bands, class 1 of high ones, class 2 what is quiet.
     weights = np.zeros((4, 24, 3), np.float32)
     weights[0, :8, 0], weights[0, 8:, 1] = 1.0, 0.5
-    model.arrays.update(weights=weights.reshape(-1, 3), bias=np.array([0.0, 0.0, -6.0], np.float32))
+    model.fitted.update(weights=weights.reshape(-1, 3), bias=np.array([0.0, 0.0, -6.0], np.float32))
     model_file.save(model, {key: value for key, value in card.items() if key != "format"}, folder / "model.keras")
     thresholds = {"s0": 0.6, "s1": 0.6, "s2": 0.5}
     (folder / "calibration.json").write_text(json.dumps({"temperature": 1.5, "thresholds": thresholds}))

@@ -1,7 +1,5 @@
-"""Metrics against numbers computed by hand and by plain scikit-learn; the stage with a tiny network."""
+"""Metrics against numbers computed by hand and by plain scikit-learn."""
 
-import csv
-import hashlib
 import json
 import math
 import warnings
@@ -9,13 +7,12 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, average_precision_score, label_ranking_average_precision_score
+from sklearn.metrics import average_precision_score
 
-from dawnchorus import networks
-from dawnchorus.evaluation import evaluation
+from dawnchorus.evaluation import evaluation, summary
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.learning import model_file, pooled
 from dawnchorus.metrics import bootstrap
+from dawnchorus.tables import definitions
 
 CLASSES = pd.DataFrame(
     {
@@ -101,7 +98,7 @@ def test_an_empty_validation_partition_is_null():
     assert set(result["validation"].values()) == {None}
     result["validation"]["support"] = 0
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert len(evaluation.summary(result, "wren")) == 3
+    assert len(summary.of_metrics(result, "wren")) == 3
 
 
 def test_an_empty_test_partition_is_null_and_said():
@@ -109,7 +106,7 @@ def test_an_empty_test_partition_is_null_and_said():
     result = metrics(truth, scores, np.array(["train", "train"]))
     assert result["gap"] == {"accuracy": None, "loss": None}
     assert result["majority_class"] == {"accuracy": None}
-    assert evaluation.summary(result, None) == ["no test clips, so nothing is known about new sound"]
+    assert summary.of_metrics(result, None) == ["no test clips, so nothing is known about new sound"]
     nothing = (truth[:0], scores[:0], CLASSES)
     assert evaluation.per_class(*nothing, THRESHOLDS)["support"].tolist() == [0, 0, 0]
     assert evaluation.confusion(*nothing)["count"].sum() == 0
@@ -121,7 +118,7 @@ def test_majority_class_is_that_of_the_training_rows():
     assert evaluation.majority_class(truth, partition) == (1, 1 / 3)
     result = metrics(truth, scores_of([1, 1, 0, 0, 1, 0], 2), partition)
     assert result["test"]["accuracy"] == pytest.approx(1 / 3)
-    assert evaluation.summary(result, "wren")[-1].endswith("scores 0.333; this model does no better")
+    assert summary.of_metrics(result, "wren")[-1].endswith("scores 0.333; this model does no better")
 
 
 def test_confusion_sums_to_support_in_class_order():
@@ -136,26 +133,24 @@ def test_confusion_sums_to_support_in_class_order():
         assert count == sum((truth == i) & (scores.argmax(axis=1) == j))
 
 
-def test_predictions_join_times_by_annotation_not_by_position():
+def test_predictions_carry_what_the_rows_say():
     rows = pd.DataFrame(
         {
-            "annotation_id": ["5", "2"],
+            "annotation_id": [5, 2],
             "recording_id": ["b", "a"],
-            "class_index": ["2", "0"],
+            "class_index": [2, 0],
             "partition": ["test", "train"],
+            "t_min_s": [1.25, 0.1],
+            "t_max_s": [2.0, 0.3],
+            "group": ["g", "g"],
         }
     )
-    annotations = pd.DataFrame(
-        {"annotation_id": ["2", "3", "5"], "t_min_s": ["0.1", "9", "1.25"], "t_max_s": ["0.30", "10", "2"]}
-    )
-    table = evaluation.predictions(rows, annotations, CLASSES, scores_of([1, 0]))
-    assert table["t_min_s"].tolist() == ["1.25", "0.1"]
-    assert table["t_max_s"].tolist() == ["2", "0.30"]
+    table = evaluation.predictions(rows, CLASSES, scores_of([1, 0]))
+    assert table["t_min_s"].tolist() == [1.25, 0.1]
     assert table["true_species_id"].tolist() == ["007", "7"]
     assert table["predicted_species_id"].tolist() == ["NA", "7"]
-    assert table.columns.tolist()[-3:] == ["score_7", "score_NA", "score_007"]
-    with pytest.raises(InputError, match="annotation_id 5 is in the data set but not in the annotations"):
-        evaluation.predictions(rows, annotations.iloc[:2], CLASSES, scores_of([1, 0]))
+    assert table.columns.tolist() == [*definitions.PREDICTIONS.names, "score_7", "score_NA", "score_007"]
+    np.testing.assert_allclose(table["score_NA"], [0.7, 0.15], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -169,16 +164,6 @@ def test_predictions_join_times_by_annotation_not_by_position():
 def test_unusable_scores_are_one_clear_line(scores, expected):
     with pytest.raises(InputError, match=f"^model.keras: .*{expected}"):
         evaluation.check_scores(scores, 2, 3, "model.keras")
-
-
-def write_csv(path, table):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False)
-
-
-def table_of(path):
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_intervals_are_those_of_the_draws():
@@ -205,242 +190,28 @@ def test_summary_says_what_is_not_shown():
     result["svm"] = {"accuracy": 0.5, "advantage": 0.0, **ends}
     result["context_only"] = {"accuracy": 0.7, "clips": 2, **ends, "accuracy_low": 0.6}
     result["calibration"] = {"ece_before": 0.2, "ece_after": 0.1, "temperature": 1.5}
-    *_, svm, context, calibration = evaluation.summary(result, "wren")
-    assert svm.endswith(
-        "0.500 [0.100, 0.900], this model +0.000 [-0.100, +0.200] to that; that is not shown to be better"
-    )
+    *_, svm, context, calibration = summary.of_metrics(result, "wren")
+    assert "scores 0.500 [0.100, 0.900]; this model's advantage over it is +0.000 [-0.100, +0.200]" in svm
+    assert svm.endswith("; that is not shown to be better")
     assert context.endswith("0.700 [0.600, 0.900] (2 clips); the background gives classes away")
     assert calibration == "calibration error 0.200, 0.100 after temperature 1.50"
     result["svm"]["advantage_low"], result["context_only"]["accuracy_low"] = 0.01, 0.3
-    *_, svm, context, _ = evaluation.summary(result, "wren")
+    *_, svm, context, _ = summary.of_metrics(result, "wren")
     assert "not shown" not in svm
     assert "gives" not in context
 
 
-PARAMS = {"batch_size": 4, "top_k": 2, "bootstrap_draws": 60, "calibration_bins": 15, "default_threshold": 0.5}
-
-
-def a_project(folder, n_rows=43, boxes=()):
-    """Write a made-up data set, its tables and a small model; return the stage's arguments.
-
-    ``boxes``: class index and partition of the clips that were checked not to hold that class.
-    """
-    rng = np.random.default_rng(3)
-    truth = rng.integers(3, size=n_rows)
-    x = rng.normal(size=(n_rows, 6, 4)).astype(np.float32)
-    x[np.arange(n_rows), :, truth] += 0.5
-    rows = pd.DataFrame(
-        {
-            "row": range(n_rows),
-            "annotation_id": rng.permutation(n_rows),
-            "recording_id": [f"site/{i // 2:03}" for i in range(n_rows)],
-            "class_index": truth,
-            "partition": np.repeat(["train", "validation", "test"], [20, 8, n_rows - 28]),
-            "n_frames": 6,
-        }
-    )
-    split = rows[["annotation_id", "recording_id", "partition"]].assign(group=rows["recording_id"])
-    of_test = rows[rows["partition"] == "test"].iloc[:-3]
-    ids = of_test["recording_id"].unique()
-    context = pd.DataFrame({"row": range(len(ids)), "recording_id": ids, "partition": "test", "n_frames": 6})
-    negatives = pd.DataFrame(boxes, columns=["class_index", "partition"])
-    write_csv(folder / "dataset/rows.csv", rows)
-    write_csv(folder / "dataset/classes.csv", CLASSES)
-    write_csv(folder / "dataset/context_rows.csv", context)
-    write_csv(folder / "dataset/negative_rows.csv", negatives)
-    write_csv(folder / "split.csv", split)
-    write_csv(
-        folder / "annotations.csv", pd.DataFrame({"annotation_id": range(n_rows), "t_min_s": 0.1, "t_max_s": 0.7})
-    )
-    statistics = {
-        "offset": [0.0],
-        "scale": [1.0],
-        "normalization": "none",
-        "clip_normalization": "none",
-        "frames": 6,
-        "padding": "right",
-        "features": {"deltas": 0},
-    }
-    (folder / "dataset/statistics.json").write_text(json.dumps(statistics))
-    np.save(folder / "dataset/x.npy", x)
-    np.save(folder / "dataset/context.npy", rng.normal(size=(len(ids), 6, 4)).astype(np.float32))
-    negative_x = 3 * np.random.default_rng(8).normal(size=(len(negatives), 6, 4))
-    np.save(folder / "dataset/negatives.npy", negative_x.astype(np.float32))
-    network, block = networks.get("logistic_regression"), {"name": "logistic_regression", "l2": 0.01}
-    arrays = {
-        "weights": rng.normal(size=(16, 3)),
-        "bias": rng.normal(size=3),
-        "offset": np.zeros(16),
-        "scale": np.ones(16),
-    }
-    model = pooled.Classifier(network, arrays, 3, block)
-    model_file.save(model, {"classes": CLASSES.to_dict("records"), "model": block}, folder / "model.keras")
-    arguments = {
-        "--dataset": folder / "dataset",
-        "--annotations": folder / "annotations.csv",
-        "--split": folder / "split.csv",
-        "--model": folder / "model.keras",
-        "--params": json.dumps({"seed": 3, "evaluation": PARAMS}),
-        "--threads": 1,
-        "--output": folder / "reports",
-        "--calibration": folder / "models/calibration.json",
-    }
-    return [str(word) for pair in arguments.items() for word in pair], model, x, rows
-
-
-def test_stage_writes_what_the_network_says(tmp_path, capsys):
-    from dawnchorus.stages import evaluation as stage
-
-    arguments, model, x, rows = a_project(tmp_path)
-    stage.main(arguments)
-    reports = tmp_path / "reports"
-    names = "baseline_predictions baselines confusion metrics per_class predictions predictions_seen reliability"
-    assert sorted(path.stem for path in reports.iterdir()) == names.split()
-    expected = model.predict_on_batch(x)
-    written = [*table_of(reports / "predictions_seen.csv"), *table_of(reports / "predictions.csv")]
-    assert [row["partition"] for row in written] == rows["partition"].tolist()
-    assert {row["partition"] for row in table_of(reports / "predictions.csv")} == {"test"}
-    assert [row["recording_id"] for row in written] == rows["recording_id"].tolist()
-    assert [row["annotation_id"] for row in written] == rows["annotation_id"].astype(str).tolist()
-    read = np.array([[row[f"score_{i}"] for i in CLASSES["species_id"]] for row in written]).astype(np.float32)
-    np.testing.assert_allclose(read, expected, rtol=1e-5)
-    names = CLASSES["species_name"].to_numpy()
-    assert [row["predicted_name"] for row in written] == names[expected.argmax(axis=1)].tolist()
-
-    found = json.loads((reports / "metrics.json").read_text(encoding="utf-8"))
-    test = (rows["partition"] == "test").to_numpy()
-    truth = rows["class_index"].to_numpy()
-    assert found["test"]["support"] == test.sum() == 15
-    assert found["test"]["groups"] == rows["recording_id"][test].nunique() == 8
-    assert found["test"]["accuracy"] == accuracy_score(truth[test], expected[test].argmax(axis=1))
-    assert found["test"]["accuracy_low"] < found["test"]["accuracy"] < found["test"]["accuracy_high"]
-    for name in evaluation.PARTITIONS:
-        of = (rows["partition"] == name).to_numpy()
-        lwlrap = label_ranking_average_precision_score(np.eye(3)[truth[of]], expected[of])
-        assert found[name]["lwlrap"] == pytest.approx(lwlrap)
-    loss = -np.log(expected[test, :][np.arange(15), truth[test]]).mean()
-    assert found["test"]["loss"] == pytest.approx(loss, rel=1e-5)
-    assert found["gap"]["accuracy"] == found["train"]["accuracy"] - found["test"]["accuracy"]
-    assert pd.read_csv(reports / "confusion.csv")["count"].sum() == 15
-    assert pd.read_csv(reports / "reliability.csv").groupby("temperature")["n"].sum().tolist() == [15, 15]
-
-    comparison = pd.read_csv(reports / "baselines.csv").set_index("model")
-    assert comparison.index.tolist() == [
-        "logistic_regression",
-        "majority class",
-        "SVM on pooled statistics",
-        "context only",
-    ]
-    assert comparison["clips"].tolist() == [15, 15, 15, 12]
-    assert comparison["accuracy"].iloc[0] == pytest.approx(found["test"]["accuracy"])
-    assert comparison["accuracy"].iloc[1] == pytest.approx(found["majority_class"]["accuracy"])
-    assert comparison["macro_roc_auc"].iloc[1] == 0.5
-    context = np.load(tmp_path / "dataset/context.npy")
-    answers = model.predict_on_batch(context).argmax(axis=1)[np.arange(12) // 2]
-    share = (answers == truth[test][:12]).mean()
-    assert found["context_only"]["accuracy"] == pytest.approx(share)
-    assert comparison["accuracy"].iloc[3] == pytest.approx(share)
-
-    calibration = json.loads((tmp_path / "models/calibration.json").read_text())
-    assert calibration["fitted_on"]["rows"] == 8
-    assert list(calibration["thresholds"]) == sorted(CLASSES["species_id"])
-    assert calibration["model_sha256"] == hashlib.sha256((tmp_path / "model.keras").read_bytes()).hexdigest()
-    assert found["calibration"]["temperature"] == calibration["temperature"]
-    assert "train/test gap" in capsys.readouterr().out
-
-
-def test_stage_counts_what_is_heard_in_test_boxes_that_do_not_hold_it(tmp_path, capsys):
-    from dawnchorus.stages import evaluation as stage
-
-    # More than two batches of test boxes, none of class 1; those of train and validation count for nothing.
-    boxes = [(0, "test")] * 5 + [(0, "train")] * 3 + [(2, "test")] * 4 + [(1, "validation"), (1, "train")]
-    arguments, model, *_ = a_project(tmp_path, boxes=boxes)
-    stage.main(arguments)
-    calibration = json.loads((tmp_path / "models/calibration.json").read_text())
-    test = [n for n, (_, partition) in enumerate(boxes) if partition == "test"]
-    scores = model.predict_on_batch(np.load(tmp_path / "dataset/negatives.npy")).astype(float)[test]
-    scores = scores ** (1 / calibration["temperature"])
+def test_detection_where_a_species_is_absent_counts_each_class_in_its_own_clips():
+    scores = np.array([[0.9, 0.9, 0.0], [0.9, 0.5, 0.0], [0.0, 0.4, 0.0], [0.0, 0.6, 0.9]]) + 1e-3
     scores /= scores.sum(axis=1, keepdims=True)
-    heard = scores >= [calibration["thresholds"][of] for of in CLASSES["species_id"]]
-    rates = {0: heard[:5, 0].mean(), 2: heard[5:, 2].mean()}
-    assert 0 < sum(rates.values()) < 2
-    table = table_of(tmp_path / "reports/per_class.csv")
-    assert [row["false_positive_clips"] for row in table] == ["5", "0", "4"]
-    assert [row["false_positive_rate"] for row in table] == [f"{rates[0]:.9g}", "", f"{rates[2]:.9g}"]
-    found = json.loads((tmp_path / "reports/metrics.json").read_text())["false_positives"]
-    expected = {"clips": 9, "rate": np.mean(list(rates.values())), "expected_at_chance": heard[:, [0, 2]].mean()}
-    assert found == pytest.approx(expected)
-    assert "in 9 test boxes that were checked not to hold a species" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("boxes", [(), [(0, "train"), (1, "validation")]])
-def test_without_boxes_of_the_test_nothing_is_said_of_false_positives(tmp_path, boxes):
-    from dawnchorus.stages import evaluation as stage
-
-    arguments, *_ = a_project(tmp_path, boxes=boxes)
-    stage.main(arguments)
-    assert "false_positives" not in json.loads((tmp_path / "reports/metrics.json").read_text())
-    assert "false_positive_rate" not in table_of(tmp_path / "reports/per_class.csv")[0]
-
-
-def test_stage_says_the_same_twice_and_another_seed_moves_intervals_only(tmp_path):
-    from dawnchorus.stages import evaluation as stage
-
-    arguments, *_ = a_project(tmp_path)
-    made = []
-    for _ in range(2):
-        stage.main(arguments)
-        files = [*(tmp_path / "reports").iterdir(), tmp_path / "models/calibration.json"]
-        made.append({path.name: path.read_bytes() for path in files})
-    assert made[0] == made[1]
-    place = arguments.index("--params") + 1
-    arguments[place] = json.dumps({"seed": 4, "evaluation": PARAMS})
-    stage.main(arguments)
-    changed = {path.name for path in (tmp_path / "reports").iterdir() if path.read_bytes() != made[0][path.name]}
-    assert changed == {"metrics.json", "baselines.csv"}
-    before, after = json.loads(made[0]["metrics.json"]), json.loads((tmp_path / "reports/metrics.json").read_text())
-    assert before["test"]["accuracy"] == after["test"]["accuracy"]
-
-
-def test_stage_without_validation_test_or_context(tmp_path, capsys):
-    from dawnchorus.stages import evaluation as stage
-
-    arguments, _, _, rows = a_project(tmp_path)
-    np.save(tmp_path / "dataset/context.npy", np.zeros((0, 6, 4), np.float32))
-    write_csv(tmp_path / "dataset/context_rows.csv", pd.DataFrame(columns=["row", "recording_id", "n_frames"]))
-    write_csv(tmp_path / "dataset/rows.csv", rows.assign(partition=rows["partition"].replace("validation", "train")))
-    stage.main(arguments)
-    found = json.loads((tmp_path / "reports/metrics.json").read_text())
-    assert found["context_only"]["accuracy"] is None
-    assert found["validation"]["support"] == 0
-    assert found["calibration"]["temperature"] == 1
-    calibration = json.loads((tmp_path / "models/calibration.json").read_text())
-    assert set(calibration["thresholds"].values()) == {0.5}
-    assert calibration["without_rows"] == CLASSES["species_id"].tolist()
-    assert "3 of 3 classes have no validation clip: threshold 0.5" in capsys.readouterr().out
-
-    write_csv(tmp_path / "dataset/rows.csv", rows.assign(partition="train"))
-    stage.main(arguments)
-    assert json.loads((tmp_path / "reports/metrics.json").read_text())["test"]["accuracy"] is None
-    assert "no test clips" in capsys.readouterr().out
-
-
-def test_tables_that_do_not_fit_are_one_clear_line(tmp_path):
-    from dawnchorus.stages import evaluation as stage
-
-    arguments, _, _, rows = a_project(tmp_path)
-    split = pd.read_csv(tmp_path / "split.csv", dtype=str)
-    write_csv(tmp_path / "split.csv", split.iloc[:-1])
-    with pytest.raises(InputError, match=r"split.csv: expected the annotations of the data set"):
-        stage.main(arguments)
-    write_csv(tmp_path / "split.csv", split)
-    context = pd.read_csv(tmp_path / "dataset/context_rows.csv", dtype=str)
-    write_csv(tmp_path / "dataset/context_rows.csv", context.iloc[:-1])
-    with pytest.raises(InputError, match=r"6 rows in context.npy, 5 in context_rows.csv"):
-        stage.main(arguments)
-    write_csv(tmp_path / "dataset/classes.csv", CLASSES.iloc[::-1])
-    with pytest.raises(InputError, match="trained for other classes"):
-        stage.main(arguments)
-    write_csv(tmp_path / "dataset/rows.csv", rows.iloc[:-1])
-    with pytest.raises(InputError, match=r"43 rows in x.npy, 42 in rows.csv"):
-        stage.main(arguments)
+    # Class 0 lacks in the first clip, where it has 0.5; class 1 in the others, where it has 0.36, 0.99 and 0.4.
+    fitted = {"temperature": 1.0, "thresholds": {"a": 0.45, "b": 0.38, "c": 0.5}}
+    table = evaluation.detected_where_absent(np.array([0, 1, 1, 1]), scores, fitted, ["a", "b", "c"])
+    assert table["absent_clips"].tolist() == [1, 3, 0]
+    assert table["detected_share_where_absent"].tolist()[:2] == [1.0, 2 / 3]
+    assert math.isnan(table["detected_share_where_absent"][2])
+    assert table["expected_at_chance"].tolist() == [0.5, 0.75, 0.25]
+    # A temperature of 2 takes the square root of the odds: class 1 in the second clip has 0.42 then.
+    cooler = {**fitted, "temperature": 2.0}
+    table = evaluation.detected_where_absent(np.array([0, 1, 1, 1]), scores, cooler, ["a", "b", "c"])
+    assert table["detected_share_where_absent"].tolist()[:2] == [1.0, 1.0]

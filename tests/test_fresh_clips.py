@@ -67,6 +67,22 @@ def test_without_any_background_none_is_laid_under():
     )
 
 
+def test_a_background_is_turned_round_to_start_at_any_of_its_frames():
+    statistics = {**STATISTICS, "clip_normalization": "none"}
+    # Loud in its first frame alone: where it is loud says where the background starts.
+    background = np.full((1, 4, 3), -200, np.float32)
+    background[0, 0] = 50
+    made = fresh_clips.FreshClips(
+        np.zeros((1, 4, 3), np.float32), np.array([(4, 0, 0)]), background, np.array([(0, 4)]), statistics,
+        {"background_share": 1.0, "background_min_db": 0.0, "background_max_db": 0.0},
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    loud = [np.flatnonzero(made.draw(0, rng)[:, 0] > 25).tolist() for _ in range(200)]
+    assert {len(frames) for frames in loud} == {1}
+    counts = np.bincount([frames[0] for frames in loud], minlength=4)
+    assert counts.min() > 30
+
+
 def test_only_the_frames_of_a_background_that_hold_sound_are_used():
     training, made = drawn([(4, 0, 0)], {"background_share": 1.0})
     made.backgrounds[0, 4:] = 1000

@@ -44,12 +44,10 @@ def model_of(recipe, x=None):
     """A classifier with invented weights, its scaling fitted on the clips ``x`` as in training."""
     n = pooled.POOLS * extraction.n_features(recipe.features)
     rng = np.random.default_rng(2)
-    arrays = {
-        "weights": rng.normal(0, 0.5, (n, 3)).astype(np.float32), "bias": np.zeros(3, np.float32),
-        "offset": np.zeros(n, np.float32), "scale": np.ones(n, np.float32),
-    }  # fmt: skip
-    scaling = {} if x is None else pooled.standardizer(pooled.pool(x))
-    return pooled.Classifier(logistic_regression, {**arrays, **scaling}, 3, {})
+    arrays = {"weights": rng.normal(0, 0.5, (n, 3)).astype(np.float32), "bias": np.zeros(3, np.float32)}
+    unscaled = {"offset": np.zeros(n, np.float32), "scale": np.ones(n, np.float32)}
+    scaling = unscaled if x is None else pooled.standardizer(pooled.pool(x))
+    return pooled.Classifier(logistic_regression, arrays, scaling, 3)
 
 
 def noise_with_tones(duration_s, rate_hz, channels=1, seed=3):

@@ -54,6 +54,15 @@ def test_every_class_trains_where_the_groups_allow_it():
     assert set(classes[partition == "train"]) == {0, 1, 2}
 
 
+def test_a_class_that_cannot_be_learned_costs_more_than_one_that_cannot_be_tested():
+    # Of the two groups, the first has 3 of 4 rows of class 0 and none of class 1.
+    counts, fractions = np.array([[3.0, 0.0], [1.0, 4.0]]), [0.5]
+    tested, learned = np.array([0, 1]), np.array([1, 0])
+    # Both miss the halves by a quarter and by a half.
+    assert split.unevenness(counts, tested, fractions) == (1 / 4) ** 2 + (1 / 2) ** 2 + 10
+    assert split.unevenness(counts, learned, fractions) == (1 / 4) ** 2 + (1 / 2) ** 2 + 1
+
+
 def test_same_stream_same_split_another_stream_another():
     classes, groups = made()
     draw = [split.grouped(classes, groups, 0.25, 0.2, np.random.default_rng(s), None, None) for s in (1, 1, 2)]

@@ -2,14 +2,9 @@
 
 import csv
 import json
-import subprocess
-import sys
-from collections import Counter
 
-import numpy as np
 import pytest
-import yaml
-from project import IDS, ROOT, Project, environment
+from project import IDS, Project
 
 
 @pytest.fixture
@@ -77,35 +72,6 @@ def test_a_group_that_is_no_column_is_named(bare):
     assert "error: params.yaml: split.group: 'site': expected a column of the annotations" in last_lines(done.stdout)
 
 
-def test_two_trainings_with_one_seed_are_the_same_and_another_seed_is_not(tmp_path):
-    """The stage as the rule calls it, with Keras, in processes of their own."""
-    rng = np.random.default_rng(0)
-    (tmp_path / "dataset").mkdir()
-    y = rng.integers(3, size=60)
-    x = rng.normal(size=(60, 10, 4)).astype(np.float32) + y[:, None, None]
-    np.save(tmp_path / "dataset/x.npy", x)
-    parts = np.where(np.arange(60) < 40, "train", "validation")
-    lines = [f"{label},{part}" for label, part in zip(y, parts, strict=True)]
-    (tmp_path / "dataset/rows.csv").write_text("\n".join(["class_index,partition", *lines]) + "\n")
-    (tmp_path / "dataset/classes.csv").write_text("class_index,species_id,species_name\n0,a,a\n1,b,b\n2,c,c\n")
-    (tmp_path / "dataset/statistics.json").write_text('{"features": {"clip": "annotation", "jitter_s": 0.0}}')
-    (tmp_path / "dataset/negative_rows.csv").write_text("class_index,partition\n")
-    default = yaml.safe_load((ROOT / "params.yaml").read_text())
-    histories = []
-    for run, seed in enumerate((5, 5, 6)):
-        params = {"seed": seed, "model": {"name": "lstm", "units": 8, "bidirectional": False, "dropout": 0.5}}
-        params["train"] = {**default["train"], "epochs": 3, "background_share": 0.0}
-        command = [sys.executable, "-m", "dawnchorus.stages.model", "--dataset", "dataset", "--threads", "2"]
-        command += ["--params", json.dumps(params), "--output", f"models-{run}"]
-        env = {**environment(), "PYTHONPATH": str(ROOT / "src")}
-        said = subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True, text=True)
-        assert Counter(line.split(":")[0] for line in said.stdout.splitlines())["model"] >= 5
-        assert "model: CPU" in said.stdout or "model: GPU" in said.stdout
-        histories.append((tmp_path / f"models-{run}/history.csv").read_text())
-    assert histories[0] == histories[1]
-    assert histories[0] != histories[2]
-
-
 def test_what_was_checked_not_to_be_a_species_reaches_the_metrics(tmp_path):
     """Of a box in each recording, and of one in a recording without annotations; both tools agree on all of it."""
     project = Project.create(tmp_path / "project")
@@ -127,8 +93,8 @@ def test_what_was_checked_not_to_be_a_species_reaches_the_metrics(tmp_path):
     assert [(row["recording_id"], row["partition"]) for row in negatives] == wanted
     n_test = sum(part == "test" for _, part in wanted)
     metrics = json.loads((project.path / "reports/metrics.json").read_text())
-    assert metrics["false_positives"]["clips"] == n_test > 0
-    assert [row["false_positive_clips"] for row in table("reports/per_class.csv")] == [str(n_test), "0", "0"]
+    assert metrics["checked_absent"]["absent_clips"] == n_test > 0
+    assert [row["absent_clips"] for row in table("reports/per_class.csv")] == [str(n_test), "0", "0"]
     # What is annotated is extracted and counted as without them.
     assert len(table("data/dataset/rows.csv")) == len(rows)
     assert sum(metrics[part]["support"] for part in ("train", "validation", "test")) == len(rows)

@@ -53,7 +53,7 @@ use rule dataset as fold_dataset with:
 
 use rule model as fold_model with:
     input:
-        **{name: f"{FOLD_DATA}/{Path(path).name}" for name, path in rules.model.input.items() if name != "code"},
+        dataset=rules.fold_dataset.output,
         code=rules.model.input.code,
     output:
         **{name: f"{FOLD_MODEL}/{Path(path).name}" for name, path in rules.model.output.items()},
@@ -67,14 +67,8 @@ use rule model as fold_model with:
 
 use rule evaluation as fold_evaluation with:
     input:
-        **{
-            name: f"{FOLD_DATA}/{Path(path).name}"
-            for name, path in rules.evaluation.input.items()
-            if str(path).startswith("data/dataset/")
-        },
         model=f"{FOLD_MODEL}/model.keras",
-        split=f"{FOLD_DATA}/split.csv",
-        annotations=rules.evaluation.input.annotations,
+        dataset=rules.fold_dataset.output,
         code=rules.evaluation.input.code,
     output:
         **{
@@ -92,9 +86,10 @@ use rule evaluation as fold_evaluation with:
 
 
 rule cross_validation:
-    """Put the folds together: measures out of fold with intervals, spread over folds and seeds, beside the baselines."""
+    """Put the folds together: metrics out of fold with intervals, spread over folds and seeds, beside the baselines."""
     input:
-        splits=expand(f"{FOLD_DATA}/split.csv", fold=FOLDS),
+        # Every fold has every row; they differ in the partitions.
+        rows=expand(f"{FOLD_DATA}/rows.csv", fold=FOLDS[0]),
         predictions=expand(f"{FOLD_REPORT}/predictions.csv", fold=FOLDS, seed=SEEDS),
         baseline_predictions=expand(f"{FOLD_REPORT}/baseline_predictions.csv", fold=FOLDS, seed=SEEDS),
         code=code("cross_validation"),
@@ -113,7 +108,7 @@ rule cross_validation:
         cross_validation=values("cross_validation"),
         model=config["model"]["name"],
     shell:
-        "python -m dawnchorus.stages.cross_validation --predictions {input.predictions:q}"
-        " --baseline-predictions {input.baseline_predictions:q} --splits {input.splits:q} --model {params.model:q}"
-        " --params {params.cross_validation:q} --output reports/cross_validation"
-        " 2>&1 | tee {log}"
+        "python -m dawnchorus.stages.cross_validation --rows {input.rows:q} --fold-predictions {input.predictions:q}"
+        " --fold-baseline-predictions {input.baseline_predictions:q} --model {params.model:q}"
+        " --params {params.cross_validation:q} --metrics {output.metrics:q} --baselines {output.baselines:q}"
+        " --folds {output.folds:q} --predictions {output.predictions:q} 2>&1 | tee {log}"

@@ -1,6 +1,6 @@
 # evaluation: what the model is worth
 #
-# needs  the model and the data set, split.csv (the groups are resampled), the block `evaluation`, the root seed
+# needs  the model and the data set (its groups are resampled), the block `evaluation`, the root seed
 # makes  reports/metrics.json, predictions.csv (the test clips), predictions_seen.csv (train and validation),
 #        per_class.csv, confusion.csv, reliability.csv, baselines.csv (the model beside its baselines, whose
 #        scores are in baseline_predictions.csv),
@@ -8,19 +8,10 @@
 
 
 rule evaluation:
-    """Score every clip, measure every partition, and set the model beside its baselines."""
+    """Score every clip, compute the metrics of every partition, and set the model beside its baselines."""
     input:
         model="models/model.keras",
-        x="data/dataset/x.npy",
-        rows="data/dataset/rows.csv",
-        context="data/dataset/context.npy",
-        context_rows="data/dataset/context_rows.csv",
-        negatives="data/dataset/negatives.npy",
-        negative_rows="data/dataset/negative_rows.csv",
-        classes="data/dataset/classes.csv",
-        statistics="data/dataset/statistics.json",
-        annotations="data/recordings/annotations.csv",
-        split="data/split/split.csv",
+        dataset=rules.dataset.output,
         code=code("evaluation"),
     output:
         metrics="reports/metrics.json",
@@ -42,6 +33,9 @@ rule evaluation:
     params:
         evaluation=values("evaluation"),
     shell:
-        'python -m dawnchorus.stages.evaluation --dataset "$(dirname {input.x:q})" --annotations {input.annotations:q}'
-        " --split {input.split:q} --model {input.model:q} --params {params.evaluation:q} --threads {threads}"
-        ' --output "$(dirname {output.metrics:q})" --calibration {output.calibration:q} 2>&1 | tee {log}'
+        "python -m dawnchorus.stages.evaluation --dataset {input.dataset:q} --model {input.model:q}"
+        " --params {params.evaluation:q} --threads {threads} --metrics {output.metrics:q}"
+        " --predictions {output.predictions:q} --predictions-seen {output.predictions_seen:q}"
+        " --per-class {output.per_class:q} --confusion {output.confusion:q} --reliability {output.reliability:q}"
+        " --baselines {output.baselines:q} --baseline-predictions {output.baseline_predictions:q}"
+        " --calibration {output.calibration:q} 2>&1 | tee {log}"

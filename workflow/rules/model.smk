@@ -7,16 +7,7 @@
 rule model:
     """Train the network that model.name names; on a GPU if TensorFlow finds one, else on the CPU."""
     input:
-        x="data/dataset/x.npy",
-        rows="data/dataset/rows.csv",
-        classes="data/dataset/classes.csv",
-        statistics="data/dataset/statistics.json",
-        training="data/dataset/training.npy",
-        training_rows="data/dataset/training_rows.csv",
-        context="data/dataset/context.npy",
-        context_rows="data/dataset/context_rows.csv",
-        negatives="data/dataset/negatives.npy",
-        negative_rows="data/dataset/negative_rows.csv",
+        dataset=rules.dataset.output,
         code=code("model"),
     output:
         model="models/model.keras",
@@ -34,5 +25,5 @@ rule model:
     params:
         model=values("model"),
     shell:
-        'python -m dawnchorus.stages.model --dataset "$(dirname {input.x:q})" --params {params.model:q}'
-        ' --threads {threads} --output "$(dirname {output.model:q})" 2>&1 | tee {log}'
+        "python -m dawnchorus.stages.model --dataset {input.dataset:q} --params {params.model:q} --threads {threads}"
+        " --model {output.model:q} --history {output.history:q} --classes {output.classes:q} 2>&1 | tee {log}"

@@ -9,7 +9,7 @@ STEP = "models/overfitting_study/step-{step}"
 
 use rule model as study_model with:
     input:
-        **{name: path for name, path in rules.model.input.items() if name != "code"},
+        dataset=rules.dataset.output,
         code=code("model", network="article"),
     output:
         **{name: f"{STEP}/{Path(path).name}" for name, path in rules.model.output.items()},

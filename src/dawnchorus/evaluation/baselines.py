@@ -1,18 +1,32 @@
-"""What keeps a result honest: the majority class, a simple machine, and the model on sound without calls.
+"""What keeps a result honest: the majority class, a support vector machine, and the model on sound without calls.
 
 ``true_index`` (rows,), ``x`` (rows, frames, n_features) and ``n_frames`` (rows,) are those of the data set,
 ``statistics`` its statistics.json. Scores are (rows, classes) in class order.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+import pandas as pd
+from scipy.special import softmax
 
 from dawnchorus.evaluation import evaluation
-from dawnchorus.learning import pooled
+from dawnchorus.learning import dataset, pooled
 from dawnchorus.metrics import bootstrap, classification
 from dawnchorus.networks import svm
+from dawnchorus.tables.definitions import BASELINE_PREDICTIONS, SCORES
 
+# What the baselines are called in baselines.csv, by their names in metrics.json.
+NAMES = {
+    "majority_class": "majority class",
+    "svm": "SVM on pooled statistics",
+    "context_only": "context only",
+}
 # The obvious recipe that a network has to beat, always the same, so that results can be compared.
 SVM = {"c": 5.0}
+
+# The positions of the test rows that were answered, and the scores of these.
+Answer = tuple[np.ndarray, np.ndarray]
 
 
 def majority_scores(of_train: np.ndarray, n_rows: int, n_classes: int) -> np.ndarray:
@@ -57,19 +71,68 @@ def svm_scores(
         return None
     known, unknown = (pooled_vectors(x[rows], n_frames[rows], statistics) for rows in (train, wanted))
     scaling = pooled.standardizer(known)
-    known, unknown = ((vectors - scaling["offset"]) / scaling["scale"] for vectors in (known, unknown))
-    (arrays,) = svm.fit(known, true_index[train], n_classes, SVM, None, None)
-    return pooled.softmax(svm.logits(arrays, unknown, SVM))
+    known, unknown = (pooled.standardized(vectors, scaling) for vectors in (known, unknown))
+    (machine,) = svm.fit(known, true_index[train], n_classes, SVM, None, None)
+    return softmax(svm.logits(machine, unknown, n_classes), axis=1)
+
+
+def context_clips(rows: pd.DataFrame, context_rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of the ``rows`` whose recording has a clip without annotation, and the row of that clip.
+
+    The rows of a recording take its clips in turn.
+    """
+    clips_of = context_rows.groupby("recording_id", sort=False).indices
+    positions, clips = [], []
+    for recording_id, of_recording in rows.reset_index(drop=True).groupby("recording_id", sort=False).indices.items():
+        if recording_id in clips_of:
+            positions += of_recording.tolist()
+            clips += np.resize(clips_of[recording_id], len(of_recording)).tolist()
+    return np.array(positions, dtype=int), np.array(clips, dtype=int)
+
+
+def context_answers(
+    predict: Callable[[np.ndarray], np.ndarray],
+    rows: pd.DataFrame,
+    context: np.ndarray,
+    context_rows: pd.DataFrame,
+    statistics: dict,
+) -> Answer | None:
+    """Return what the model says of each of ``rows`` from a clip of its recording without annotation, None of none.
+
+    ``predict`` gives the scores of normalized and padded clips; ``context``, ``context_rows``: those of the data set.
+    """
+    positions, clips = context_clips(rows, context_rows)
+    if not len(positions):
+        return None
+    used, of_position = np.unique(clips, return_inverse=True)
+    n_frames = context_rows["n_frames"].to_numpy()
+    x = np.stack([dataset.normalized(context[clip][: n_frames[clip]], statistics)[0] for clip in used])
+    return positions, predict(x)[of_position]
+
+
+def predictions(answers: dict[str, Answer | None], annotation_ids: pd.Series, species_ids: list[str]) -> pd.DataFrame:
+    """Return the scores of all ``answers`` but the first, the model's own: the table ``baseline_predictions.csv``."""
+    columns = [f"{SCORES}{species_id}" for species_id in species_ids]
+    tables = []
+    for name, answer in list(answers.items())[1:]:
+        if answer is not None:
+            of = {"model": name, "annotation_id": annotation_ids.to_numpy()[answer[0]]}
+            tables.append(pd.DataFrame({**of, **dict(zip(columns, answer[1].T, strict=True))}))
+    return (
+        pd.concat(tables, ignore_index=True)
+        if tables
+        else pd.DataFrame(columns=[*BASELINE_PREDICTIONS.names, *columns])
+    )
 
 
 def table(
     true_index: np.ndarray,
-    answers: dict[str, tuple[np.ndarray, np.ndarray] | None],
+    answers: dict[str, Answer | None],
     of_row: np.ndarray,
     weights: np.ndarray | None,
     top_k: int,
 ) -> list[dict]:
-    """Return one row for each of ``answers``, the first being the model on all rows: measures with intervals.
+    """Return one row for each of ``answers``, the first being the model on all rows: metrics with intervals.
 
     Args:
         true_index: class index of the test rows, (rows,).
@@ -79,7 +142,7 @@ def table(
         weights: how often each row counts in each draw, from :func:`dawnchorus.metrics.bootstrap.draws`, or None.
 
     Returns:
-        ``model``, ``clips``, ``groups``, then each measure with ``_low`` and ``_high``; not the loss, since
+        ``model``, ``clips``, ``groups``, then each metric with ``_low`` and ``_high``; not the loss, since
         not all scores are probabilities. ``advantage``: how much more accurate the model is on the same
         clips, with its interval from the same draws; None for the model itself.
     """
@@ -95,8 +158,8 @@ def table(
         values = None if drawn is None else classification.mean_of_rows(gain, drawn)
         low, high = bootstrap.interval(values, estimate, n_groups)
         row = {"model": name, "clips": len(positions), "groups": n_groups}
-        for measure in classification.names(top_k):
-            if measure != "loss":
-                row |= {key: found[key] for key in (measure, f"{measure}_low", f"{measure}_high")}
+        for metric in classification.names(top_k):
+            if metric != "loss":
+                row |= {key: found[key] for key in (metric, f"{metric}_low", f"{metric}_high")}
         table.append(row | {"advantage": estimate, "advantage_low": low, "advantage_high": high})
     return table

@@ -13,6 +13,7 @@ import pandas as pd
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.metrics import bootstrap, classification
+from dawnchorus.partitioning import groups as groups_of_rows
 
 LOWER_IS_BETTER = ("loss",)
 SCORE = "score_"
@@ -144,7 +145,7 @@ def compare(
     ids = classes_of(a, b)
     index = {species_id: number for number, species_id in enumerate(ids)}
     true_index = np.array([index[species_id] for species_id in b["true_species_id"]])
-    units = bootstrap.units(of_row, b["recording_id"].to_numpy(dtype=str))
+    units = np.array(groups_of_rows.resampled(of_row.tolist(), b["recording_id"].to_list()), dtype=str)
     changed = changed_clips(a, b)
     gained = sum(clip["became"] == "right" for clip in changed)
     lost = len(changed) - gained

@@ -1,4 +1,4 @@
-"""What a recipe is worth on all recordings: each clip scored by the models that never heard its group.
+"""What a recipe is worth on all recordings: each clip scored by the models that were trained without its group.
 
 ``truth`` (rows,): class index of every annotation; ``answers``: for each model the positions of the rows that it
 answered, and of each seed the scores of these, (answered, classes) in class order. The first model is the recipe; the
@@ -6,13 +6,82 @@ others are its baselines.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from dawnchorus.evaluation import evaluation
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.seeds import rng
 from dawnchorus.metrics import bootstrap, classification
+from dawnchorus.partitioning import groups
+from dawnchorus.tables.definitions import SCORES
 
 Answers = dict[str, tuple[np.ndarray, Sequence[np.ndarray]]]
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """The tests of all folds put together: ``truth`` and ``fold`` (from 0) of every row, (rows,); what the models
+    ``answers``; and ``predictions``, the tables of the recipe one below the other, with fold (from 1) and seed.
+    """
+
+    truth: np.ndarray
+    fold: np.ndarray
+    answers: Answers
+    predictions: pd.DataFrame
+
+
+def gathered(
+    rows: pd.DataFrame,
+    predictions: Sequence[pd.DataFrame],
+    baseline_predictions: Sequence[pd.DataFrame],
+    seeds: Sequence[int],
+    model: str,
+) -> OutOfFold:
+    """Put the tests of all folds together.
+
+    Args:
+        rows: annotation_id and class_index of every annotation.
+        predictions: predictions.csv of each fold and, within a fold, of each of ``seeds``.
+        baseline_predictions: baseline_predictions.csv of the same.
+        model: what the recipe is called.
+
+    A row that no fold tests raises :class:`InputError`.
+    """
+    position_of = {annotation_id: number for number, annotation_id in enumerate(rows["annotation_id"])}
+    columns = [name for name in predictions[0].columns if name.startswith(SCORES)]
+    fold = np.full(len(rows), -1)
+    scores: dict[tuple[str, int], dict[int, np.ndarray]] = {}
+    tables = []
+    for number, (tested, of_baselines) in enumerate(zip(predictions, baseline_predictions, strict=True)):
+        of_fold, of_seed = divmod(number, len(seeds))
+        fold[[position_of[annotation_id] for annotation_id in tested["annotation_id"]]] = of_fold
+        for name, table in ((model, tested), *of_baselines.groupby("model", sort=False)):
+            positions = [position_of[annotation_id] for annotation_id in table["annotation_id"]]
+            found = table[columns].to_numpy(dtype=np.float32)
+            scores.setdefault((str(name), of_seed), {}).update(zip(positions, found, strict=True))
+        of_run = tested.assign(fold=of_fold + 1, seed=seeds[of_seed])
+        tables.append(of_run[["fold", "seed", *tested.columns]])
+    if (fold < 0).any():
+        left = rows["annotation_id"][fold < 0].iloc[0]
+        raise InputError(f"annotation {left}: tested in no fold; expected each annotation in one")
+    answers: Answers = {}
+    for name in dict.fromkeys(name for name, _ in scores):
+        of_seeds = [scores[name, number] for number in range(len(seeds))]
+        positions = sorted(of_seeds[0])
+        stacked = [np.stack([of_seed[position] for position in positions]) for of_seed in of_seeds]
+        # A baseline that does not depend on the seed is one answer, not several.
+        same = all(np.array_equal(stacked[0], other) for other in stacked[1:])
+        answers[name] = np.array(positions), stacked[:1] if same else stacked
+    return OutOfFold(rows["class_index"].to_numpy(), fold, answers, pd.concat(tables, ignore_index=True))
+
+
+def drawn_groups(rows: pd.DataFrame, n_draws: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return what is drawn as a whole of each row, (rows,) text, and its weight in each draw, (draws, rows)."""
+    of_row = np.array(groups.resampled(rows["group"].to_list(), rows["recording_id"].to_list()), dtype=str)
+    return of_row, bootstrap.draws(of_row, n_draws, rng(seed, "bootstrap"))
 
 
 def table(
@@ -23,7 +92,7 @@ def table(
     weights: np.ndarray | None,
     top_k: int,
 ) -> list[dict]:
-    """Return one row a model: measures out of fold, with their interval and their spread over folds and over seeds.
+    """Return one row a model: metrics out of fold, with their interval and their spread over folds and over seeds.
 
     Args:
         fold: number of the fold in which each row was tested, (rows,).
@@ -31,7 +100,7 @@ def table(
         weights: how often each row counts in each draw, from :func:`dawnchorus.metrics.bootstrap.draws`, or None.
 
     Returns:
-        ``model``, ``clips``, ``groups``, ``seeds``; of each measure the mean over seeds on all rows at once, the ends
+        ``model``, ``clips``, ``groups``, ``seeds``; of each metric the mean over seeds on all rows at once, the ends
         of its 95 % interval over groups (``_low``, ``_high``), mean and standard deviation over folds (``_fold_mean``,
         ``_fold_sd``, of means over seeds), and standard deviation over seeds (``_seed_sd``; None of one seed).
         ``advantage``: how much more accurate the recipe is on the same clips, with its interval; None for itself.
@@ -49,16 +118,16 @@ def table(
             [_plain(true[fold[positions] == of], scores[fold[positions] == of], top_k) for scores in of_seeds]
             for of in np.unique(fold[positions])
         ]
-        for measure in classification.names(top_k):
-            if measure == "loss":
+        for metric in classification.names(top_k):
+            if metric == "loss":
                 continue
-            estimate = _mean([found[measure] for found in on_all])
-            values = np.mean([draw[measure] for draw in draws], axis=0) if draws else None
-            row[measure] = estimate
-            row[f"{measure}_low"], row[f"{measure}_high"] = bootstrap.interval(values, estimate, n_groups)
-            per_fold = [_mean([found[measure] for found in of_fold]) for of_fold in on_folds]
-            row[f"{measure}_fold_mean"], row[f"{measure}_fold_sd"] = _mean(per_fold), _deviation(per_fold)
-            row[f"{measure}_seed_sd"] = _deviation([found[measure] for found in on_all])
+            estimate = _mean([found[metric] for found in on_all])
+            values = np.mean([draw[metric] for draw in draws], axis=0) if draws else None
+            row[metric] = estimate
+            row[f"{metric}_low"], row[f"{metric}_high"] = bootstrap.interval(values, estimate, n_groups)
+            per_fold = [_mean([found[metric] for found in of_fold]) for of_fold in on_folds]
+            row[f"{metric}_fold_mean"], row[f"{metric}_fold_sd"] = _mean(per_fold), _deviation(per_fold)
+            row[f"{metric}_seed_sd"] = _deviation([found[metric] for found in on_all])
         hits = np.mean([classification.correct(true, scores) for scores in of_seeds], axis=0)
         gain = recipe_hits[positions] - hits
         row["advantage"] = float(gain.mean()) if number and len(gain) else None
@@ -71,7 +140,7 @@ def table(
 def fold_table(
     truth: np.ndarray, answers: Answers, fold: np.ndarray, names: Sequence[str], seeds: Sequence[int], top_k: int
 ) -> list[dict]:
-    """Return one row for each model, fold and seed: ``model``, ``fold`` (its name), ``seed``, ``clips``, each measure.
+    """Return one row for each model, fold and seed: ``model``, ``fold`` (its name), ``seed``, ``clips``, each metric.
 
     A model of one seed where there are several does not depend on it; its seed is None.
     """

@@ -1,7 +1,7 @@
 """How well the scores of a classifier agree with the truth, partition by partition.
 
 Everywhere: ``true_index`` (rows,) integer class index; ``scores`` (rows, classes) in [0, 1], softmax scores
-in class order; ``partition`` (rows,) one of :data:`PARTITIONS`; ``classes`` the table class_index,
+in class order; ``partition`` (rows,) train, validation or test; ``classes`` the table class_index,
 species_id, species_name in class order. The predicted class has the highest score, the first of equals.
 """
 
@@ -10,9 +10,8 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.metrics import bootstrap, classification
-
-PARTITIONS = ("train", "validation", "test")
+from dawnchorus.metrics import bootstrap, calibration, classification
+from dawnchorus.tables.definitions import PARTITIONS, SCORES
 
 
 def check_scores(scores: np.ndarray, n_rows: int, n_classes: int, source: str) -> None:
@@ -27,9 +26,9 @@ def check_scores(scores: np.ndarray, n_rows: int, n_classes: int, source: str) -
 
 
 def partition_metrics(true_index: np.ndarray, scores: np.ndarray, top_k: int) -> dict[str, float | int | None]:
-    """Return every measure of :func:`dawnchorus.metrics.classification.compute`, and support, the number of rows.
+    """Return every metric of :func:`dawnchorus.metrics.classification.compute`, and support, the number of rows.
 
-    None is what cannot be measured: everything without rows, the area under the ROC curve of a single class.
+    None stands for what is not defined: everything without rows, the area under the ROC curve of a single class.
     """
     once = np.ones((1, len(true_index)))
     found = classification.compute(true_index, scores, once, top_k) if len(true_index) else {}
@@ -40,7 +39,7 @@ def partition_metrics(true_index: np.ndarray, scores: np.ndarray, top_k: int) ->
 def metrics_with_intervals(
     true_index: np.ndarray, scores: np.ndarray, top_k: int, weights: np.ndarray | None, n_groups: int
 ) -> dict[str, float | int | None]:
-    """Return :func:`partition_metrics`, each measure also with ``_low`` and ``_high``, and groups.
+    """Return :func:`partition_metrics`, each metric also with ``_low`` and ``_high``, and groups.
 
     ``weights``: (draws, rows), from :func:`dawnchorus.metrics.bootstrap.draws`, of ``n_groups`` groups; without them,
     or without rows, the ends of the intervals are None.
@@ -141,98 +140,70 @@ def confusion(true_index: np.ndarray, scores: np.ndarray, classes: pd.DataFrame)
     )
 
 
-def predictions(
-    rows: pd.DataFrame, annotations: pd.DataFrame, classes: pd.DataFrame, scores: np.ndarray
-) -> pd.DataFrame:
-    """Return truth, prediction and every score of each row, with the times of its annotation (s).
+def predictions(rows: pd.DataFrame, classes: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
+    """Return truth, prediction and every score of each row: the table ``predictions.csv``.
 
-    ``rows``: annotation_id, recording_id, class_index, partition, in the order of ``scores``;
-    ``annotations``: annotation_id, t_min_s, t_max_s. The columns are those of ``reports/predictions.csv``.
-    Raises :class:`InputError` when a row's annotation is not in ``annotations``.
+    ``rows``: those of ``rows.csv``, in the order of ``scores``.
     """
-    times = annotations.set_index("annotation_id")[["t_min_s", "t_max_s"]]
-    unknown = rows["annotation_id"][~rows["annotation_id"].isin(times.index)]
-    if len(unknown):
-        raise InputError(
-            f"annotation_id {unknown.iloc[0]} is in the data set but not in the annotations; make both again"
-        )
-    times = times.loc[rows["annotation_id"]]
-    truth, guess = rows["class_index"].to_numpy(dtype=int), scores.argmax(axis=1)
+    truth, guess = rows["class_index"].to_numpy(), scores.argmax(axis=1)
     ids, names = classes["species_id"].to_numpy(), classes["species_name"].to_numpy()
-    table = pd.DataFrame(
-        {
-            "annotation_id": rows["annotation_id"].to_numpy(),
-            "recording_id": rows["recording_id"].to_numpy(),
-            "t_min_s": times["t_min_s"].to_numpy(),
-            "t_max_s": times["t_max_s"].to_numpy(),
-            "partition": rows["partition"].to_numpy(),
-            "true_species_id": ids[truth],
-            "true_name": names[truth],
-            "predicted_species_id": ids[guess],
-            "predicted_name": names[guess],
-        }
+    table = rows[["annotation_id", "recording_id", "t_min_s", "t_max_s", "partition"]].reset_index(drop=True)
+    table = table.assign(
+        true_species_id=ids[truth],
+        true_name=names[truth],
+        predicted_species_id=ids[guess],
+        predicted_name=names[guess],
     )
-    return pd.concat([table, pd.DataFrame(scores, columns=[f"score_{i}" for i in ids])], axis=1)
+    return pd.concat([table, pd.DataFrame(scores, columns=[f"{SCORES}{i}" for i in ids])], axis=1)
 
 
-def summary(result: dict[str, dict], majority_name: str | None) -> list[str]:
-    """Return the few lines that a person wants at the end of a run.
+def calibrated(
+    of_validation: tuple[np.ndarray, np.ndarray],
+    of_test: tuple[np.ndarray, np.ndarray],
+    species_ids: list[str],
+    params: dict,
+) -> tuple[dict, dict, pd.DataFrame]:
+    """Return the calibration, its numbers for metrics.json, and the table of reliability before and after it.
 
-    ``result`` as from :func:`metrics`, with ``svm``, ``context_only``, ``calibration`` and ``false_positives`` as
-    the stage adds them.
+    ``of_validation``, ``of_test``: class index and scores of their rows; ``params``: the block ``evaluation``.
     """
-    train, test, gap = result["train"], result["test"], result["gap"]
-    if not test["support"]:
-        return ["no test clips, so nothing is known about new sound"]
-    named = {
-        "accuracy": "accuracy",
-        "balanced_accuracy": "balanced",
-        "macro_f1": "macro F1",
-        "lwlrap": "LWLRAP",
+    truth, scores = of_test
+    fitted = calibration.fit(*of_validation, species_ids, params["default_threshold"])
+    after = calibration.scaled(scores, fitted["temperature"])
+    tables = {
+        "before": calibration.reliability(truth, scores, params["calibration_bins"]),
+        "after": calibration.reliability(truth, after, params["calibration_bins"]),
     }
-    lines = [
-        f"test {', '.join(f'{label} {with_ends(test, name)}' for name, label in named.items())}, loss "
-        f"{test['loss']:.3f} ({test['support']} clips of {test['groups']} groups; 95 % intervals over groups)"
-    ]
-    if gap["accuracy"] is not None:
-        share = result["majority_class"]["accuracy"]
-        verdict = "; this model does no better" if test["accuracy"] <= share else ""
-        lines += [
-            f"train/test gap: accuracy {train['accuracy']:.3f} on train, {test['accuracy']:.3f} on test, gap "
-            f"{gap['accuracy']:.3f}; loss {train['loss']:.3f} and {test['loss']:.3f}, gap {gap['loss']:.3f}",
-            f"always answering the commonest class ({majority_name}) scores {share:.3f}{verdict}",
-        ]
-    svm, context, calibration = (result.get(name, {}) for name in ("svm", "context_only", "calibration"))
-    if svm.get("accuracy") is not None:
-        shown = svm["advantage_low"] is not None and svm["advantage_low"] > 0
-        verdict = "" if shown else "; that is not shown to be better"
-        lines.append(
-            f"an SVM on pooled statistics scores {with_ends(svm, 'accuracy')}, this model "
-            f"{with_ends(svm, 'advantage', '+')} to that{verdict}"
-        )
-    if context.get("accuracy") is not None:
-        leak = context["accuracy_low"] is not None and context["accuracy_low"] > (
-            result["majority_class"]["accuracy"] or 0
-        )
-        verdict = "; the background gives classes away" if leak else ""
-        lines.append(
-            "on sound of the same recordings without a call the model scores "
-            f"{with_ends(context, 'accuracy')} ({context['clips']} clips){verdict}"
-        )
-    if absent := result.get("false_positives"):
-        lines.append(
-            f"in {absent['clips']} test boxes that were checked not to hold a species it is heard in "
-            f"{absent['rate']:.3f} of them, in {absent['expected_at_chance']:.3f} of the boxes of all species"
-        )
-    if calibration.get("ece_before") is not None:
-        lines.append(
-            f"calibration error {calibration['ece_before']:.3f}, {calibration['ece_after']:.3f} after "
-            f"temperature {calibration['temperature']:.2f}"
-        )
-    return lines
+    numbers = {f"ece_{when}": calibration.expected_error(table) for when, table in tables.items()}
+    numbers["temperature"] = fitted["temperature"]
+    numbers["loss_after"] = partition_metrics(truth, after, params["top_k"])["loss"]
+    table = pd.concat([table.assign(temperature=when) for when, table in tables.items()], ignore_index=True)
+    return fitted, numbers, table
 
 
-def with_ends(values: dict, name: str, sign: str = "") -> str:
-    """Return a number with its interval, as text."""
-    low, high = values[f"{name}_low"], values[f"{name}_high"]
-    return f"{values[name]:{sign}.3f}" + ("" if low is None else f" [{low:{sign}.3f}, {high:{sign}.3f}]")
+def detected_where_absent(
+    absent_index: np.ndarray, scores: np.ndarray, fitted: dict, species_ids: list[str]
+) -> pd.DataFrame:
+    """Return how often each species is detected in clips that were checked and lack it, one row a class.
+
+    That is no false-positive rate: the clips are those that somebody took for the species, not a sample of all clips
+    without it.
+
+    Args:
+        absent_index: index of the class that each clip lacks, (clips,).
+        scores: (clips, classes), as the model gives them.
+        fitted: the calibration, :func:`dawnchorus.metrics.calibration.fit`. A score detects from the threshold on.
+
+    Returns:
+        ``absent_clips``: how many clips lack the class; ``detected_share_where_absent``: the share of these in which it
+        is detected, NaN of none; ``expected_at_chance``: the share of all the clips in which it is detected, which is
+        what to expect if being mistaken for the class once did not matter.
+    """
+    thresholds = np.array([fitted["thresholds"][species_id] for species_id in species_ids])
+    detected = calibration.scaled(scores, fitted["temperature"]) >= thresholds
+    lacking = np.asarray(absent_index)[:, None] == np.arange(len(species_ids))
+    n = lacking.sum(axis=0)
+    share = np.divide((detected & lacking).sum(axis=0), n, out=np.full(len(n), np.nan), where=n > 0)
+    return pd.DataFrame(
+        {"absent_clips": n, "detected_share_where_absent": share, "expected_at_chance": detected.mean(axis=0)}
+    )

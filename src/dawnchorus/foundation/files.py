@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and what they contain."""
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -38,6 +39,13 @@ def write_whole(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
         yield file
         file.flush()
         os.fsync(file.fileno())
+
+
+def write_json(path: str | os.PathLike, values: dict) -> None:
+    """Write a JSON file whole, with sorted keys; a number that is not finite raises ValueError."""
+    text = json.dumps(values, indent=2, sort_keys=True, allow_nan=False)
+    with write_whole(path) as file:
+        file.write(text + "\n")
 
 
 def sha256_of(path: str | os.PathLike) -> str:

@@ -1,7 +1,7 @@
 """The model artifact: one archive of the weights and, inside it, everything they were trained with.
 
-Of a Keras network it is a plain .keras file with a member more. Of a classifier on pooled statistics it holds
-arrays instead. Nothing in it is a pickle.
+A Keras network is a plain .keras file with one more member. A classifier on pooled statistics is an archive of arrays
+instead. Nothing in either is a pickle.
 """
 
 import io
@@ -26,7 +26,7 @@ def save(model, card: dict, path: str | Path) -> None:
     with path_for_whole(path) as temporary:
         if isinstance(model, pooled.Classifier):
             arrays = io.BytesIO()
-            np.savez(arrays, **model.arrays)
+            np.savez(arrays, **model.arrays())
             with zipfile.ZipFile(temporary, "w") as archive:
                 archive.writestr(_ARRAYS, arrays.getvalue())
         else:
@@ -36,7 +36,7 @@ def save(model, card: dict, path: str | Path) -> None:
 
 
 def read_card(path: str | Path) -> dict:
-    """Return what a model file says of itself, without loading Keras; no code of the file is run.
+    """Return a model file's card, without loading Keras; no code of the file is run.
 
     Raises:
         InputError: no such file, not a model of dawnchorus, or one of another format version.
@@ -86,6 +86,6 @@ def _load_pooled(archive: zipfile.ZipFile, card: dict, path: str | Path) -> pool
         with np.load(io.BytesIO(archive.read(_ARRAYS)), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         network = networks.get(card["model"]["name"])
-        return pooled.Classifier(network, arrays, len(card["classes"]), card["model"])
+        return pooled.Classifier.of_arrays(network, arrays, len(card["classes"]))
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not a usable model: {error}") from None

@@ -1,9 +1,12 @@
 """Clips pooled over time, and classifiers on such vectors: the obvious recipe, which a network has to beat."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
+from dawnchorus.learning import early_stopping
 from dawnchorus.metrics import classification
 
 POOLS = 4
@@ -31,31 +34,47 @@ def pool(x: np.ndarray) -> np.ndarray:
 
 
 def standardizer(vectors: np.ndarray) -> dict[str, np.ndarray]:
-    """Return ``offset`` and ``scale`` that give the columns of ``vectors`` mean 0 and deviation 1."""
-    scale = vectors.std(axis=0)
-    return {"offset": vectors.mean(axis=0), "scale": np.where(scale > 0, scale, 1).astype(np.float32)}
+    """Return ``offset`` and ``scale``, (columns,), that give the columns of ``vectors`` mean 0 and deviation 1.
+
+    A column that does not vary has the scale 1.
+    """
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(vectors)
+    return {"offset": scaler.mean_.astype(np.float32), "scale": scaler.scale_.astype(np.float32)}
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return scores that are positive and sum to 1 in each row."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+def standardized(vectors: np.ndarray, scaling: dict[str, np.ndarray]) -> np.ndarray:
+    """Return vectors less the offset, divided by the scale, of :func:`standardizer`."""
+    return (vectors - scaling["offset"]) / scaling["scale"]
 
 
 class Classifier:
-    """A classifier that is arrays and a function of them: it needs no pickle, and no Keras."""
+    """A classifier on pooled statistics, with the interface of a Keras model: it needs no pickle, and no Keras.
 
-    def __init__(self, network, arrays: dict[str, np.ndarray], n_classes: int, params: dict):
-        self.network, self.arrays, self.n_classes, self.params = network, arrays, n_classes, params
+    ``network``: a module of :mod:`dawnchorus.networks`; ``fitted``: what its ``fit`` gave; ``scaling``: of
+    :func:`standardizer`.
+    """
+
+    def __init__(self, network, fitted: Any, scaling: dict[str, np.ndarray], n_classes: int):
+        self.network, self.fitted, self.scaling, self.n_classes = network, fitted, scaling, n_classes
 
     def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
-        """Return scores of shape (rows, n_classes) for clips of shape (rows, frames, n_features)."""
-        vectors = (pool(x) - self.arrays["offset"]) / self.arrays["scale"]
-        return softmax(self.network.logits(self.arrays, vectors, self.params)).astype(np.float32)
+        """Return scores of shape (rows, n_classes), float32, for clips of shape (rows, frames, n_features)."""
+        vectors = standardized(pool(x), self.scaling)
+        return softmax(self.network.logits(self.fitted, vectors, self.n_classes), axis=1).astype(np.float32)
 
-    def count_params(self) -> int:
-        """Return how many numbers were fitted."""
-        return sum(array.size for array in self.arrays.values())
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all that was fitted, as arrays of numbers."""
+        as_arrays = getattr(self.network, "to_arrays", dict)
+        return {**as_arrays(self.fitted), **self.scaling}
+
+    @classmethod
+    def of_arrays(cls, network, arrays: dict[str, np.ndarray], n_classes: int) -> "Classifier":
+        """Return the classifier that :meth:`arrays` was called on; KeyError or ValueError where that cannot be."""
+        scaling = {name: arrays[name] for name in ("offset", "scale")}
+        fitted = {name: array for name, array in arrays.items() if name not in scaling}
+        return cls(network, getattr(network, "of_arrays", dict)(fitted), scaling, n_classes)
 
 
 def fit(
@@ -69,33 +88,31 @@ def fit(
     rng: np.random.Generator,
     say: Callable[[str], None],
 ) -> tuple[Classifier, list[dict]]:
-    """Fit a classifier on pooled statistics; the epoch with the lowest validation loss is kept if patience is set.
+    """Fit a classifier on pooled statistics, and return it with its history, one row an epoch.
 
-    ``params`` holds the blocks ``model`` and ``train``. Returns the classifier and the history, one row an epoch.
+    ``params`` holds the blocks ``model`` and ``train``. What is kept is that of the epoch with the lowest validation
+    loss if there is patience and there are validation rows, else that of the last.
     """
     rows = np.concatenate([train, validation])
     vectors = np.concatenate([pool(x[rows[start : start + BATCH]]) for start in range(0, len(rows), BATCH)])
     scaling = standardizer(vectors[: len(train)])
-    vectors = (vectors - scaling["offset"]) / scaling["scale"]
+    vectors = standardized(vectors, scaling)
     parts = {"": slice(0, len(train)), "val_": slice(len(train), None)}
-    patience = params["train"]["early_stopping_patience"]
-    history, best, best_loss, waited = [], None, np.inf, 0
-    fitted = network.fit(vectors[: len(train)], y[train], n_classes, params["model"], params["train"], rng)
-    for epoch, arrays in enumerate(fitted, start=1):
-        row = {"epoch": epoch, "learning_rate": params["train"]["learning_rate"]}
+    stopping = early_stopping.of(params["train"]["early_stopping_patience"], len(validation))
+    history, last = [], None
+    epochs = network.fit(vectors[: len(train)], y[train], n_classes, params["model"], params["train"], rng)
+    for epoch, fitted in enumerate(epochs, start=1):
+        row, last = {"epoch": epoch, "learning_rate": params["train"]["learning_rate"]}, fitted
         for prefix, part in parts.items():
             if len(truth := y[rows[part]]):
-                scores = softmax(network.logits(arrays, vectors[part], params["model"]))
+                scores = softmax(network.logits(fitted, vectors[part], n_classes), axis=1)
                 row[f"{prefix}loss"] = float(classification.cross_entropy(truth, scores).mean())
-                row[f"{prefix}accuracy"] = float((scores.argmax(axis=1) == truth).mean())
+                row[f"{prefix}accuracy"] = float(classification.correct(truth, scores).mean())
         history.append(row)
-        say(
-            f"epoch {epoch}: "
-            + ", ".join(f"{key} {row[key]:.4f}" for key in row if key[0] != "e" and "rate" not in key)
-        )
-        waited = 0 if row.get("val_loss", np.inf) < best_loss else waited + 1
-        if best is None or patience is None or "val_loss" not in row or waited == 0:
-            best, best_loss = arrays, row.get("val_loss", np.inf)
-        if patience is not None and waited >= patience:
+        numbers = [f"{name} {row[name]:.4f}" for name in row if name not in ("epoch", "learning_rate")]
+        say(f"epoch {epoch}: {', '.join(numbers)}")
+        if stopping and stopping.is_best(row["val_loss"]):
+            stopping.kept = fitted
+        if stopping and stopping.exhausted:
             break
-    return Classifier(network, {**best, **scaling}, n_classes, params["model"]), history
+    return Classifier(network, stopping.kept if stopping else last, scaling, n_classes), history

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from dawnchorus.foundation.files import path_for_whole
-from dawnchorus.learning import augmentation
+from dawnchorus.learning import augmentation, early_stopping
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -21,9 +21,9 @@ CHECKPOINT_INTERVAL_S = 60.0
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of a memory-mapped array: only the rows of the batch at hand are read, and changed for training.
+    """Batches of a memory-mapped array: only the rows of the batch at hand are read, and augmented for training.
 
-    A batch depends on the seed, the epoch and its number alone, however it is fetched.
+    A batch depends on the seed, the epoch and its number alone, in whatever order batches are fetched.
 
     Args:
         x: features, shape (rows, frames, n_features), float32, possibly memory-mapped.
@@ -31,11 +31,11 @@ class Batches(keras.utils.PyDataset):
         rows: which rows to serve, in this order unless ``params`` shuffles.
         params: the block ``train``; None serves the rows as they are, for validation.
         seed: of the order and of the augmentation.
-        draw: makes a row's clip anew, given its place among ``rows`` and a generator; None takes it out of ``x``.
-        negatives: clips that were checked not to hold a species, like ``x``; which of them to serve, (n,); and the
-            class index of that species, (n,). ``negative_share`` of them come with each training clip; their target is
-            -1 for that class, 0 for all others (see :class:`Loss`). Only with one-hot targets.
-        row_weights: what each row of ``x`` weighs in the loss, (rows,); None is 1.
+        draw: makes a row's clip anew, given its position in ``rows`` and a generator; None takes it from ``x``.
+        negatives: clips that were checked and lack a species, shaped like ``x``; which of them to serve, (n,); and the
+            class index of that species, (n,). For each training clip, ``negative_share`` of them are served; their
+            target is -1 for that class, 0 for all others (see :class:`Loss`). Only with one-hot targets.
+        row_weights: the weight of each row of ``x`` in the loss, (rows,); None is 1 for all.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Batches(keras.utils.PyDataset):
         return batch, targets, weights
 
     def _negatives(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw clips that hold not their class; they are changed as all are, but not mixed with others."""
+        """Draw ``n`` of the clips that lack their class. They are augmented like all others, but not mixed."""
         clips, places, classes = self.negatives
         drawn = np.sort(rng.integers(len(places), size=n))
         targets = np.zeros((n, self.targets.shape[1]), np.float32)
@@ -135,7 +135,7 @@ class Accuracy(keras.metrics.Mean):
 
 
 class Report(keras.callbacks.Callback):
-    """Collect the history and say one line an epoch, so that a log shows where training is."""
+    """Collect the history, and report one line an epoch, so that a log shows how far the training is."""
 
     def __init__(self, epochs: int, say: Callable[[str], None]):
         super().__init__()
@@ -150,40 +150,39 @@ class Report(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Keep the weights of the epoch with the lowest validation loss, and stop ``patience`` epochs after it."""
+    """Stop as ``stopping`` says, and give the model the weights of the best epoch in the end."""
 
-    def __init__(self, patience: int):
+    def __init__(self, stopping: early_stopping.EarlyStopping):
         super().__init__()
-        self.patience, self.best_loss, self.waited, self.weights = patience, np.inf, 0, []
+        self.stopping = stopping
 
     def on_epoch_end(self, epoch, logs=None):
-        self.waited += 1
-        if logs["val_loss"] < self.best_loss or not self.weights:
-            self.best_loss, self.waited, self.weights = float(logs["val_loss"]), 0, self.model.get_weights()
-        if self.waited >= self.patience:
+        if self.stopping.is_best(logs["val_loss"]):
+            self.stopping.kept = self.model.get_weights()
+        if self.stopping.exhausted:
             self.model.stop_training = True
 
     def on_train_end(self, logs=None):
-        self.model.set_weights(self.weights)
+        self.model.set_weights(self.stopping.kept)
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Save before an epoch all that the training depends on, so that one that was killed goes on as if it had not been.
+    """Save before an epoch all that the training depends on: one that is killed can then be resumed without a trace.
 
-    One .npz of arrays, without pickle: the variables of model and optimizer, the history, what ``best`` keeps, and
-    ``key``, which names what is trained: a file of another key is of no use and is left out of account.
+    One .npz of arrays, without pickle: the variables of model and optimizer, the history, the state of ``stopping``,
+    and ``key``, which names what is trained: a file with another key, or a damaged one, is ignored.
     """
 
-    def __init__(self, path: Path, key: str, report: Report, best: KeepBest | None):
+    def __init__(self, path: Path, key: str, report: Report, stopping: early_stopping.EarlyStopping | None):
         super().__init__()
-        self.path, self.key, self.report, self.best = path, key, report, best
+        self.path, self.key, self.report, self.stopping = path, key, report, stopping
         self.saved_s = time.monotonic()
 
     def _variables(self, model) -> list:
         return [*model.variables, *model.optimizer.variables]
 
     def restore(self, model) -> int:
-        """Put a compiled model back to where the file has it; return the epochs that it had been trained for."""
+        """Put a compiled model back to where it was when the file was saved; return how many epochs it had then."""
         if not self.path.exists():
             return 0
         try:
@@ -199,18 +198,19 @@ class Checkpoint(keras.callbacks.Callback):
         for variable, value in zip(self._variables(model), values, strict=True):
             variable.assign(value)
         self.report.rows = state["history"]
-        if self.best:
-            self.best.best_loss, self.best.waited, self.best.weights = state["best_loss"], state["waited"], kept
+        if self.stopping:
+            self.stopping.best_loss, self.stopping.waited = state["best_loss"], state["waited"]
+            self.stopping.kept = kept
         return len(state["history"])
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 0 or time.monotonic() - self.saved_s < CHECKPOINT_INTERVAL_S:
             return
         self.saved_s = time.monotonic()
-        values, kept = self._variables(self.model), self.best.weights if self.best else []
+        values, kept = self._variables(self.model), self.stopping.kept if self.stopping else []
         state = {"history": self.report.rows, "n_variables": len(values), "n_kept": len(kept)}
-        if self.best:
-            state |= {"best_loss": self.best.best_loss, "waited": self.best.waited}
+        if self.stopping:
+            state |= {"best_loss": self.stopping.best_loss, "waited": self.stopping.waited}
         arrays = {f"variable_{n}": keras.ops.convert_to_numpy(value) for n, value in enumerate(values)}
         arrays |= {f"kept_{n}": value for n, value in enumerate(kept)}
         with path_for_whole(self.path) as temporary:
@@ -255,10 +255,11 @@ def fit(
 ) -> list[dict]:
     """Train a model in place and return its history, one row an epoch.
 
+    ``x``: (rows, frames, n_features) float32; ``y``: (rows,) class index; ``train``, ``validation``: positions of rows.
     With ``early_stopping_patience`` the weights of the epoch with the lowest validation loss are restored;
     with null, or without validation rows, those of the last epoch stay. ``draw``, ``negatives``: see
     :class:`Batches`, for the training rows. ``checkpoint``: a file, and a key that names what is trained; the training
-    goes on from the file if it is there and of this key, saves to it as it goes, and removes it at its end.
+    resumes from the file if it is there and has this key, saves to it as it goes, and removes it at its end.
     """
     targets = np.eye(model.output_shape[-1], dtype=np.float32)[y]
     weights = None
@@ -274,17 +275,17 @@ def fit(
     if params["ema_momentum"]:
         # Validation sees, and early stopping keeps, the averaged weights.
         callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
-    best, saved, done = None, None, 0
-    if params["early_stopping_patience"] is not None and len(validation):
-        best = KeepBest(params["early_stopping_patience"])
-        callbacks.append(best)
+    saved, done = None, 0
+    stopping = early_stopping.of(params["early_stopping_patience"], len(validation))
+    if stopping:
+        callbacks.append(KeepBest(stopping))
     if checkpoint:
-        saved = Checkpoint(*checkpoint, report, best)
+        saved = Checkpoint(*checkpoint, report, stopping)
         done = saved.restore(model)
         batches.start(done)
         callbacks.append(saved)
         if done:
-            say(f"going on after epoch {done}, from {saved.path}")
+            say(f"resuming after epoch {done}, from {saved.path}")
     model.fit(
         batches,
         validation_data=Batches(x, targets, validation, size) if len(validation) else None,

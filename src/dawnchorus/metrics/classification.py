@@ -1,29 +1,30 @@
-"""Measures of scores against the truth, with rows counted as often as their weights say.
+"""Metrics of scores against the truth, each row counted as often as its weight says.
 
-One set of weights, all 1, gives the measures themselves; many sets, one a draw, give their bootstrap.
+One set of weights, all 1, gives the metrics themselves; many sets, one for each draw, give their bootstrap.
 
 Everywhere: ``true_index`` (rows,) integer class index; ``scores`` (rows, classes); ``weights`` (draws, rows),
-not negative; a result is float64, (draws,), NaN where nothing is left to measure. The predicted class has the
+not negative; a result is float64, (draws,), NaN where a metric is not defined. The predicted class has the
 highest score, the first of equals. Averages over classes run over those that have rows in the draw: a class
 without rows neither counts nor dilutes.
 """
 
 import numpy as np
 
-# keras.config.epsilon(): the loss here is then comparable with the one in the training history.
+# What scores are clipped to where their logarithm is taken. It is keras.config.epsilon(): the loss here is then
+# comparable with the one in the training history.
 SCORE_EPSILON = 1e-7
 # Numbers of weights handled at a time, so that memory stays within some 100 MB.
 CHUNK = 2_000_000
 
 
 def names(top_k: int) -> list[str]:
-    """Return the names of all measures, in the order of tables."""
+    """Return the names of all metrics, in the order of tables."""
     ranked = ["lwlrap", "macro_average_precision", "macro_roc_auc", f"top_{top_k}_accuracy", "loss"]
     return ["accuracy", "balanced_accuracy", "macro_f1", *ranked]
 
 
 def compute(true_index: np.ndarray, scores: np.ndarray, weights: np.ndarray, top_k: int) -> dict[str, np.ndarray]:
-    """Return every measure of :func:`names` in each draw.
+    """Return every metric of :func:`names` in each draw.
 
     - ``balanced_accuracy``, ``macro_f1``: means of recall and F1 over classes;
     - ``lwlrap``: label-weighted label-ranking average precision. A clip has one label here, so it is the mean
@@ -35,7 +36,7 @@ def compute(true_index: np.ndarray, scores: np.ndarray, weights: np.ndarray, top
     """
     step = max(1, CHUNK // max(1, len(true_index)))
     parts = [
-        _measure(true_index, scores, weights[start : start + step].astype(np.float64), top_k)
+        _metrics(true_index, scores, weights[start : start + step].astype(np.float64), top_k)
         for start in range(0, len(weights), step)
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in names(top_k)}
@@ -58,7 +59,7 @@ def mean_of_rows(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return _ratio((weights * values).sum(axis=1), weights.sum(axis=1))
 
 
-def _measure(true_index: np.ndarray, scores: np.ndarray, weights: np.ndarray, top_k: int) -> dict:
+def _metrics(true_index: np.ndarray, scores: np.ndarray, weights: np.ndarray, top_k: int) -> dict:
     n_classes = scores.shape[1]
     truth = np.eye(n_classes)[true_index]
     hit = correct(true_index, scores)

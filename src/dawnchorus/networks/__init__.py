@@ -15,8 +15,13 @@ dawnchorus.parameters.base.
 
 A classifier on pooled statistics (see dawnchorus.learning.pooled) has, instead of `build`,
 
-    def fit(vectors, y, n_classes, params, train, rng): ...   # yields a dict of arrays after each epoch
-    def logits(arrays, vectors, params): ...                  # -> (rows, n_classes)
+    def fit(vectors, y, n_classes, params, train, rng): ...   # yields what is fitted after each epoch
+    def logits(fitted, vectors, n_classes): ...               # -> (rows, n_classes)
+
+What `fit` yields is a dict of arrays, a new one each time. It may be anything else if there are also
+
+    def to_arrays(fitted): ...                                # -> dict of arrays, as the model file holds it
+    def of_arrays(arrays): ...                                # -> fitted
 """
 
 import importlib

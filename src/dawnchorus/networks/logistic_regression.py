@@ -1,7 +1,5 @@
 """Softmax regression on pooled statistics: no hidden layer, trained by Adam like a network, without Keras."""
 
-import numpy as np
-
 from dawnchorus.parameters.base import Block, value
 
 
@@ -13,6 +11,7 @@ class Params(Block):
 
 def fit(vectors, y, n_classes, params, train, rng):
     """Yield the fitted arrays after each pass over ``vectors`` (rows, n), ``y`` the class index of each row."""
+    import numpy as np
     from sklearn.neural_network import MLPClassifier
 
     classifier = MLPClassifier(
@@ -28,8 +27,10 @@ def fit(vectors, y, n_classes, params, train, rng):
         yield {"weights": classifier.coefs_[0].copy(), "bias": classifier.intercepts_[0].copy()}
 
 
-def logits(arrays, vectors, params):
+def logits(arrays, vectors, n_classes):
     """Return the logits (rows, n_classes) of standardized pooled vectors."""
+    import numpy as np
+
     found = vectors @ arrays["weights"] + arrays["bias"]
     # With two classes scikit-learn keeps the one logit of the second.
     return np.hstack([np.zeros_like(found), found]) if found.shape[1] == 1 else found

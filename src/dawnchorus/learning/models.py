@@ -1,0 +1,116 @@
+"""Train what ``model.name`` names, a Keras network or a classifier on pooled statistics."""
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+from dawnchorus import networks
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import sha256_of
+from dawnchorus.foundation.seeds import derived_seed, rng
+from dawnchorus.learning import device, fresh_clips, pooled
+from dawnchorus.learning.dataset import Dataset
+from dawnchorus.tables.definitions import HISTORY
+
+PACKAGES = ("keras", "librosa", "numpy", "soundfile", "tensorflow")
+
+
+def train(
+    data: Dataset, params: dict, threads: int, say: Callable[[str], None], checkpoint: tuple[Path, str] | None = None
+) -> tuple:
+    """Return the trained model, its history (see :data:`dawnchorus.tables.definitions.HISTORY`) and its card.
+
+    ``params``: the root seed and the blocks ``model`` and ``train``. ``checkpoint``: see
+    :func:`dawnchorus.learning.training.fit`; only networks use it. The card says what the model was trained with. A
+    data set without training rows raises :class:`InputError`.
+    """
+    network, n_train = networks.get(params["model"]["name"]), len(data.rows_of("train"))
+    if n_train == 0:
+        raise InputError("rows.csv: no row of partition train; expected rows to train on")
+    _, frames, n_features = data.x.shape
+    say(f"{params['model']['name']} on {n_train} clips of {frames} frames of {n_features} features")
+    started = time.monotonic()
+    fit = _fit_network if hasattr(network, "build") else _fit_pooled
+    model, history, used = fit(network, data, params, threads, say, checkpoint)
+    card = {
+        **params,
+        "classes": data.classes.to_dict("records"),
+        "dataset": data.statistics,
+        "input_shape": [frames, n_features],
+        "device": used,
+        "epochs_trained": len(history),
+        "training_time_s": round(time.monotonic() - started, 1),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+    say(f"{len(history)} epochs in {card['training_time_s']} s")
+    return model, [{name: row.get(name) for name in HISTORY.names} for row in history], card
+
+
+def checkpoint_key(params: dict, files: Iterable[Path], code: str) -> str:
+    """Return a hash of all that a training depends on: a checkpoint with another key is not resumed.
+
+    ``files``: every input; ``code``: the version of the source code.
+    """
+    contents = sorted((path.name, sha256_of(path)) for path in files)
+    return hashlib.sha256(json.dumps([params, version("keras"), code, contents], sort_keys=True).encode()).hexdigest()
+
+
+def _fit_network(network, data: Dataset, params: dict, threads: int, say, checkpoint) -> tuple:
+    used = device.prepare(derived_seed(params["seed"], "model"), threads)
+    from dawnchorus.learning import training
+
+    say(used)
+    shape, n_classes, block = data.x.shape[1:], len(data.classes), params["train"]
+    clips = _clips_drawn_anew(data, block, say)
+    with device.mixed_precision(block["mixed_precision"] and used.startswith("GPU")):
+        model = network.build(shape, n_classes, params["model"])
+        say(f"{model.count_params():,} weights")
+        history = training.fit(
+            model,
+            data.x,
+            data.class_index,
+            data.rows_of("train"),
+            data.rows_of("validation"),
+            block,
+            derived_seed(params["seed"], "batches"),
+            say,
+            clips.draw if clips else None,
+            checkpoint,
+            _negatives(data, block["negative_share"], say),
+        )
+    # What is saved is the network alone, without its optimizer, in single precision: any Keras loads it.
+    weights, model = model.get_weights(), network.build(shape, n_classes, params["model"])
+    model.set_weights(weights)
+    return model, history, used
+
+
+def _fit_pooled(network, data: Dataset, params: dict, threads: int, say, checkpoint) -> tuple:
+    parts = data.rows_of("train"), data.rows_of("validation")
+    draws = rng(params["seed"], "pooled")
+    model, history = pooled.fit(network, data.x, data.class_index, *parts, len(data.classes), params, draws, say)
+    return model, history, "CPU (no network: pooled statistics)"
+
+
+def _clips_drawn_anew(data: Dataset, block: dict, say: Callable[[str], None]) -> fresh_clips.FreshClips | None:
+    """Return what draws the training clips anew in each epoch; None where ``block``, ``train``, asks for none of it."""
+    if not fresh_clips.wanted(data.statistics, block):
+        return None
+    of_train = data.context_rows[data.context_rows["partition"] == "train"]
+    if block["background_share"] and of_train.empty:
+        say("the training recordings have no clip without an annotation, so clips are trained on without backgrounds")
+    table = data.training_rows[["n_frames", "first_start", "last_start"]].to_numpy()
+    usable = of_train[["row", "n_frames"]].to_numpy()
+    return fresh_clips.FreshClips(data.training, table, data.context, usable, data.statistics, block)
+
+
+def _negatives(data: Dataset, share: float, say: Callable[[str], None]) -> tuple | None:
+    """Return the clips that were checked and lack a species, which of them train, and the class that each lacks."""
+    of_train = data.negative_rows[data.negative_rows["partition"] == "train"]
+    if of_train.empty or share == 0:
+        return None
+    say(f"{len(of_train)} clips that were checked and lack a species, {share:g} of them for each training clip")
+    return data.negatives, of_train["row"].to_numpy(), of_train["class_index"].to_numpy()
