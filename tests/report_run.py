@@ -1,15 +1,16 @@
 """A finished run in a folder, with everything that a report is made from, on sound made here."""
 
-import csv
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import yaml
 
-from dawnchorus.stages import report
+from dawnchorus.stages import figures, report
+from dawnchorus.tables import definitions, made
 
 ROOT = Path(__file__).parents[1]
 RATE_HZ = 8000
@@ -17,12 +18,8 @@ RECORDING_S = 6.0
 REPORT = {"clips": 500, "context_s": 0.2, "longest_clip_s": 3.0, "sound_rate_hz": 24000, "media_mb": 18.0}
 
 
-def write_csv(path: Path, rows: list[dict]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+FIGURES = ("training.svg", "baselines.svg", "durations.svg", "classes.svg", "reliability.svg")
+BASELINES = ("lstm", "majority class", "SVM on pooled statistics", "context only")
 
 
 class Run:
@@ -32,9 +29,11 @@ class Run:
     and two right with 0.8.
     """
 
-    def __init__(self, path: Path, names: list[str], recordings: tuple[str, ...] = ("rec0", "rec1")):
+    def __init__(
+        self, path: Path, names: list[str], recordings: tuple[str, ...] = ("rec0", "rec1"), with_bands: bool = True
+    ):
         self.path, self.names, self.ids = path, names, [f"s{i}" for i in range(len(names))]
-        self.recordings = recordings
+        self.recordings, self.band = recordings, (500, 2500) if with_bands else (None, None)
         rng = np.random.default_rng(0)
         (path / "audio").mkdir(parents=True)
         for number, _ in enumerate(recordings):
@@ -47,59 +46,79 @@ class Run:
         self.params["features"] |= {"sample_rate_hz": None, "f_max_hz": None, "n_fft": 256, "hop_length": 128}
 
     def _tables(self) -> None:
-        annotations, rows, predictions = [], [], []
+        rows, predictions = [], []
         for index, species_id in enumerate(self.ids):
             for copy in range(7):
-                number = len(annotations)
+                number = len(rows)
                 start_s = round((number * 0.37) % (RECORDING_S - 1.0), 3)
                 recording = self.recordings[number % len(self.recordings)]
                 partition = "test" if copy >= 3 else "train"
-                annotation = {"annotation_id": number, "recording_id": recording, "t_min_s": start_s}
-                annotation |= {"t_max_s": round(start_s + 0.3 + 0.1 * copy, 3), "f_min_hz": 500, "f_max_hz": 2500}
-                annotations.append(annotation | {"species_id": species_id, "species_name": self.names[index]})
-                rows.append({**annotation, "class_index": index, "partition": partition, "n_frames": 20})
+                row = {"row": number, "annotation_id": number, "recording_id": recording, "t_min_s": start_s}
+                row |= {"t_max_s": round(start_s + 0.3 + 0.1 * copy, 3), "group": recording}
+                row |= dict(zip(("f_min_hz", "f_max_hz"), self.band, strict=True))
+                row |= {"species_id": species_id, "species_name": self.names[index], "class_index": index}
+                rows.append({**row, "partition": partition, "n_frames": 20})
                 if partition == "test":
-                    predictions.append(self._prediction(annotation, index, copy - 3))
-        write_csv(self.path / "annotations.csv", annotations)
-        keep = ("annotation_id", "recording_id", "class_index", "partition", "n_frames")
-        write_csv(self.path / "rows.csv", [{key: row[key] for key in keep} for row in rows])
-        write_csv(self.path / "predictions.csv", predictions)
-        write_csv(
-            self.path / "split.csv",
-            [{"annotation_id": a["annotation_id"], "group": a["recording_id"]} for a in annotations],
-        )
+                    predictions.append(self._prediction(rows[-1], index, copy - 3))
+        self.write(definitions.ROWS, rows)
+        self.write(definitions.PREDICTIONS, predictions)
         facts = {"duration_s": RECORDING_S, "sample_rate_hz": RATE_HZ, "channels": 1, "licence": "CC BY 4.0"}
-        write_csv(
-            self.path / "recordings.csv",
+        facts |= {"sha256": "", "n_samples": int(RECORDING_S * RATE_HZ), "inspected_with": ""}
+        self.write(
+            definitions.RECORDINGS,
             [{"recording_id": name, "path": f"{i}.wav", **facts} for i, name in enumerate(self.recordings)],
         )
-        (self.path / "audit.csv").write_text("file,line,column,value,expected\n")
+        self.write(definitions.AUDIT, [])
+        classes = [
+            {"class_index": n, "species_id": i, "species_name": name}
+            for n, (i, name) in enumerate(zip(self.ids, self.names, strict=True))
+        ]
+        self.write(definitions.CLASSES, classes)
         per_class = {"support": 4, "precision": 0.75, "recall": 0.75, "average_precision": 0.9, "threshold": 0.5}
-        write_csv(
-            self.path / "per_class.csv",
+        per_class |= {"absent_clips": None, "detected_share_where_absent": None}
+        self.write(
+            definitions.PER_CLASS,
             [
-                {"species_id": i, "species_name": name, **per_class, "f1": round(1 / (n + 1), 4)}
-                for n, (i, name) in enumerate(zip(self.ids, self.names, strict=True))
+                {"species_id": of["species_id"], "species_name": of["species_name"], **per_class, "f1": 1 / (n + 1)}
+                for n, of in enumerate(classes)
+            ],
+        )
+        pairs = [(true, guess) for true in range(len(classes)) for guess in range(len(classes))]
+        counts = [3 * (true == guess) + (guess == (true + 1) % len(classes)) for true, guess in pairs]
+        self.write(
+            definitions.CONFUSION,
+            [
+                {
+                    "true_species_id": self.ids[true],
+                    "true_name": self.names[true],
+                    "predicted_species_id": self.ids[guess],
+                    "predicted_name": self.names[guess],
+                    "count": count,
+                }
+                for (true, guess), count in zip(pairs, counts, strict=True)
             ],
         )
         with_ends = {"accuracy": 0.75, "accuracy_low": 0.6, "accuracy_high": 0.85}
-        write_csv(
-            self.path / "baselines.csv",
-            [{"model": name, **with_ends} for name in ("lstm", "majority class", "SVM on pooled statistics")]
-            + [{"model": "context only", "accuracy": "", "accuracy_low": "", "accuracy_high": ""}],
+        answered = {"clips": len(predictions), "groups": 2}
+        self.write(
+            definitions.BASELINES,
+            [{"model": name, **answered, **with_ends} for name in BASELINES[:-1]]
+            + [{"model": BASELINES[-1], "clips": 0, "groups": 0, **dict.fromkeys(with_ends)}],
         )
-        write_csv(
-            self.path / "reliability.csv",
+        self.write(
+            definitions.RELIABILITY,
             [
-                {"temperature": when, "n": n, "mean_score": score, "accuracy": score and 0.75}
+                {"temperature": when, "bin": number, "lower": number / 3, "upper": (number + 1) / 3, "n": n}
+                | {"mean_score": score, "accuracy": score and 0.75}
                 for when in ("before", "after")
-                for n, score in ((0, ""), (4, 0.4), (12, 0.82))
+                for number, (n, score) in enumerate(((0, None), (4, 0.4), (12, 0.82)))
             ],
         )
-        write_csv(
-            self.path / "history.csv",
+        self.write(
+            definitions.HISTORY,
             [
                 {"epoch": n, "loss": 2 / n, "accuracy": n / 4, "val_loss": abs(n - 2) + 1, "val_accuracy": n / 5}
+                | {"learning_rate": None}
                 for n in (1, 2, 3)
             ],
         )
@@ -117,10 +136,7 @@ class Run:
         (self.path / "metrics.json").write_text(json.dumps(metrics))
         card = {
             "format": 1,
-            "classes": [
-                {"class_index": str(n), "species_id": i, "species_name": name}
-                for n, (i, name) in enumerate(zip(self.ids, self.names, strict=True))
-            ],
+            "classes": [{**of, "class_index": str(of["class_index"])} for of in classes],
             "device": "CPU",
             "epochs_trained": 3,
             "training_time_s": 1.5,
@@ -129,27 +145,41 @@ class Run:
         with zipfile.ZipFile(self.path / "model.keras", "w") as archive:
             archive.writestr("dawnchorus.json", json.dumps(card))
 
-    def _prediction(self, annotation: dict, index: int, copy: int) -> dict:
+    def write(self, table: definitions.Table, rows: list[dict]) -> None:
+        made.write(self.path / table.name, table, rows)
+
+    def _prediction(self, row: dict, index: int, copy: int) -> dict:
         n = len(self.ids)
         guess, score = ((index + 1) % n, 0.9) if copy == 0 else (index, 0.4 if copy == 1 else 0.8)
         scores = np.full(n, (1 - score) / (n - 1))
         scores[guess] = score
-        keep = ("annotation_id", "recording_id", "t_min_s", "t_max_s")
-        truth = {"true_species_id": self.ids[index], "true_name": self.names[index]}
+        keep = ("annotation_id", "recording_id", "t_min_s", "t_max_s", "partition")
         return {
-            **{key: annotation[key] for key in keep},
-            **truth,
-            "predicted_species_id": self.ids[guess],
-            **{f"score_{i}": f"{value:.6g}" for i, value in zip(self.ids, scores, strict=True)},
+            **{key: row[key] for key in keep},
+            **{"true_species_id": self.ids[index], "true_name": self.names[index]},
+            **{"predicted_species_id": self.ids[guess], "predicted_name": self.names[guess]},
+            **{f"score_{i}": round(float(value), 6) for i, value in zip(self.ids, scores, strict=True)},
         }
 
+    def _arguments(self, *tables: str) -> list[str]:
+        given = [part for name in tables for part in (f"--{name.replace('_', '-')}", str(self.path / f"{name}.csv"))]
+        return [*given, "--audio-dir", str(self.path / "audio"), "--params", json.dumps(self.params)]
+
+    def figures(self, names: Sequence[str] = FIGURES) -> list[Path]:
+        """Draw figures, those that the report embeds unless others are named, and return their paths."""
+        paths = [self.path / "figures" / name for name in names]
+        tables = ("history", "confusion", "baselines", "reliability", "rows", "classes", "recordings")
+        figures.main([*self._arguments(*tables), "--output", *map(str, paths)])
+        return paths
+
     def report(self) -> Path:
-        """Make the report as the rule does, and return its path."""
-        arguments = []
-        for name in report.INPUTS:
-            file = {"audio-dir": "audio", "per-class": "per_class.csv", "model": "model.keras"}.get(name)
-            file = file or ("metrics.json" if name == "metrics" else f"{name}.csv")
-            arguments += [f"--{name}", str(self.path / file)]
-        output = self.path / "report.html"
-        report.main([*arguments, "--params", json.dumps(self.params), "--output", str(output)])
+        """Make the figures and the report as the rules do, and return the path of the page."""
+        paths, output = self.figures(), self.path / "report.html"
+        report.main(
+            [
+                *self._arguments(*report.TABLES),
+                *("--metrics", str(self.path / "metrics.json"), "--model", str(self.path / "model.keras")),
+                *("--figures", *map(str, paths), "--output", str(output)),
+            ]
+        )
         return output

@@ -1,20 +1,20 @@
 """What the figures show and that it can be read: labels, extents, marks; never their pixels."""
 
-import io
-import json
 import warnings
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from dawnchorus.features.kinds import log_mel, mfcc
+import report_run
+from dawnchorus.features import kinds
 from dawnchorus.foundation.display_names import display_names
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.report import figure_style, figures
+from dawnchorus.learning.history import best_epoch
+from dawnchorus.report import class_figures, example_figure, figure_style, figures, media
+from dawnchorus.tables import definitions, made
 
 HOSTILE = [
     "$x_1^2$ bird",
@@ -61,7 +61,7 @@ def some_history(epochs, best):
 def some_examples(n=2, n_features=20, seconds=(0.3, 2.0)):
     rng = np.random.default_rng(0)
     return [
-        figures.Example(
+        example_figure.Example(
             label=f"species {i}",
             caption="recording, 1.00 to 2.00 s",
             y=rng.normal(size=int(seconds[i] * 8000)).astype(np.float32),
@@ -75,9 +75,7 @@ def some_examples(n=2, n_features=20, seconds=(0.3, 2.0)):
 
 
 def written(figure, format):
-    file = io.BytesIO()
-    figure_style.save(figure, file, format)
-    return file.getvalue()
+    return figure_style.encoded(figure, format)
 
 
 def svg_texts(figure):
@@ -126,7 +124,7 @@ def texts_of(figure):
 @pytest.mark.parametrize("n", [2, 3, 12, 24, 60, 100])
 def test_confusion_can_be_read(n):
     labels = latin_labels(n)
-    figure = figures.confusion(some_counts(n), labels)
+    figure = class_figures.confusion(some_counts(n), labels)
     texts = texts_of(figure)
     assert_apart_and_inside(figure, texts)
     assert {text.get_text() for text in texts} >= set(labels)
@@ -140,7 +138,7 @@ def test_confusion_can_be_read(n):
 def test_class_counts_can_be_read(n):
     labels = latin_labels(n)
     counts = pd.DataFrame(some_counts(n)[:, [0, 1, 0]], columns=["train", "validation", "test"])
-    figure = figures.classes(counts, labels)
+    figure = class_figures.classes(counts, labels)
     texts = texts_of(figure)
     assert_apart_and_inside(figure, texts)
     assert {text.get_text() for text in texts} >= set(labels)
@@ -150,22 +148,22 @@ def test_class_counts_can_be_read(n):
 
 
 def test_many_classes_are_named_in_steps():
-    figure = figures.confusion(some_counts(180), latin_labels(180))
+    figure = class_figures.confusion(some_counts(180), latin_labels(180))
     assert_apart_and_inside(figure, texts_of(figure))
 
 
 def draw_confusion(labels):
-    return figures.confusion(some_counts(len(labels)), labels)
+    return class_figures.confusion(some_counts(len(labels)), labels)
 
 
 def draw_classes(labels):
     counts = pd.DataFrame(1, index=range(len(labels)), columns=["train", "validation", "test"])
-    return figures.classes(counts, labels)
+    return class_figures.classes(counts, labels)
 
 
 def draw_examples(labels):
     [example] = some_examples(1)
-    return figures.examples([example._replace(label=label) for label in labels], mfcc.KIND)
+    return example_figure.examples([example._replace(label=label) for label in labels], kinds.get("mfcc").KIND)
 
 
 @pytest.mark.parametrize(
@@ -184,16 +182,18 @@ def test_hostile_names_are_shown_as_they_are(draw, names):
 @pytest.mark.parametrize("n", [3, 24, 100])
 def test_svg_names_every_class(n):
     labels = latin_labels(n)
-    assert set(svg_texts(figures.confusion(some_counts(n), labels))) >= set(labels)
+    assert set(svg_texts(class_figures.confusion(some_counts(n), labels))) >= set(labels)
     counts = pd.DataFrame(3, index=range(n), columns=["train", "validation", "test"])
-    assert set(svg_texts(figures.classes(counts, labels))) >= set(labels)
+    assert set(svg_texts(class_figures.classes(counts, labels))) >= set(labels)
 
 
 @pytest.mark.parametrize("format", ["png", "svg"])
 def test_the_same_input_gives_the_same_bytes(format):
-    first, second = (written(figures.confusion(some_counts(4), latin_labels(4)), format) for _ in range(2))
+    first, second = (written(class_figures.confusion(some_counts(4), latin_labels(4)), format) for _ in range(2))
     assert first == second
-    first, second = (written(figures.examples(some_examples(), mfcc.KIND), format) for _ in range(2))
+    first, second = (
+        written(example_figure.examples(some_examples(), kinds.get("mfcc").KIND), format) for _ in range(2)
+    )
     assert first == second
 
 
@@ -216,7 +216,7 @@ def test_labels_are_printable_distinct_and_short():
 
 def test_the_marked_epoch_has_the_lowest_validation_loss():
     history = some_history(30, best=11)
-    assert figures.best_epoch(history) == 11
+    assert best_epoch(history) == 11
     figure = figures.training(history)
     loss, accuracy = figure.axes
     for ax, column in ((loss, "val_loss"), (accuracy, "val_accuracy")):
@@ -228,7 +228,7 @@ def test_the_marked_epoch_has_the_lowest_validation_loss():
 
 def test_the_first_of_equal_epochs_is_marked_and_nan_is_not():
     history = some_history(4, best=1).assign(val_loss=[np.nan, 0.5, 0.5, 0.9])
-    assert figures.best_epoch(history) == 2
+    assert best_epoch(history) == 2
 
 
 @pytest.mark.parametrize(
@@ -246,180 +246,156 @@ def test_training_curves_of_unusual_histories(history):
     drawn = [line for line in figure.axes[0].lines if line.get_label() in ("training", "validation")]
     assert len(drawn) == (2 if "val_loss" in history and history["val_loss"].notna().any() else 1)
     assert_apart_and_inside(figure, texts_of(figure))
-    assert figures.best_epoch(history) in (1, 2, None)
+    assert best_epoch(history) in (1, 2, None)
     assert written(figure, "png")
 
 
 def test_confusion_shows_counts_and_leaves_out_numbers_that_do_not_fit():
     counts = np.array([[12, 3], [0, 0]])
-    figure = figures.confusion(counts, ["a", "b"])
+    figure = class_figures.confusion(counts, ["a", "b"])
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["12", "3"]
     shares = figure.axes[0].images[0].get_array()
     assert shares[0].tolist() == [0.8, 0.2]
     assert np.isnan(np.ma.filled(shares, np.nan)[1]).all()
-    figure = figures.confusion(some_counts(100, most=30_000), latin_labels(100))
+    figure = class_figures.confusion(some_counts(100, most=30_000), latin_labels(100))
     assert not figure.axes[0].texts
-    assert figures.confusion(np.zeros((2, 2), int), ["a", "b"])
+    assert class_figures.confusion(np.zeros((2, 2), int), ["a", "b"])
 
 
 def test_class_counts_by_partition_and_the_commonest_first():
     rows = pd.DataFrame({"class_index": [2, 2, 2, 0, 0], "partition": ["train", "test", "test", "train", "test"]})
-    counts = figures.class_counts(rows, 4)
+    counts = class_figures.class_counts(rows, 4)
     assert counts.to_numpy().tolist() == [[1, 0, 1], [0, 0, 0], [1, 0, 2], [0, 0, 0]]
-    figure = figures.classes(counts, ["a", "b", "c", "d"])
+    figure = class_figures.classes(counts, ["a", "b", "c", "d"])
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["c", "a", "b", "d"]
     widths = [[bar.get_width() for bar in bars] for bars in figure.axes[0].containers]
     assert widths == [[1, 1, 0, 0], [0, 0, 0, 0], [2, 1, 0, 0]]
 
 
-def test_example_clips_are_of_median_duration():
-    rows = pd.DataFrame(
-        {
-            "annotation_id": range(8),
-            "class_index": [1, 1, 1, 0, 0, 2, 2, 2],
-            "t_min_s": 1.0,
-            "t_max_s": [9.0, 2.0, 3.0, 4.0, 2.0, 5.0, 5.0, 5.0],
-        }
-    )
-    chosen = figures.example_clips(rows, 2)
-    # Classes 1 and 2 have three clips each: 8, 1 and 2 s, of which 2 is the median, and three of 4 s.
-    assert chosen["annotation_id"].tolist() == [2, 6]
-    assert figures.example_clips(rows, 9)["annotation_id"].tolist() == [4, 2, 6]
-
-
 def test_envelope_covers_the_sound():
     y = np.sin(np.arange(1000) * 0.37).astype(np.float32)
-    times_s, low, high = figures.envelope(y, 100, 50)
-    assert len(times_s) == 50
-    assert times_s[0] == pytest.approx(0.1)
-    assert times_s[-1] == pytest.approx(9.9)
+    middles, low, high = media.envelope(y, 50)
+    assert len(middles) == 50
+    assert middles[0] == 10
+    assert middles[-1] == 990
     assert (low.min(), high.max()) == (y.min(), y.max())
     assert low[7] == y[140:160].min()
-    assert len(figures.envelope(y[:10], 100, 50)[0]) == 10
+    assert len(media.envelope(y[:10], 50)[0]) == 10
 
 
-@pytest.mark.parametrize("kind", [mfcc.KIND, log_mel.KIND], ids=["mfcc", "log_mel"])
-def test_examples_have_axes_in_seconds(kind):
-    figure = figures.examples(some_examples(), kind)
+@pytest.mark.parametrize("name", kinds.names())
+def test_examples_have_axes_in_seconds(name):
+    kind = kinds.get(name).KIND
+    figure = example_figure.examples(some_examples(), kind)
     assert [ax.get_xlim() for ax in figure.axes[:4]] == [(0, 0.3), (0, 0.3), (0, 2.0), (0, 2.0)]
     # Frame t is centred at t * hop_s: 63 frames of 32 ms.
-    assert figure.axes[3].images[0].get_extent() == pytest.approx([-0.016, 62.5 * 0.032, -0.5, 19.5])
+    first = kind.level_features - 0.5
+    assert figure.axes[3].images[0].get_extent() == pytest.approx([-0.016, 62.5 * 0.032, first, 19.5])
+    assert {kind.axis, kind.quantity} <= {text.get_text() for text in texts_of(figure)}
     assert_apart_and_inside(figure, texts_of(figure))
     quiet = some_examples(1)[0]._replace(y=np.zeros(2400, np.float32), features=np.zeros((10, 1), np.float32))
-    assert written(figures.examples([quiet], kind), "png")
+    assert written(example_figure.examples([quiet], kind), "png")
 
 
-FEATURES = {
-    "kind": "mfcc",
-    "sample_rate_hz": None,
-    "n_fft": 512,
-    "hop_length": 128,
-    "n_mels": 32,
-    "n_mfcc": 13,
-    "f_min_hz": 0.0,
-    "f_max_hz": None,
-    "mel_sample_rate_hz": None,
-    "deltas": 2,
-    "clip": "annotation",
-    "window_s": 1.0,
-    "jitter_s": 0.0,
-}
+def some_bins():
+    rows = [("before", 0, np.nan, np.nan), ("before", 4, 0.4, 0.5), ("before", 16, 0.9, 0.7), ("after", 20, 0.7, 0.7)]
+    return pd.DataFrame(rows, columns=["temperature", "n", "mean_score", "accuracy"])
 
 
-def a_project(folder):
-    """Write one recording, its tables and a history; return the stage's arguments."""
-    rate_hz = 8000
-    time_s = np.arange(4 * rate_hz) / rate_hz
-    (folder / "audio/site").mkdir(parents=True)
-    soundfile.write(folder / "audio/site/r1.flac", 0.3 * np.sin(2 * np.pi * 900 * time_s), rate_hz)
-    ids, names = ["007", "NA", "x"], ["wren", "<script>alert(1)</script>", "$a_b$"]
-    tables = {
-        "history": some_history(3, best=2),
-        "confusion": pd.DataFrame(
-            {
-                "true_species_id": np.repeat(ids, 3),
-                "true_name": np.repeat(names, 3),
-                "predicted_species_id": np.tile(ids, 3),
-                "predicted_name": np.tile(names, 3),
-                "count": [5, 1, 0, 0, 3, 0, 2, 0, 0],
-            }
-        ),
-        "rows": pd.DataFrame(
-            {
-                "row": range(6),
-                "annotation_id": [5, 4, 3, 2, 1, 0],
-                "recording_id": "site/r1",
-                "class_index": [0, 1, 2, 0, 1, 2],
-                "partition": ["train", "validation", "test"] * 2,
-            }
-        ),
-        "classes": pd.DataFrame({"class_index": [0, 1, 2], "species_id": ids, "species_name": names}),
-        "annotations": pd.DataFrame(
-            {
-                "annotation_id": range(6),
-                "recording_id": "site/r1",
-                "t_min_s": [0.5, 0.1, 2.0, 1.0, 1.5, 3.0],
-                "t_max_s": [0.9, 1.1, 2.7, 1.9, 1.75, 4.0],
-            }
-        ),
-        "recordings": pd.DataFrame(
-            {
-                "recording_id": ["site/r1"],
-                "path": ["site/r1.flac"],
-                "sample_rate_hz": [rate_hz],
-                "duration_s": [4.0],
-            }
-        ),
-    }
-    arguments = []
-    for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
-        arguments += [f"--{name}", str(folder / f"{name}.csv")]
-    return [*arguments, "--audio-dir", str(folder / "audio"), "--output", str(folder / "figures")]
+def test_the_dots_of_the_reliability_curve_are_as_large_as_their_bins():
+    figure = figures.reliability(some_bins())
+    before, after = figure.axes[0].collections
+    assert before.get_offsets().tolist() == [[0.4, 0.5], [0.9, 0.7]]
+    small, large = before.get_sizes()
+    assert large == pytest.approx(4 * small)
+    assert after.get_sizes()[0] == pytest.approx(1.25 * large)
+    assert "perfect calibration" in svg_texts(figure)
+    assert_apart_and_inside(figure, texts_of(figure))
+    assert written(figures.reliability(some_bins().assign(n=0)), "svg")
 
 
-def params(**features):
-    return ["--params", json.dumps({"features": {**FEATURES, **features}, "figures": {"example_species": 2}})]
+def test_baselines_have_their_intervals_or_say_that_they_are_not_there():
+    rows = pd.DataFrame({"accuracy": [0.8, 0.5, np.nan], "accuracy_low": [0.7, np.nan, np.nan]})
+    labels = ["This model (cnn)", "Majority class", "Context only"]
+    figure = figures.baselines(rows.assign(accuracy_high=[0.9, np.nan, np.nan]), labels)
+    [ax] = figure.axes
+    assert [bar.get_width() for bar in ax.patches] == [0.8, 0.5]
+    assert [list(line.get_xdata()) for line in ax.lines] == [[0.7, 0.9]]
+    assert {"0.800 (0.700 to 0.900)", "0.500", "not available", *labels} <= set(svg_texts(figure))
+    assert_apart_and_inside(figure, texts_of(figure))
 
 
-@pytest.mark.parametrize("features", [{}, {"clip": "window", "kind": "log_mel"}], ids=["annotation", "window"])
-def test_stage_writes_every_figure_whole(tmp_path, features):
-    from dawnchorus.stages import figures as stage
+def test_every_duration_is_in_one_bin():
+    values = [*np.random.default_rng(0).uniform(0.2, 4.9, 300), 1.0, 2.0, 0.3]
+    figure = figures.durations(values)
+    assert sum(bar.get_height() for bar in figure.axes[0].patches) == len(values)
+    assert_apart_and_inside(figure, texts_of(figure))
 
-    stage.main([*a_project(tmp_path), *params(**features)])
-    names = ("training", "confusion", "examples", "classes")
-    made = sorted(path.name for path in (tmp_path / "figures").iterdir())
-    assert made == sorted(f"{name}.{format}" for name in names for format in ("png", "svg"))
-    for name in names:
-        assert (tmp_path / f"figures/{name}.png").read_bytes().endswith(b"IEND\xaeB`\x82")
-        root = ElementTree.parse(tmp_path / f"figures/{name}.svg").getroot()
+
+@pytest.mark.parametrize("largest", [0.0, 0.3, 0.9999, 1.0, 6.0, 59.9, 60.0, 3600.0])
+def test_bins_are_round_few_and_hold_all(largest):
+    edges = figures.bin_edges([largest, 0.0])
+    assert 2 <= len(edges) <= figures.MOST_BINS + 1
+    assert edges[0] == 0
+    assert edges[-1] > largest
+    assert f"{edges[1]:.0e}"[0] in "125"
+    np.testing.assert_allclose(np.diff(edges), edges[1])
+
+
+def test_differences_are_in_their_intervals_on_both_sides_of_none():
+    better = {"difference": 0.1, "low": 0.05, "high": 0.2, "verdict": "better"}
+    unclear = {"difference": -0.4, "low": None, "high": None, "verdict": "unclear"}
+    figure = figures.differences([better, unclear], ["Accuracy", "Loss"])
+    interval, point, alone, zero = figure.axes[0].lines
+    assert interval.get_xdata()[0] < point.get_xdata()[0] < interval.get_xdata()[1]
+    assert interval.get_xdata()[1] == pytest.approx(2 * point.get_xdata()[0])
+    assert list(zero.get_xdata()) == [0, 0]
+    assert alone.get_xdata()[0] < 0
+    assert_apart_and_inside(figure, texts_of(figure))
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A finished run whose classes have names that could break a file."""
+    run = report_run.Run(tmp_path / "run", ["wren", "<script>alert(1)</script>", "$a_b$"], ("site/r0", "site/r1"))
+    run.params["figures"] = {"example_species": 2}
+    return run
+
+
+NAMES = ("training", "confusion", "baselines", "reliability", "durations", "classes", "examples")
+
+
+@pytest.mark.parametrize("features", [{"kind": "mfcc", "n_mfcc": 13}, {"clip": "window", "window_s": 1.0}])
+def test_stage_writes_every_figure_whole(finished, features):
+    finished.params["features"] |= {"clip": "annotation"} | features
+    finished.figures([f"{name}.{format}" for name in NAMES for format in ("png", "svg")])
+    for name in NAMES:
+        assert (finished.path / f"figures/{name}.png").read_bytes().endswith(b"IEND\xaeB`\x82")
+        root = ElementTree.parse(finished.path / f"figures/{name}.svg").getroot()
         assert root.tag == f"{SVG}svg"
         assert not list(root.iter(f"{SVG}script"))
-    svg = (tmp_path / "figures/confusion.svg").read_text(encoding="utf-8")
+    svg = (finished.path / "figures/confusion.svg").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in svg
-    # The window of 1 s around the annotation of 0.7 s (class 0, annotation 2) starts 0.15 s before it.
-    expected = "site/r1, 1.85 to 2.85 s" if features else "site/r1, 2.00 to 2.70 s"
-    svg = (tmp_path / "figures/examples.svg").read_text(encoding="utf-8")
+    # The training clips of class 0 are of 0.3, 0.4 and 0.5 s; that of 0.4 s starts at 0.37 s.
+    expected = "site/r1, 0.07 to 1.07 s" if "window_s" in features else "site/r1, 0.37 to 0.77 s"
+    svg = (finished.path / "figures/examples.svg").read_text(encoding="utf-8")
     assert expected in svg
-    assert ("shaded: the annotation" in svg) == bool(features)
+    assert ("shaded: the annotation" in svg) == ("window_s" in features)
+    assert kinds.get(finished.params["features"]["kind"]).KIND.quantity in svg
 
 
-@pytest.mark.parametrize("missing", ["", "nan"])
-def test_a_history_without_validation_is_read(tmp_path, missing):
-    from dawnchorus.stages import figures as stage
-
-    history = some_history(3, 2).assign(val_loss=missing, val_accuracy=missing)
-    history.to_csv(tmp_path / "history.csv", index=False)
-    read = stage.read_history(tmp_path / "history.csv")
-    assert read["loss"].tolist() == pytest.approx([2, 1.05, 0.1])
-    assert figures.best_epoch(read) is None
-
-
-def test_stage_refuses_a_confusion_of_other_classes(tmp_path):
-    from dawnchorus.stages import figures as stage
-
-    arguments = a_project(tmp_path)
-    pd.read_csv(tmp_path / "confusion.csv").iloc[:4].to_csv(tmp_path / "confusion.csv", index=False)
+def test_stage_refuses_a_confusion_of_other_classes(finished):
+    path = finished.path / "confusion.csv"
+    made.write(path, definitions.CONFUSION, made.frame(path, definitions.CONFUSION).iloc[:4])
     with pytest.raises(InputError, match=r"confusion.csv: 4 pairs; expected all 9 of the 3 classes"):
-        stage.main([*arguments, *params()])
-    assert not (tmp_path / "figures").exists()
+        finished.figures()
+    assert not (finished.path / "figures").exists()
+
+
+def test_counts_of_a_confusion_are_in_the_order_of_the_classes():
+    ids = ["b", "a"]
+    rows = [("a", "a", 1), ("a", "b", 2), ("b", "a", 3), ("b", "b", 4)]
+    table = pd.DataFrame(rows, columns=["true_species_id", "predicted_species_id", "count"])
+    assert class_figures.confusion_counts(table, ids, "x").tolist() == [[4, 3], [2, 1]]
+    with pytest.raises(InputError, match="x: 4 pairs; expected all 4 of the 2 classes"):
+        class_figures.confusion_counts(table, ["a", "c"], "x")

@@ -11,7 +11,9 @@ import yaml
 from dawnchorus.evaluation import overfitting_study
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import study_steps
+from dawnchorus.report import overfitting_figure
 from dawnchorus.stages import overfitting_study as stage
+from dawnchorus.tables import definitions, made
 
 ROOT = Path(__file__).parents[1]
 BLOCK = {"units": 8, "dense": [6, 4], "dropout": [0.2, 0.4], "epochs": 9, "batch_size": 4, "learning_rate": 0.01}
@@ -61,7 +63,7 @@ def test_the_table_by_hand():
 
 @pytest.mark.parametrize("n", [1, 5, 12])
 def test_the_figure_shows_curves_turning_points_and_gaps(n):
-    drawn = overfitting_study.figure([f"step {k}" for k in range(n)], [OVERFITS] * n)
+    drawn = overfitting_figure.draw([f"step {k}" for k in range(n)], [OVERFITS] * n)
     assert len(drawn.axes) == 3 * n
     loss, accuracy, gap = drawn.axes[0], drawn.axes[n], drawn.axes[2 * n]
     np.testing.assert_allclose(loss.lines[1].get_ydata(), OVERFITS["val_loss"])
@@ -75,15 +77,20 @@ def test_stage_writes_table_and_figure(tmp_path, capsys):
     paths = []
     for number in range(4):
         path = tmp_path / f"step-{number}.csv"
-        OVERFITS.to_csv(path, index=False)
+        made.write(path, definitions.HISTORY, OVERFITS.assign(learning_rate=0.01))
         paths.append(str(path))
     block = json.dumps({"overfitting_study": BLOCK})
-    stage.main(["--histories", *paths, "--params", block, "--output", str(tmp_path / "out")])
-    made = {path.name for path in (tmp_path / "out").iterdir()}
-    assert made == {"overfitting_study.csv", "overfitting_study.png", "overfitting_study.svg"}
+    products = [str(tmp_path / f"out/overfitting_study.{suffix}") for suffix in ("csv", "png", "svg")]
+    arguments = ["--histories", *paths, "--params", block, "--table", products[0], "--figures", *products[1:]]
+    stage.main(arguments)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "overfitting_study.csv",
+        "overfitting_study.png",
+        "overfitting_study.svg",
+    }
     table = pd.read_csv(tmp_path / "out/overfitting_study.csv")
     assert table["network"].tolist() == ["LSTM 8", "+ dense 6", "+ dense 4", "+ dropout"]
     assert "+ dropout: overfitting begins at epoch 2" in capsys.readouterr().out
-    OVERFITS.assign(val_loss="").to_csv(paths[0], index=False)
+    made.write(paths[0], definitions.HISTORY, OVERFITS.assign(learning_rate=0.01, val_loss=np.nan))
     with pytest.raises(InputError, match=r"step-0.csv: no validation loss; expected validation rows"):
-        stage.main(["--histories", *paths, "--params", block, "--output", str(tmp_path / "out")])
+        stage.main(arguments)

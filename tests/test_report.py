@@ -15,8 +15,20 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix
 
 import report_run
-from dawnchorus.features.kinds import Kind
-from dawnchorus.report import charts, curves, excerpts, media, provenance, report, summary_tables
+from dawnchorus.features import kinds
+from dawnchorus.report import (
+    class_figures,
+    confusions,
+    excerpts,
+    findings,
+    inline_svg,
+    media,
+    pages,
+    provenance,
+    report,
+    summary_tables,
+)
+from dawnchorus.tables import definitions, made
 
 HOSTILE = ["<script>alert(1)</script>", "a \"b\" 'c' & </script>", "long " * 100, "ضفدع \u202eevil", "🐸\tfrog"]
 
@@ -28,15 +40,15 @@ def some_clips(n=60, n_classes=4, seed=0):
     ids = [f"s{i}" for i in range(n_classes)]
     table = pd.DataFrame(
         {
-            "annotation_id": [str(i) for i in range(n)],
+            "annotation_id": range(n),
             "recording_id": "rec",
-            "t_min_s": "1.0",
-            "t_max_s": "2.5",
+            "t_min_s": 1.0,
+            "t_max_s": 2.5,
             "true_species_id": [ids[i] for i in truth],
         }
     )
-    table = table.assign(**{f"score_{name}": scores[:, i].astype(str) for i, name in enumerate(ids)})
-    return report.test_clips(table, ids), truth, scores
+    table = table.assign(**{f"score_{name}": scores[:, i] for i, name in enumerate(ids)})
+    return confusions.test_clips(table, ids), truth, scores
 
 
 def test_clips_know_their_scores():
@@ -47,16 +59,16 @@ def test_clips_know_their_scores():
         assert clip["confidence"] == pytest.approx(ordered[0], abs=1e-4)
         assert clip["margin"] == pytest.approx(ordered[0] - ordered[1], abs=1e-4)
         shown = dict(map(tuple, clip["top"]))
-        assert len(shown) == report.TOP_SCORES
+        assert len(shown) == confusions.TOP_SCORES
         assert true in shown
         assert all(score == pytest.approx(of[i], abs=1e-4) for i, score in shown.items())
 
 
 def test_cells_are_the_confusion_matrix_in_the_order_to_look_at():
     clips, truth, scores = some_clips()
-    by_cell = report.cells(clips)
+    by_cell = confusions.cells(clips)
     counts = confusion_matrix(truth, scores.argmax(axis=1), labels=range(4))
-    matrix = report.matrix(by_cell, 4)
+    matrix = confusions.matrix(by_cell, 4)
     for i in range(4):
         for j in range(4):
             assert (matrix[i][j] or {"count": 0})["count"] == counts[i, j]
@@ -66,26 +78,26 @@ def test_cells_are_the_confusion_matrix_in_the_order_to_look_at():
             key = "margin" if i == j else "confidence"
             values = [clips[p][key] for p in positions]
             assert values == sorted(values, reverse=i != j)
-    pairs = report.confused_pairs(by_cell, 3)
+    pairs = confusions.confused_pairs(by_cell, 3)
     off_diagonal = sorted((counts - np.diag(np.diag(counts))).ravel())[::-1][:3]
     assert [pair["count"] for pair in pairs] == off_diagonal
 
 
 def test_the_two_lists_to_look_at_first():
     clips, truth, scores = some_clips()
-    wrong = report.confidently_wrong(clips)
+    wrong = confusions.confidently_wrong(clips)
     assert set(wrong) == set(np.flatnonzero(truth != scores.argmax(axis=1)))
     assert clips[wrong[0]]["confidence"] == max(clips[p]["confidence"] for p in wrong)
     ordered = np.sort(scores, axis=1)
-    assert report.least_certain(clips)[0] == (ordered[:, -1] - ordered[:, -2]).argmin()
+    assert confusions.least_certain(clips)[0] == (ordered[:, -1] - ordered[:, -2]).argmin()
 
 
 def test_what_is_embedded_first_covers_every_cell():
     clips, _, _ = some_clips()
-    by_cell = report.cells(clips)
-    order = report.embedding_order(clips, by_cell, 2)
+    by_cell = confusions.cells(clips)
+    order = confusions.embedding_order(clips, by_cell, 2)
     assert sorted(order) == list(range(len(clips)))
-    assert order[:2] == report.confidently_wrong(clips)[:2]
+    assert order[:2] == confusions.confidently_wrong(clips)[:2]
     assert {(clips[p]["true"], clips[p]["guess"]) for p in order[: 4 + len(by_cell)]} == set(by_cell)
 
 
@@ -106,68 +118,76 @@ def some_metrics(train, test, half=0.05, validation=0.5):
         (0.80, 0.70, 0.05, "fair", "overfits somewhat"),
         (0.80, 0.70, 0.15, "good", "no sign of overfitting"),
         (0.72, 0.70, 0.01, "good", "no sign of overfitting"),
-        (0.50, 0.70, 0.05, "fair", "look at the split"),
+        (0.50, 0.70, 0.05, "fair", "check the split"),
         (0.12, 0.11, 0.05, "poor", "learned next to nothing"),
     ],
 )
 def test_the_gap_in_one_sentence(train, test, half, verdict, words):
-    said = report.gap(some_metrics(train, test, half))
+    said = findings.gap(some_metrics(train, test, half))
     assert said["verdict"] == verdict
     assert words in said["text"]
     assert f"{100 * train:.1f}%" in said["text"]
-    assert f"{100 * (train - test):.1f} points" in said["text"]
+    assert f"{100 * (train - test):.1f} percentage points" in said["text"]
 
 
 def test_a_gap_without_clips_or_interval():
     metrics = some_metrics(0.9, 0.5)
     metrics["test"] |= {"accuracy_low": None, "accuracy_high": None}
-    assert "overfits strongly" in report.gap(metrics)["text"]
+    assert "overfits strongly" in findings.gap(metrics)["text"]
     metrics["test"] = {"support": 0}
-    assert "no gap" in report.gap(metrics)["text"]
+    assert "no gap" in findings.gap(metrics)["text"]
 
 
-def test_what_the_controls_mean():
+def test_what_the_baselines_mean():
     with_ends = {"accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6, "clips": 80}
     metrics = {
         "svm": {**with_ends, "advantage": 0.05, "advantage_low": 0.01, "advantage_high": 0.09},
         "context_only": with_ends,
         "majority_class": {"accuracy": 0.2},
     }
-    better, leak = report.baseline_verdicts(metrics)
-    assert "5.0 points more accurate" in better
+    better, leak = findings.baseline_verdicts(metrics)
+    assert "5.0 percentage points more accurate" in better
     assert "+1.0 to +9.0" in better
     assert "worth its effort" in better
     assert "gives species away" in leak
     metrics["svm"]["advantage_low"] = -0.01
     metrics["context_only"] = {**with_ends, "accuracy_low": 0.1}
-    better, leak = report.baseline_verdicts(metrics)
+    better, leak = findings.baseline_verdicts(metrics)
     assert "does not show" in better
     assert "not shown to be more" in leak
     metrics["svm"] |= {"advantage": -0.05, "advantage_low": -0.09, "advantage_high": -0.01}
-    assert "so the SVM is better" in report.baseline_verdicts(metrics)[0]
+    assert "the SVM is better" in findings.baseline_verdicts(metrics)[0]
     metrics["svm"] |= {"advantage": -0.05, "advantage_low": None, "advantage_high": None}
-    worse, _ = report.baseline_verdicts(metrics)
-    assert "5.0 points less accurate" in worse
+    worse, _ = findings.baseline_verdicts(metrics)
+    assert "5.0 percentage points less accurate" in worse
     assert "without an interval" in worse
 
 
 def test_why_there_are_no_intervals():
     test = {"support": 88, "groups": 1, "accuracy_low": None}
-    assert "need two test groups" in report.headline_note(test)
-    assert "88 test clips of 9 groups" in report.headline_note(test | {"groups": 9, "accuracy_low": 0.5})
+    assert "take two test groups" in findings.headline_note(test)
+    assert "88 test clips of 9 groups" in findings.headline_note(test | {"groups": 9, "accuracy_low": 0.5})
 
 
 def test_what_the_audit_left_out():
     columns = ["file", "line", "column", "value", "expected"]
-    data = {"annotations": "a.csv", "on_bad_recording": "quarantine"}
-    found = pd.DataFrame([["a.csv", "2", "t_min", "x", "-"], ["a.csv", "2", "t_max", "y", "-"]], columns=columns)
-    said = summary_tables.audit_of(found, data, 40)
+    found = pd.DataFrame([["a.csv", 2, "t_min", "x", "-"], ["a.csv", 2, "t_max", "y", "-"]], columns=columns)
+    said = summary_tables.audit_of(found, True, 40)
     assert said["text"].startswith("The audit left out 1 row of a.csv; 40 annotations are used.")
-    broken = pd.DataFrame([["audio/r.flac", "0", "", "short", "-"]], columns=columns)
-    both = summary_tables.audit_of(pd.concat([found, broken]), data, 40)
-    assert "1 row of a.csv and what 1 bad file would have given" in both["text"]
+    broken = pd.DataFrame([["audio/r.flac", 0, "", "short", "-"]], columns=columns)
+    both = summary_tables.audit_of(pd.concat([found, broken]), True, 40)
+    assert "1 row of a.csv and the annotations of 1 unusable file" in both["text"]
     assert both["count"] == 3
-    assert "nothing was left out" in summary_tables.audit_of(found[:0], data, 40)["text"]
+    assert "nothing was left out" in summary_tables.audit_of(found[:0], True, 40)["text"]
+    assert summary_tables.audit_of(broken, False, 40)["text"].startswith("The audit noted 1 problem;")
+
+
+def test_a_bad_row_of_another_table_is_a_row_and_no_file():
+    columns = ["file", "line", "column", "value", "expected"]
+    found = pd.DataFrame([["fp.csv", 3, "t_min", "x", "-"]], columns=columns)
+    assert "left out 1 row of fp.csv; 40" in summary_tables.audit_of(found, True, 40)["text"]
+    other = pd.DataFrame([["site/tp.csv", 3, "t_min", "x", "-"]], columns=columns)
+    assert "left out 2 rows of 2 tables;" in summary_tables.audit_of(pd.concat([found, other]), True, 40)["text"]
 
 
 def test_examples_are_training_clips_of_median_duration():
@@ -175,76 +195,48 @@ def test_examples_are_training_clips_of_median_duration():
         {
             "class_index": [0, 0, 0, 0, 1, 3, 3],
             "partition": ["train", "test", "train", "train", "test", "train", "train"],
-            "duration_s": [3.0, 0.1, 1.0, 2.0, 9.0, 5.0, 4.0],
+            "t_min_s": 1.0,
+            "t_max_s": np.array([3.0, 0.1, 1.0, 2.0, 9.0, 5.0, 4.0]) + 1.0,
         }
     )
-    assert report.example_positions(rows, 4) == [3, 4, None, 6]
-    counts = report.partitions(rows, 4)
+    assert excerpts.median_clips(rows, 4) == [3, 4, None, 6]
+    assert excerpts.commonest(rows, 4, 2) == [0, 3]
+    assert excerpts.commonest(rows, 4, 9) == [0, 1, 3]
+    counts = summary_tables.clips_by_partition(class_figures.class_counts(rows, 4))
     assert counts[0] == {"train": 3, "validation": 0, "test": 1, "all": 4}
     assert counts[2]["all"] == 0
 
 
-@pytest.mark.parametrize(("low", "high", "most"), [(0, 1, 6), (1, 60, 8), (0, 2.37, 6), (1, 2, 8), (0, 1e-4, 6)])
-def test_ticks_are_round_few_and_inside(low, high, most):
-    found = charts.ticks(low, high, most)
-    assert 2 <= len(found) <= most
-    assert low - 1e-9 <= min(found)
-    assert max(found) <= high + 1e-9
-    steps = np.diff(found)
-    assert np.allclose(steps, steps[0])
-    assert f"{steps[0]:.0e}"[0] in "125"
-
-
-def test_histogram_counts_everything_once():
-    values = [*np.random.default_rng(0).uniform(0.2, 4.9, 300), 1.0, 2.0, 0.3]
-    bars = charts.histogram(values, 30)
-    assert len(bars) <= 30
-    assert sum(bar["count"] for bar in bars) == len(values)
-    for bar in bars:
-        inside = sum(bar["low"] - 1e-9 <= value < bar["high"] - 1e-9 for value in values)
-        assert bar["count"] == inside
-    assert max(bar["share"] for bar in bars) == 1
-    assert charts.histogram([], 30) == []
-
-
 def test_the_kept_epoch():
     history = pd.DataFrame(
-        {"epoch": [1.0, 2, 3], "loss": [3.0, 2, 1], "accuracy": [0.1, 0.5, 0.9], "val_loss": [2.0, 1.5, 1.7]}
+        {"epoch": [1, 2, 3], "loss": [3.0, 2, 1], "accuracy": [0.1, 0.5, 0.9], "val_loss": [2.0, 1.5, 1.7]}
     )
-    assert curves.training(history, True)["kept"] == 2
-    assert curves.training(history, False)["kept"] == 3
+    card = {"training_time_s": 2.0, "device": "CPU"}
+    assert findings.kept_epoch(history, True) == 2
+    assert "epoch 2 was kept, that of the lowest validation loss" in findings.training_text(history, True, card)
+    assert findings.kept_epoch(history, False) == 3
     without = history.assign(val_loss=np.nan)
-    assert curves.training(without, True)["kept"] == 3
-    assert [len(chart["lines"]) for chart in curves.training(without, True)["charts"]] == [1, 1]
-    loss = curves.training(history, True)["charts"][0]
-    assert [line["name"] for line in loss["lines"]] == ["training", "validation"]
-    falling = [y for _, y, _ in loss["lines"][0]["points"]]
-    assert falling == sorted(falling), "a falling loss goes down the picture"
+    assert findings.kept_epoch(without, True) == 3
+    assert findings.training_text(without, True, card).startswith("The last of 3 epochs was kept.")
 
 
 def test_reliability_says_which_way_the_scores_are_off():
-    bins = [
-        {"temperature": when, "n": 10.0, "mean_score": 0.9 - shift, "accuracy": 0.6}
-        for when, shift in (("before", 0.0), ("after", 0.25))
-    ]
+    bins = pd.DataFrame(
+        [
+            {"temperature": when, "n": n, "mean_score": score, "accuracy": accuracy}
+            for when, shift in (("before", 0.0), ("after", 0.25))
+            for n, score, accuracy in ((10, 0.9 - shift, 0.6), (0, np.nan, np.nan))
+        ]
+    )
     calibration = {"ece_before": 0.3, "ece_after": 0.05, "temperature": 2.0}
-    assert "0.300 too high" in curves.reliability(bins, calibration)["text"]
-    assert curves.reliability([], calibration) is None
-
-
-def test_dots_are_as_large_as_what_they_stand_for():
-    one = charts.Series("x", "train", (0, 1, 2), (0, None, 1), (16, 9, 64))
-    chart = charts.line_chart("t", [one], (0, 2), (0, 1), ("x", "y"))
-    small, large = (radius for _, _, radius in chart["lines"][0]["points"])
-    assert large == 2 * small
-    many = charts.Series("x", "train", range(40), range(40))
-    chart = charts.line_chart("t", [many], (0, 40), (0, 40), ("x", "y"))
-    assert {radius for _, _, radius in chart["lines"][0]["points"]} == {0}
+    assert "0.300 too high" in findings.reliability_text(bins, calibration)
+    assert findings.reliability_text(bins[bins["n"] == 0], calibration) is None
 
 
 def test_a_table_of_classes_shows_what_there_is():
-    table = pd.DataFrame({"species_id": ["7", "07"], "support": ["3", "0"], "recall": ["0.5", ""]})
-    shown = summary_tables.per_class_table(table, ["x", "y"])
+    table = pd.DataFrame({"species_id": ["7", "07"], "support": [3, 0], "recall": [0.5, np.nan]})
+    absent = dict.fromkeys(set(summary_tables.PER_CLASS_TITLES) - set(table), np.nan)
+    shown = summary_tables.per_class_table(table.assign(**absent), ["x", "y"])
     assert [column["title"] for column in shown["columns"]] == ["Species", "Id", "Clips", "Recall"]
     assert [cell["text"] for cell in shown["rows"][1]] == ["y", "07", "0", "–"]
     assert shown["rows"][0][3]["value"] == 0.5
@@ -284,39 +276,82 @@ def test_a_tone_is_a_line_at_its_height_and_time():
 def test_pictures_of_silence_and_of_next_to_nothing(y):
     y = y.astype(np.float32)
     assert media.spectrogram_pixels(y, 8000, 60, 20).shape == (20, 60, 3)
-    assert media.waveform_path(y, 300, 60).startswith("M")
+    assert media.waveform_pixels(y, 300, 48).shape == (48, 300, 3)
     assert np.isfinite(media.gain(y))
 
 
 def test_images_are_webp():
-    pixels = media.features_pixels(np.random.default_rng(0).normal(size=(30, 20)), Kind("any"), 120, 76)
+    pixels = media.feature_pixels(np.random.default_rng(0).normal(size=(30, 20)), kinds.get("mfcc").KIND, 120, 76)
     assert pixels.shape == (76, 120, 3)
     image = Image.open(io.BytesIO(media.webp(pixels)))
     assert (image.format, image.size) == ("WEBP", (120, 76))
 
 
+@pytest.mark.parametrize("name", kinds.names())
+def test_features_stand_upright_without_their_level(name):
+    kind = kinds.get(name).KIND
+    features = np.zeros((40, 11), np.float32)
+    features[:, : kind.level_features] = 1000.0
+    features[:, 3] = 2.0
+    pixels = media.feature_pixels(features, kind, 40, 110 - 10 * kind.level_features).astype(int)
+    other = np.abs(pixels - pixels[0, 0]).sum(axis=(1, 2)) > 0
+    row_from_below = np.flatnonzero(other[::-1])
+    # Of 11 features, or 10 without the level, each is 10 pixels high.
+    first = 10 * (3 - kind.level_features)
+    assert set(range(first, first + 10)) <= set(row_from_below)
+    assert not set(range(first + 10, len(other))) & set(row_from_below)
+
+
+def test_a_waveform_is_as_high_as_the_sound_is_loud():
+    y = np.concatenate([np.full(500, 0.5), np.full(500, -0.25)]).astype(np.float32)
+    lit = (media.waveform_pixels(y, 100, 41) != media.WAVEFORM[0]).any(axis=2)
+    assert lit[:, 10].nonzero()[0].tolist() == [0]
+    assert lit[:, 90].nonzero()[0].tolist() == [30]
+
+
 def test_an_excerpt_is_the_sound_around_the_annotation(tmp_path):
     y = np.random.default_rng(0).uniform(-0.5, 0.5, 5 * 8000).astype(np.float32)
     soundfile.write(tmp_path / "a.wav", y, 8000, subtype="FLOAT")
-    recordings = {"r": {"path": "a.wav", "duration_s": 5.0, "sample_rate_hz": 8000}}
-    params = {"context_s": 0.5, "longest_clip_s": 2.0, "sound_rate_hz": 24000}
-    box = {"recording_id": "r", "f_min_hz": 1000.0, "f_max_hz": 3000.0}
-    rows = [{**box, "t_min_s": 4.0, "t_max_s": 4.8}, {**box, "t_min_s": 0.25, "t_max_s": 4.0}]
-    found = {
-        position: (sound, where) for position, sound, where in excerpts.excerpts(rows, recordings, tmp_path, params)
-    }
-    sound, where = found[0]
-    assert np.array_equal(sound, y[28000:40000])
-    assert where == {
-        "rate_hz": 8000,
-        "start_s": 3.5,
-        "end_s": 5.0,
-        "top_khz": "4",
-        "box": [pytest.approx(33.3), pytest.approx(13.3), 25.0, 25.0],
-    }
-    sound, where = found[1]
-    assert np.array_equal(sound, y[0:18000])
-    assert where["box"][1] == 0
+    recording = {"path": "a.wav", "duration_s": 5.0, "sample_rate_hz": 8000}
+    band = {"f_min_hz": 1000.0, "f_max_hz": 3000.0}
+    rows = [{**band, "t_min_s": 4.0, "t_max_s": 4.8}, {**band, "t_min_s": 0.25, "t_max_s": 4.0}]
+    rows.append({"t_min_s": 1.0, "t_max_s": 2.0, "f_min_hz": np.nan, "f_max_hz": np.nan})
+    places = [excerpts.place_of(row, recording, tmp_path, 0.5, 2.0) for row in rows]
+    sounds = {position: sound for position, sound, _ in excerpts.cut(places, lambda rate_hz: rate_hz)}
+    assert np.array_equal(sounds[0], y[28000:40000])
+    assert np.array_equal(sounds[1], y[0:14000]), "2 s from 0.5 s before the annotation, of which 0.25 s are there"
+    cards = dict(excerpts.cards(places, 24000, (52, 18)))
+    assert (cards[0]["start_s"], cards[0]["end_s"], cards[0]["top_khz"]) == (3.5, 5.0, "4")
+    assert cards[0]["box"] == [pytest.approx(33.3), pytest.approx(13.3), 25.0, 25.0]
+    assert cards[1]["box"][1] == 0
+    assert cards[2]["box"] == [25.0, 25.0, 0, 0], "without a band the box is as high as the picture"
+
+
+@pytest.mark.parametrize(
+    ("marked_s", "peak_s", "expected"),
+    [
+        ((5.0, 6.0), 5.5, (4.0, 7.0)),
+        ((0.2, 1.0), 0.5, (0.0, 2.0)),
+        ((10.0, 50.0), 30.0, (24.0, 36.0)),
+        ((10.0, 50.0), 10.0, (9.0, 21.0)),
+        ((10.0, 50.0), 50.0, (39.0, 51.0)),
+        ((10.0, 50.0), None, (9.0, 21.0)),
+        ((59.0, 60.0), 59.5, (58.0, 60.0)),
+    ],
+)
+def test_a_long_event_is_cut_around_its_peak(marked_s, peak_s, expected):
+    assert excerpts.stretch(marked_s, 60.0, 1.0, 12.0, peak_s) == expected
+
+
+def test_the_model_and_the_page_get_the_same_stretch(tmp_path):
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, 2 * 8000).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", y, 8000, subtype="FLOAT")
+    block = {"kind": "log_mel", "sample_rate_hz": 4000, "n_fft": 256, "hop_length": 100, "n_mels": 16, "deltas": 2}
+    block |= {"f_min_hz": 0.0, "f_max_hz": None, "mel_sample_rate_hz": None}
+    places = [excerpts.Place(tmp_path / "a.wav", 8000, span_s, span_s) for span_s in ((0.5, 1.5), (0.0, 0.01))]
+    (_, short, _, nothing), (_, sound, rate_hz, values) = excerpts.features(places, block)
+    assert (len(sound), rate_hz, values.shape) == (4000, 4000, (41, 16))
+    assert (len(short), nothing) == (40, None)
 
 
 def test_the_md5_is_the_one_of_dvc(tmp_path):
@@ -402,9 +437,65 @@ def test_images_and_players_have_names(hostile):
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     players = [attributes for tag, attributes in page.tags if tag == "audio"]
     assert len(players) == len(HOSTILE)
-    assert len(images) == 2 * len(HOSTILE)
+    assert len(images) == 3 * len(HOSTILE)
     assert all(attributes["alt"] for attributes in images)
     assert all(attributes["aria-label"] for attributes in players)
+
+
+def test_figures_are_part_of_the_page_in_its_colours(hostile):
+    _, path, page = hostile
+    drawings = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(drawings) == len(report_run.FIGURES)
+    assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in drawings)
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    text = path.read_text(encoding="utf-8")
+    for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+        used = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
+        assert used <= set(re.findall(r'id="([^"]+)"', svg))
+        assert not re.findall("#[0-9a-fA-F]{6}", svg), "each colour is one of the page's"
+        assert "<style" not in svg
+    assert "perfect calibration" in text
+    assert any("This model (lstm): 0.750, 0.600 to 0.850" in drawing["aria-label"] for drawing in drawings)
+
+
+SPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+SVG = "<svg " + SPACES + ' width="9pt" height="9pt">{}</svg>'
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "<script>alert(1)</script>",
+        '<g onload="alert(1)"/>',
+        '<a xlink:href="javascript:alert(1)"><text>x</text></a>',
+        '<image xlink:href="https://example.org/x.png"/>',
+        '<use xlink:href="other.svg#a"/>',
+        "<foreignObject><p>x</p></foreignObject>",
+    ],
+)
+def test_an_svg_that_does_something_is_refused(bad):
+    with pytest.raises(ValueError, match="figure f: "):
+        inline_svg.inlined(SVG.format(bad), "f", "x")
+
+
+def test_an_svg_in_a_page_keeps_its_texts_and_its_references():
+    inside = '<defs><path id="a"/></defs><g clip-path="url(#a)"><use xlink:href="#a" style="fill: #0072b2"/></g>'
+    made = inline_svg.inlined(SVG.format(inside + "<text>&lt;b&gt; a<tspan>b</tspan> c</text>"), "f", 'say "x" <b>')
+    assert 'id="f-a"' in made
+    assert 'clip-path="url(#f-a)"' in made
+    assert 'href="#f-a"' in made
+    assert "var(--train)" in made
+    assert "<text>&lt;b&gt; a<tspan>b</tspan> c</text>" in made
+    assert 'aria-label="say &quot;x&quot; &lt;b&gt;"' in made
+
+
+def test_the_data_of_a_page_hold_no_nan(monkeypatch, tmp_path):
+    monkeypatch.setattr(pages, "TEMPLATES", tmp_path)
+    (tmp_path / "x.j2").write_text("{{ data | tojson }}")
+    assert pages.render("x.j2", {"data": {"a": "<&>"}}) == r'{"a": "\u003c\u0026\u003e"}'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        pages.render("x.j2", {"data": [float("nan")]})
 
 
 def test_how_it_was_made_is_in_the_page(hostile):
@@ -417,6 +508,17 @@ def test_how_it_was_made_is_in_the_page(hostile):
         assert hashlib.md5((run.path / file).read_bytes()).hexdigest() in page.texts
     assert "CC BY 4.0" in text
     assert "SVM on pooled statistics" in text
+
+
+def test_boxes_without_a_frequency_band_leave_the_page_alive(tmp_path):
+    text = report_run.Run(tmp_path / "run", ["a", "b"], with_bands=False).report().read_text(encoding="utf-8")
+    data = re.search(r'<script type="application/json" id="page-data">(.*?)</script>', text, re.DOTALL)[1]
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON: JSON.parse of a browser throws, and the page's program ends there")
+
+    assert json.loads(data, parse_constant=refuse)["media"]
+    assert "nan%" not in text
 
 
 def test_the_same_run_gives_the_same_page(hostile):
@@ -439,11 +541,14 @@ def test_limits_hold_the_page_small(tmp_path, capsys):
 
 def test_a_run_without_test_clips_says_so(tmp_path):
     run = report_run.Run(tmp_path / "run", ["a", "b"])
-    header = (run.path / "predictions.csv").read_text().splitlines()[0]
-    (run.path / "predictions.csv").write_text(header + "\n")
+    for table in (definitions.PREDICTIONS, definitions.RELIABILITY):
+        rows = made.frame(run.path / table.name, table)
+        rows = rows[:0] if table is definitions.PREDICTIONS else rows.assign(n=0, mean_score=np.nan, accuracy=np.nan)
+        made.write(run.path / table.name, table, rows)
+    baselines = made.frame(run.path / "baselines.csv", definitions.BASELINES)
+    empty = dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high"), np.nan)
+    made.write(run.path / "baselines.csv", definitions.BASELINES, baselines.assign(**empty))
     metrics = json.loads((run.path / "metrics.json").read_text())
     metrics["test"] = {**dict.fromkeys(metrics["test"]), "support": 0, "groups": 0}
     (run.path / "metrics.json").write_text(json.dumps(metrics))
-    reliability = (run.path / "reliability.csv").read_text().splitlines()
-    (run.path / "reliability.csv").write_text("\n".join(r for r in reliability if ",4," not in r and ",12," not in r))
     assert "There are no test clips" in run.report().read_text()

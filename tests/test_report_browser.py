@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import report_run
-from dawnchorus.report import pages
+from dawnchorus.report import comparison_page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -40,6 +40,18 @@ RATIOS = """
   return [...document.querySelectorAll(parts)]
     .filter((element) => element.checkVisibility() && element.textContent.trim())
     .map((element) => [ratio(element), element.textContent.trim().slice(0, 60)]);
+}
+"""
+
+
+# The colour of a variable of page.css, as the browser says colours.
+COLOUR = """
+(name) => {
+  const probe = document.body.appendChild(document.createElement("i"));
+  probe.style.color = `var(${name})`;
+  const colour = getComputedStyle(probe).color;
+  probe.remove();
+  return colour;
 }
 """
 
@@ -97,7 +109,7 @@ def test_a_cell_opens_its_clips_and_the_sound_has_a_duration(opened, few):
     assert cell.inner_text() == "1"
     cell.click()
     assert page.locator("#clips article").count() == 1
-    assert "called" in page.locator("#clips h3").inner_text()
+    assert "predicted as" in page.locator("#clips h3").inner_text()
     assert cell.get_attribute("aria-expanded") == "true"
     page.wait_for_function("document.querySelector('#clips audio').readyState > 0")
     duration_s = page.evaluate("document.querySelector('#clips audio').duration")
@@ -106,6 +118,24 @@ def test_a_cell_opens_its_clips_and_the_sound_has_a_duration(opened, few):
     page.get_by_role("button", name="Close").click()
     assert page.locator("#clips").is_hidden()
     assert page.evaluate("document.activeElement.dataset.cell") == "0-1"
+
+
+def test_without_frequency_bands_the_page_works(opened, tmp_path):
+    page = opened(report_run.Run(tmp_path / "run", ["a", "b", "c"], with_bands=False).report())
+    page.locator('.matrix [data-cell="0-1"]').click()
+    box = page.locator("#clips .picture .box").evaluate("e => [e.style.top, e.style.bottom]")
+    assert box == ["0%", "0%"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_follow_the_colours_of_the_page(opened, few, scheme):
+    page = opened(few, scheme)
+    ink = page.evaluate("getComputedStyle(document.body).color")
+    for text in page.locator(".figure svg text").all():
+        assert text.evaluate("e => getComputedStyle(e).fill") in (ink, page.evaluate(COLOUR, "--faint"))
+    paper = page.evaluate(COLOUR, "--paper")
+    assert page.locator(".figure svg path").first.evaluate("e => getComputedStyle(e).fill") == paper
+    assert page.evaluate("getComputedStyle(document.querySelector('.matrix')).strokeLinejoin") == "miter"
 
 
 def test_the_order_of_the_clips(opened, few):
@@ -251,20 +281,18 @@ def test_the_comparison_in_the_browser(opened, tmp_path):
             {"metric": "loss", **row, "low": None, "high": None, "verdict": "unclear"},
         ],
         "mcnemar": {"became_right": 1, "became_wrong": 0, "p_value": 1.0},
-        "changed": [{"became": "right", **clip, "called_by_a": HOSTILE[1], "called_by_b": HOSTILE[2]}],
-        "params": [{"name": "model.units", "b": "false"}],
-        "common_note": "split differently",
-        "one_group_note": "one group",
-        "metric_name": str,
+        "changed": [{"became": "right", **clip, "predicted_by_a": HOSTILE[1], "predicted_by_b": HOSTILE[2]}],
+        "params": [{"name": "model.units", "b": False}],
     }
-    path = tmp_path / "compare.html"
-    path.write_text(pages.render("compare.html.j2", context), encoding="utf-8")
+    path = tmp_path / "comparison.html"
+    path.write_text(comparison_page.html(context), encoding="utf-8")
     for scheme in ("light", "dark"):
         page = opened(path, scheme, 390)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert HOSTILE[0] in page.locator("h1").inner_text()
         assert page.locator("tr.better").count() == 1
         assert page.get_by_text("not there", exact=True).count() == 1
-        assert page.get_by_text("split differently").count() == 1
+        assert page.get_by_text("have different test clips").count() == 1
+        assert page.locator("svg[role=img] text", has_text="Accuracy").count() == 1
         ratios = page.evaluate(RATIOS, "p, td, th, h1, h2, summary, footer")
         assert min(ratios)[0] >= CONTRAST, min(ratios)

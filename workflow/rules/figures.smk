@@ -1,25 +1,26 @@
 # figures: plot
 #
-# needs  the history, the confusion matrix, the rows and classes of the data set, some audio, the blocks
+# needs  the history, what evaluation measured, the rows and classes of the data set, some audio, the blocks
 #        `figures` and `features`
-# makes  reports/figures/{training,confusion,examples,classes}.{png,svg}
+# makes  reports/figures/, each figure as .png and as .svg; the report embeds some of the latter
 
 
 rule figures:
-    """Draw training curves, confusion matrix, examples of a few species, and clips per class and partition."""
+    """Draw training curves, confusion matrix, baselines, reliability, durations, clips of each species, examples."""
     input:
         history="models/history.csv",
         confusion="reports/confusion.csv",
+        baselines="reports/baselines.csv",
+        reliability="reports/reliability.csv",
         rows="data/dataset/rows.csv",
         classes="data/dataset/classes.csv",
-        annotations="data/recordings/annotations.csv",
         recordings="data/recordings/recordings.csv",
         kind_files=KIND_FILES,
         code=code("figures"),
     output:
         expand(
             "reports/figures/{figure}.{format}",
-            figure=["training", "confusion", "examples", "classes"],
+            figure=["training", "confusion", "baselines", "reliability", "durations", "classes", "examples"],
             format=["png", "svg"],
         ),
     log:
@@ -33,6 +34,6 @@ rule figures:
         audio_dir=config["data"]["audio_dir"],
     shell:
         "python -m dawnchorus.stages.figures --history {input.history:q} --confusion {input.confusion:q}"
-        " --rows {input.rows:q} --classes {input.classes:q} --annotations {input.annotations:q}"
-        " --recordings {input.recordings:q} --audio-dir {params.audio_dir:q} --params {params.figures:q}"
-        " --output reports/figures 2>&1 | tee {log}"
+        " --baselines {input.baselines:q} --reliability {input.reliability:q} --rows {input.rows:q}"
+        " --classes {input.classes:q} --recordings {input.recordings:q} --audio-dir {params.audio_dir:q}"
+        " --params {params.figures:q} --output {output:q} 2>&1 | tee {log}"

@@ -32,8 +32,7 @@ rule overfitting_study:
         code=code("overfitting_study"),
     output:
         table="reports/overfitting_study.csv",
-        png="reports/overfitting_study.png",
-        svg="reports/overfitting_study.svg",
+        figures=expand("reports/overfitting_study.{format}", format=["png", "svg"]),
     log:
         "logs/overfitting_study.log",
     benchmark:
@@ -44,4 +43,4 @@ rule overfitting_study:
         overfitting_study=values("overfitting_study"),
     shell:
         "python -m dawnchorus.stages.overfitting_study --histories {input.histories:q}"
-        " --params {params.overfitting_study:q} --output reports 2>&1 | tee {log}"
+        " --params {params.overfitting_study:q} --table {output.table:q} --figures {output.figures:q} 2>&1 | tee {log}"

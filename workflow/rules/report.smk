@@ -1,6 +1,6 @@
 # report: one page in which the run can be read, seen and heard
 #
-# needs  what evaluation measured, the training history, the model's card, the tables of the data, some audio,
+# needs  what evaluation measured, the training history, the model's card, the tables of the data, figures, some audio,
 #        every value of the run (the page shows them), but not the blocks of what is made on demand
 # makes  reports/report.html, which holds everything it shows and works without any network
 #
@@ -18,10 +18,11 @@ rule report:
         history="models/history.csv",
         model="models/model.keras",
         rows="data/dataset/rows.csv",
-        split="data/split/split.csv",
-        annotations="data/recordings/annotations.csv",
         recordings="data/recordings/recordings.csv",
         audit="data/recordings/audit.csv",
+        figures=expand(
+            "reports/figures/{figure}.svg", figure=["training", "baselines", "durations", "classes", "reliability"]
+        ),
         kind_files=KIND_FILES,
         code=code("report"),
     output:
@@ -39,6 +40,6 @@ rule report:
         "python -m dawnchorus.stages.report --metrics {input.metrics:q} --baselines {input.baselines:q}"
         " --predictions {input.predictions:q} --per-class {input.per_class:q}"
         " --reliability {input.reliability:q} --history {input.history:q} --model {input.model:q}"
-        " --rows {input.rows:q} --split {input.split:q} --annotations {input.annotations:q}"
-        " --recordings {input.recordings:q} --audit {input.audit:q} --audio-dir {params.audio_dir:q}"
-        " --params {params.report:q} --output {output:q} 2>&1 | tee {log}"
+        " --rows {input.rows:q} --recordings {input.recordings:q} --audit {input.audit:q}"
+        " --figures {input.figures:q} --audio-dir {params.audio_dir:q} --params {params.report:q}"
+        " --output {output:q} 2>&1 | tee {log}"

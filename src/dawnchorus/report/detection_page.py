@@ -1,11 +1,10 @@
-"""The page to look and listen: the strongest events of each species, and pictures of whole recordings.
+"""The page of detections: the strongest events of each species to look at and listen to, and whole recordings.
 
 One file with all sound and pictures inside, that a browser opens from disk without a network.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,15 +13,15 @@ from dawnchorus.detection.detections import Decision
 from dawnchorus.detection.score_store import Entry
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.metrics import calibration
-from dawnchorus.report import media
+from dawnchorus.report import excerpts, media, pages
 from dawnchorus.sound import audio
+from dawnchorus.sound.spans import Span
 
 CONTEXT_S = 1.0  # before and after an event, to hear it begin
 LONGEST_CUT_S = 12.0
 HIGHEST_RATE_HZ = 32_000
 PICTURE_S = 120.0
 IMAGE_SIZE = (520, 180)
-TEMPLATES = Path(__file__).with_name("templates")
 
 
 def strongest(found: Sequence[dict], n: int) -> dict[str, list[dict]]:
@@ -33,41 +32,29 @@ def strongest(found: Sequence[dict], n: int) -> dict[str, list[dict]]:
     return {species_id: sorted(rows, key=lambda row: -row["peak_score"])[:n] for species_id, rows in by_species.items()}
 
 
-def cut_of(event: dict, duration_s: float) -> tuple[float, float]:
-    """Return the seconds to cut out for an event: all of it with some context, or what is around its peak."""
-    start_s, end_s = event["start_s"] - CONTEXT_S, event["end_s"] + CONTEXT_S
-    if end_s - start_s > LONGEST_CUT_S:
-        middle_s = min(max(event["peak_s"], start_s + LONGEST_CUT_S / 2), end_s - LONGEST_CUT_S / 2)
-        start_s, end_s = middle_s - LONGEST_CUT_S / 2, middle_s + LONGEST_CUT_S / 2
-    return max(0.0, start_s), min(duration_s, end_s)
-
-
-def stretch_of(rows: Sequence[dict], duration_s: float) -> tuple[float, float]:
+def stretch_of(rows: Sequence[dict], duration_s: float) -> Span:
     """Return the seconds that a picture shows: the whole recording, or what is around its strongest event."""
-    if duration_s <= PICTURE_S or not rows:
+    if not rows:
         return 0.0, min(duration_s, PICTURE_S)
     peak_s = max(rows, key=lambda row: row["peak_score"])["peak_s"]
-    start_s = min(max(0.0, peak_s - PICTURE_S / 2), duration_s - PICTURE_S)
-    return start_s, start_s + PICTURE_S
+    return excerpts.stretch((0.0, duration_s), duration_s, 0.0, PICTURE_S, peak_s)
 
 
-def card(event: dict, entry: Entry) -> dict:
-    """Return what the page shows of one event: its cut as sound and as spectrogram, and where it is."""
-    start_s, end_s = cut_of(event, entry.duration_s)
-    rate_hz = media.sound_rate_hz(entry.sample_rate_hz, HIGHEST_RATE_HZ)
-    y = audio.read_cut(entry.path, (start_s, end_s), rate_hz)
-    width, height = IMAGE_SIZE
-    pixels = media.spectrogram_pixels(y, rate_hz, width, height)
-    return {
-        **event,
-        "start": clock(event["start_s"]),
-        "end": clock(event["end_s"]),
-        "left": 100 * (event["start_s"] - start_s) / (end_s - start_s),
-        "right": 100 * (end_s - event["end_s"]) / (end_s - start_s),
-        "top_khz": rate_hz / 2000,
-        "image": media.data_uri(media.webp(pixels), "image/webp"),
-        "sound": media.data_uri(media.mp3(y * media.gain(y), rate_hz), "audio/mpeg"),
-    }
+def cards_of(found: Sequence[dict], entry_of: Callable[[str], Entry]) -> list[dict]:
+    """Return what the page shows of each event: all of it with some context, or what is around its peak.
+
+    Each card of :func:`dawnchorus.report.excerpts.cards`, with the ``event``, and its ``start`` and ``end`` in words.
+    """
+    places = []
+    for event in found:
+        entry, marked_s = entry_of(event["path"]), (event["start_s"], event["end_s"])
+        stretch_s = excerpts.stretch(marked_s, entry.duration_s, CONTEXT_S, LONGEST_CUT_S, event["peak_s"])
+        places.append(excerpts.Place(Path(entry.path), entry.sample_rate_hz, stretch_s, marked_s))
+    made = dict(excerpts.cards(places, HIGHEST_RATE_HZ, IMAGE_SIZE))
+    return [
+        {**made[number], "event": event, "start": clock(event["start_s"]), "end": clock(event["end_s"])}
+        for number, event in enumerate(found)
+    ]
 
 
 def clock(time_s: float) -> str:
@@ -89,9 +76,7 @@ def picture(entry: Entry, rows: Sequence[dict], decision: Decision) -> bytes:
     smoothed = events.smoothed(scores, decision.params["smoothing_windows"])
     centres_s = entry.starts_s + entry.window_s / 2
     figure = detection_picture.draw(y, entry.sample_rate_hz, start_s, entry.name, rows, centres_s, smoothed, decision)
-    file = io.BytesIO()
-    figure_style.save(figure, file, "png")
-    return file.getvalue()
+    return figure_style.encoded(figure, "png")
 
 
 def write(
@@ -102,8 +87,6 @@ def write(
     ``found``: all events; ``entry_of`` gives the recording of a path. ``facts``: what the page says at its
     top: ``n_recordings``, ``duration_s``, ``problems`` (rows of problems.csv), ``model``.
     """
-    import jinja2
-
     species = []
     best = strongest(found, decision.params["page_events"])
     for species_id, name, threshold in zip(
@@ -111,9 +94,9 @@ def write(
     ):
         rows = best.get(species_id, [])
         n_events = sum(event["species_id"] == species_id for event in found)
-        cards = [card(event, entry_of(event["path"])) for event in rows]
         facts_of = {"id": species_id, "name": name, "n_events": n_events, "threshold": float(threshold)}
-        species.append({**facts_of, "cards": cards, "best": rows[0]["peak_score"] if rows else 0.0})
+        highest = rows[0]["peak_score"] if rows else 0.0
+        species.append({**facts_of, "cards": cards_of(rows, entry_of), "best": highest})
     species.sort(key=lambda row: -row["best"])
 
     by_path: dict[str, list[dict]] = {}
@@ -127,12 +110,7 @@ def write(
             file.write(png)
         shown.append({"path": path, "image": media.data_uri(png, "image/png")})
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    duration = clock(facts["duration_s"])
-    text = environment.get_template("detections.html.j2").render(
-        **{**facts, "duration": duration}, species=species, pictures=shown, n_events=len(found)
-    )
+    context = {**facts, "duration": clock(facts["duration_s"]), "species": species, "pictures": shown}
+    text = pages.render("detections.html.j2", {**context, "n_events": len(found)})
     with write_whole(page) as file:
         file.write(text)

@@ -1,4 +1,4 @@
-"""A picture of what was heard: the spectrogram with a box for each event, and the score curves below."""
+"""A picture of what was detected: the spectrogram with a box for each event, and the score curves below."""
 
 from __future__ import annotations
 

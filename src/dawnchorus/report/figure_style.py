@@ -1,18 +1,22 @@
-"""How all figures look: palette, fonts, measures, and files that come out the same each time."""
+"""How all figures look: palette, fonts, sizes, and files that come out the same each time."""
 
+import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO
+from pathlib import Path
 
 from matplotlib import font_manager, style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from dawnchorus.foundation.files import write_whole
+
 # The palette of Okabe and Ito (2008), made to be told apart with any colour vision.
 COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73"}
-INK, FAINT = "#222222", "#767676"
+INK, FAINT, GRID, PAPER = "#222222", "#767676", "#E3E3E3", "#FFFFFF"
+VERDICTS = {"better": "#116329", "worse": "#A40E26", "unclear": FAINT}
 DPI = 150
 
 # Tried in this order for a character that the fonts before it lack; those not installed are left out.
@@ -27,7 +31,8 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "grid.color": "#E3E3E3",
+    "figure.facecolor": PAPER,
+    "grid.color": GRID,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "lines.linewidth": 1.8,
@@ -70,7 +75,15 @@ def axes_in(figure: Figure, left: float, bottom: float, width: float, height: fl
 
 
 @styled()
-def save(figure: Figure, file: IO[bytes], format: str) -> None:
-    """Write a figure as ``png`` or ``svg``; the same figure gives the same bytes (no date, no random id)."""
+def encoded(figure: Figure, format: str) -> bytes:
+    """Return a figure as a ``png`` or ``svg`` file; the same figure gives the same bytes (no date, no random id)."""
     metadata = {"Software": None} if format == "png" else {"Date": None, "Creator": None}
+    file = io.BytesIO()
     figure.savefig(file, format=format, metadata=metadata)
+    return file.getvalue()
+
+
+def write(figure: Figure, path: Path) -> None:
+    """Write a figure, whole; the suffix of ``path``, .png or .svg, says how."""
+    with write_whole(path, "wb") as file:
+        file.write(encoded(figure, path.suffix.removeprefix(".")))

@@ -1,6 +1,7 @@
-"""Sound and pictures small enough to live inside a page: MP3 cuts, spectrogram images, waveform outlines.
+"""Sound and pictures small enough to live inside a page: MP3 cuts; spectrograms, features and waveforms as pixels.
 
-Everywhere: ``y`` (samples,) mono float32 in [-1, 1] at ``sample_rate_hz``.
+A picture without axes is made here; one with axes is a figure. Everywhere: ``y`` (samples,) mono float32 in [-1, 1] at
+``sample_rate_hz``; pixels are colours (rows, columns, 3), uint8.
 """
 
 import base64
@@ -18,6 +19,7 @@ PEAK = 0.7  # MP3 overshoots a little; leaves room for it
 IMAGE_QUALITY = 55
 DYNAMIC_RANGE_DB = 70.0
 FLOOR = 1e-9
+WAVEFORM = np.array([(0, 0, 4), (178, 192, 206)], dtype=np.uint8)  # behind the sound, and the sound
 
 
 def sound_rate_hz(file_rate_hz: int, most_hz: int) -> int:
@@ -82,19 +84,49 @@ def spectrogram_pixels(y: np.ndarray, sample_rate_hz: int, width: int, height: i
     return shades(db, min(floor_db, -20.0), 0.0, colour_map("magma"))
 
 
-def features_pixels(features: np.ndarray, kind: Kind, width: int, height: int) -> np.ndarray:
+def feature_colours(features: np.ndarray, kind: Kind) -> tuple[str, float, float]:
+    """Return the colour map for features (frames, n_features), and the values at its two ends.
+
+    Symmetric around 0 where the kind is signed; a few extreme values saturate.
+    """
+    if kind.signed:
+        limit = float(np.percentile(np.abs(features), 99)) or 1.0
+        return "RdBu_r", -limit, limit
+    low, high = (float(value) for value in np.percentile(features, (2, 99)))
+    return "magma", low, max(high, low + 1e-6)
+
+
+def feature_pixels(features: np.ndarray, kind: Kind, width: int, height: int) -> np.ndarray:
     """Return features (frames, n_features) as colours (height, width, 3), the first feature at the bottom.
 
-    Those that are only the level of the sound are left out: they would drown the others.
+    Those that say only how loud the sound is are left out: they would drown the others.
     """
     shown = kind.without_level(features)
+    name, low, high = feature_colours(shown, kind)
     columns = np.linspace(0, len(shown) - 1, width).round().astype(int)
-    rows = np.linspace(shown.shape[1] - 1, 0, height).round().astype(int)
-    picture = shown[columns].T[rows]
-    if kind.signed:
-        limit = float(np.percentile(np.abs(shown), 99)) or 1.0
-        return shades(picture, -limit, limit, colour_map("RdBu_r"))
-    return shades(picture, *np.percentile(shown, (2, 99)), colour_map("magma"))
+    rows = ((np.arange(height)[::-1] + 0.5) / height * shown.shape[1]).astype(int)
+    return shades(shown[columns].T[rows], low, high, colour_map(name))
+
+
+def envelope(y: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the middle (in samples), lowest and highest sample of at most ``bins`` equal stretches of ``y``."""
+    edges = np.unique(np.linspace(0, len(y), min(bins, len(y)) + 1).astype(int))
+    starts = edges[:-1]
+    if not len(starts):
+        return np.zeros(1), np.zeros(1), np.zeros(1)
+    return starts + np.diff(edges) / 2, np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
+
+
+def waveform_pixels(y: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return the outline of the sound as colours (height, width, 3), light on dark, the peak at the edges."""
+    _, low, high = envelope(y, width)
+    columns = np.linspace(0, len(low) - 1, width).round().astype(int)
+    scale = (float(np.abs(y).max(initial=0.0)) or 1.0) * 2 / (height - 1)
+    level = np.arange(height)[:, None]
+    middle = (height - 1) / 2
+    top, bottom = np.floor(middle - high[columns] / scale), np.ceil(middle - low[columns] / scale)
+    inside = (level >= top) & (level <= bottom)
+    return shades(inside.astype(float), 0.0, 1.0, WAVEFORM)
 
 
 def webp(pixels: np.ndarray) -> bytes:
@@ -104,19 +136,6 @@ def webp(pixels: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "WEBP", quality=IMAGE_QUALITY, method=4)
     return file.getvalue()
-
-
-def waveform_path(y: np.ndarray, width: int, height: int) -> str:
-    """Return the outline of the sound as an SVG path over ``width`` by ``height``, the peak at the edges."""
-    edges = np.unique(np.linspace(0, len(y), min(width, len(y)) + 1).astype(int))
-    starts = edges[:-1]
-    if not len(starts):
-        return f"M0 {height / 2:g}H{width}"
-    scale = (np.abs(y).max() or 1.0) * 2 / height
-    high, low = np.maximum.reduceat(y, starts) / scale, np.minimum.reduceat(y, starts) / scale
-    x = np.linspace(0, width, len(starts))
-    points = [*zip(x, height / 2 - high, strict=True), *zip(x[::-1], height / 2 - low[::-1], strict=True)]
-    return "M" + "L".join(f"{a:.0f} {b:.1f}" for a, b in points) + "Z"
 
 
 def data_uri(content: bytes, media_type: str) -> str:

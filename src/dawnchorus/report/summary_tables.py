@@ -1,8 +1,12 @@
-"""Tables of a run as the report shows them; cells come in as text, as they were read."""
+"""Tables of a run as the report shows them, and as a screen reader says them where the page has a figure."""
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
+
+from dawnchorus.learning.history import best_epoch
+from dawnchorus.tables.definitions import PARTITIONS
 
 PER_CLASS_TITLES = {
     "species_id": "Id",
@@ -12,25 +16,16 @@ PER_CLASS_TITLES = {
     "f1": "F1",
     "average_precision": "Average precision",
     "threshold": "Threshold",
-    "false_positive_clips": "Checked absent",
-    "false_positive_rate": "Heard there",
+    "absent_clips": "Clips checked absent",
+    "detected_share_where_absent": "Detected there",
 }
-COUNTS = ("support", "false_positive_clips")
-TEXT_COLUMNS = ("model", "temperature")
+COUNTS = ("support", "absent_clips")
 AUDIT_ROWS = 50
 
 
-def numbers(table: pd.DataFrame) -> list[dict]:
-    """Return the rows with every cell but names as a number, None where it is empty."""
-    return [
-        {key: of if key in TEXT_COLUMNS else float(of) if of else None for key, of in row.items()}
-        for row in table.to_dict("records")
-    ]
-
-
 def per_class_table(table: pd.DataFrame, names: Sequence[str]) -> dict:
-    """Return columns and rows of the table of classes: the known columns that are there, in a fixed order."""
-    present = [name for name in PER_CLASS_TITLES if name in table]
+    """Return columns and rows of per_class.csv for the page; a column that is all empty is left out."""
+    present = [name for name in PER_CLASS_TITLES if table[name].notna().any()]
     columns = [{"title": "Species", "number": False}] + [
         {"title": PER_CLASS_TITLES[name], "number": name != "species_id"} for name in present
     ]
@@ -38,22 +33,30 @@ def per_class_table(table: pd.DataFrame, names: Sequence[str]) -> dict:
     for index, row in enumerate(table.to_dict("records")):
         cells = [{"index": index, "text": names[index], "value": None}]
         for name in present:
-            text = str(row[name]).strip()
+            value = row[name]
             if name == "species_id":
-                cells.append({"text": text, "value": None})
-            elif text in ("", "nan"):
+                cells.append({"text": value, "value": None})
+            elif np.isnan(value):
                 cells.append({"text": "–", "value": None})
             else:
-                cells.append({"text": text if name in COUNTS else f"{float(text):.3f}", "value": float(text)})
+                cells.append({"text": f"{value:.0f}" if name in COUNTS else f"{value:.3f}", "value": float(value)})
         rows.append(cells)
     return {"columns": columns, "rows": rows}
 
 
-def facts_of(rows: pd.DataFrame, recordings: pd.DataFrame, groups: pd.Series) -> list[tuple[str, str]]:
-    """Return what there is, in a few numbers: clips, species, recordings, hours, rates, channels, groups."""
-    rates = sorted(set(recordings["sample_rate_hz"].astype(int)))
-    channels = sorted(set(recordings["channels"].astype(int)))
-    minutes = recordings["duration_s"].astype(float).sum() / 60
+def clips_by_partition(counts: pd.DataFrame) -> list[dict[str, int]]:
+    """Return the clips of each class, in class order: one key a partition, and ``all``.
+
+    ``counts``: from :func:`dawnchorus.report.class_figures.class_counts`.
+    """
+    return [{**row, "all": sum(row.values())} for row in counts[list(PARTITIONS)].to_dict("records")]
+
+
+def facts_of(rows: pd.DataFrame, recordings: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the data in a few numbers: clips, species, recordings, hours, rates, channels, groups."""
+    rates = sorted(set(recordings["sample_rate_hz"]))
+    channels = sorted(set(recordings["channels"]))
+    minutes = recordings["duration_s"].sum() / 60
     length = f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{minutes:.1f} minutes"
     return [
         ("Clips", f"{len(rows):,}"),
@@ -61,26 +64,60 @@ def facts_of(rows: pd.DataFrame, recordings: pd.DataFrame, groups: pd.Series) ->
         ("Recordings", f"{len(recordings):,}, {length}"),
         ("Sample rates", ", ".join(f"{rate / 1000:g} kHz" for rate in rates)),
         ("Channels", ", ".join(str(n) for n in channels)),
-        ("Groups of the split", f"{groups.nunique():,}"),
-        ("Median duration", f"{rows['duration_s'].median():.2f} s"),
+        ("Groups of the split", f"{rows['group'].nunique():,}"),
+        ("Median duration", f"{(rows['t_max_s'] - rows['t_min_s']).median():.2f} s"),
     ]
 
 
-def audit_of(table: pd.DataFrame, data: dict, n_kept: int) -> dict:
+def audit_of(table: pd.DataFrame, quarantine: bool, n_kept: int) -> dict:
     """Return what the audit found, in a sentence and in rows.
 
-    ``data``: the block of params.yaml; ``n_kept``: the annotations that are left.
+    ``table``: audit.csv, in which line 0 stands for a file as a whole; ``n_kept``: the annotations that are left.
     """
+    in_table = table["line"] > 0
+    of_tables = table[in_table].groupby("file")["line"].nunique()
+    n_rows, n_files = int(of_tables.sum()), table.loc[~in_table, "file"].nunique()
     if table.empty:
-        text = "The audit found nothing wrong with table and recordings: nothing was left out."
-    elif data["on_bad_recording"] == "quarantine":
-        in_table = table["file"] == data["annotations"]
-        n_rows, n_files = table.loc[in_table, "line"].nunique(), table.loc[~in_table, "file"].nunique()
-        left_out = [f"{n_rows} row{'s' * (n_rows != 1)} of {data['annotations']}"] * bool(n_rows)
-        left_out += [f"what {n_files} bad file{'s' * (n_files != 1)} would have given"] * bool(n_files)
-        text = (
-            f"The audit left out {' and '.join(left_out)}; {n_kept} annotations are used. Each problem is under Data."
-        )
+        text = "The audit found nothing wrong with tables and recordings: nothing was left out."
+    elif quarantine:
+        whose = of_tables.index[0] if len(of_tables) == 1 else f"{len(of_tables)} tables"
+        left_out = [f"{n_rows} row{'s' * (n_rows != 1)} of {whose}"] * bool(n_rows)
+        left_out += [f"the annotations of {n_files} unusable file{'s' * (n_files != 1)}"] * bool(n_files)
+        text = f"The audit left out {' and '.join(left_out)}; {n_kept} annotations are used. Details are under Data."
     else:
-        text = f"The audit noted {len(table)} problems; they are listed under Data."
+        text = f"The audit noted {len(table)} problem{'s' * (len(table) != 1)}; details are under Data."
     return {"text": text, "count": len(table), "rows": table.head(AUDIT_ROWS).to_dict("records")}
+
+
+def descriptions(
+    history: pd.DataFrame, baselines: pd.DataFrame, labels: Sequence[str], rows: pd.DataFrame, bins: pd.DataFrame
+) -> dict[str, str]:
+    """Return what each figure of the page shows, in words.
+
+    ``history``: history.csv; ``baselines``: baselines.csv and ``labels`` of its rows; ``rows``: those of the data set;
+    ``bins``: reliability.csv.
+    """
+    durations_s = rows["t_max_s"] - rows["t_min_s"]
+    last, best = history.iloc[-1], best_epoch(history)
+    lowest = "" if best is None else f"; the validation loss is lowest at epoch {best}"
+    filled = bins[(bins["n"] > 0) & (bins["temperature"] == "before")]
+    return {
+        "training": f"Loss and accuracy by epoch, training and validation. At the last, epoch {last['epoch']:.0f}, the "
+        f"training loss is {last['loss']:.3f} and the training accuracy {last['accuracy']:.3f}{lowest}.",
+        "baselines": "Accuracy on the test clips. "
+        + "; ".join(map(_accuracy, labels, baselines.to_dict("records")))
+        + ".",
+        "durations": f"Histogram of the durations of {len(rows)} annotated calls, {durations_s.min():.2f} to "
+        f"{durations_s.max():.2f} s, median {durations_s.median():.2f} s.",
+        "classes": "Clips of each species in each partition; the same numbers are in the table below.",
+        "reliability": "Share of clips that are right by their highest score, beside perfect calibration. "
+        + "; ".join(f"score {row.mean_score:.2f}: {row.accuracy:.2f} right" for row in filled.itertuples())
+        + ".",
+    }
+
+
+def _accuracy(label: str, row: dict) -> str:
+    if np.isnan(row["accuracy"]):
+        return f"{label}: not available"
+    low, high = row["accuracy_low"], row["accuracy_high"]
+    return f"{label}: {row['accuracy']:.3f}" + ("" if np.isnan(low) else f", {low:.3f} to {high:.3f}")

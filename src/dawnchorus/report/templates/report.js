@@ -16,7 +16,7 @@
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
   const picture = (clip, media) => {
-    const said = `Spectrogram of ${page.classes[clip.true].label}, called ${page.classes[clip.guess].label}, recording ${clip.recording}`;
+    const said = `Spectrogram of ${page.classes[clip.true].label}, predicted as ${page.classes[clip.guess].label}, recording ${clip.recording}`;
     const box = make("div", { class: "box" });
     box.style.cssText = `left:${media.box[0]}%;right:${media.box[1]}%;top:${media.box[2]}%;bottom:${media.box[3]}%`;
     return make("div", {},
@@ -39,13 +39,13 @@
   const card = (position) => {
     const clip = page.clips[position];
     const media = page.media[position];
-    const title = clip.true === clip.guess ? make("h5", {}, name(clip.true)) : make("h5", {}, name(clip.true), " called ", name(clip.guess));
+    const title = clip.true === clip.guess ? make("h5", {}, name(clip.true)) : make("h5", {}, name(clip.true), " predicted as ", name(clip.guess));
     const element = make("article", { class: "card" }, title,
       make("div", { class: "faint" }, make("bdi", { dir: "auto" }, clip.recording), `, ${clip.start_s.toFixed(2)} to ${clip.end_s.toFixed(2)} s`));
     if (media) element.append(picture(clip, media));
     element.append(scores(clip));
     if (media) element.append(make("audio", { controls: "", preload: "metadata", src: media.sound, "aria-label": `Sound of ${page.classes[clip.true].label}, recording ${clip.recording}` }));
-    else element.append(make("p", { class: "faint" }, "Its sound is not in this page, to keep it small (report.clips)."));
+    else element.append(make("p", { class: "faint" }, "Picture and sound are left out to keep the page small (report.clips, report.media_mb)."));
     return element;
   };
 
@@ -89,7 +89,7 @@
     const [truth, guess] = button.dataset.cell.split("-").map(Number);
     const { listed, count } = page.cells[`${truth}-${guess}`];
     const clips = count === 1 ? "1 clip of " : `${count} clips of `;
-    const heading = truth === guess ? [clips, name(truth), " named right"] : [clips, name(truth), " called ", name(guess)];
+    const heading = truth === guess ? [clips, name(truth), ", predicted right"] : [clips, name(truth), " predicted as ", name(guess)];
     show(heading, listed, count - listed.length, from);
   };
 

@@ -1,0 +1,178 @@
+"""What the numbers of a run say, in sentences, and where it overfits; from metrics and tables, without files or HTML.
+
+Everywhere: ``metrics`` is what metrics.json holds.
+"""
+
+import pandas as pd
+
+from dawnchorus.learning.history import best_epoch
+
+METRICS = {
+    "accuracy": ("Accuracy", "clips whose highest score is the right species"),
+    "balanced_accuracy": ("Balanced accuracy", "mean recall: every species counts the same"),
+    "macro_f1": ("Macro F1", "F1, averaged over species"),
+    "lwlrap": ("LWLRAP", "mean reciprocal rank of the right species"),
+    "macro_average_precision": ("Average precision", "each species against all others, averaged"),
+    "macro_roc_auc": ("ROC AUC", "each species against all others, averaged"),
+    "loss": ("Loss", "cross-entropy of the scores; lower is better"),
+}
+BASELINE_NOTES = {
+    "majority class": "always answers the commonest species",
+    "SVM on pooled statistics": "the simple method that a network has to beat",
+    "context only": "this model on sound of the same recordings without a call",
+}
+# A gap between train and test that is smaller than this is nothing to act on.
+SMALL_GAP = 0.05
+LARGE_GAP = 0.2
+
+
+def metric_name(key: str) -> str:
+    """Return what a page calls a metric."""
+    return METRICS[key][0] if key in METRICS else key.replace("_", " ").capitalize()
+
+
+def headline(metrics: dict) -> list[dict]:
+    """Return the metrics of the test clips with their intervals: name, meaning, value, low, high."""
+    test = metrics["test"]
+    return [
+        {
+            "name": name,
+            "meaning": meaning,
+            "value": test[key],
+            "low": test[f"{key}_low"],
+            "high": test[f"{key}_high"],
+        }
+        for key, (name, meaning) in METRICS.items()
+        if test[key] is not None
+    ]
+
+
+def headline_note(test: dict) -> str:
+    """Say what was tested, and what the intervals mean or why there are none."""
+    if test["accuracy_low"] is None:
+        return (
+            f"On {test['support']} test clips, all of one group: there are no 95 % intervals, which take two test "
+            "groups or more."
+        )
+    return (
+        f"On {test['support']} test clips of {test['groups']} groups. The small numbers are 95 % intervals: how much "
+        "the metric would vary if other groups had been drawn for the test."
+    )
+
+
+def baseline_labels(table: pd.DataFrame) -> list[str]:
+    """Return how a figure names the rows of baselines.csv, the model first."""
+    names = [name[:1].upper() + name[1:] for name in table["model"]]
+    return [f"This model ({table['model'][0]})", *names[1:]]
+
+
+def baseline_notes(table: pd.DataFrame) -> list[str]:
+    """Say what each baseline is."""
+    names = [name for name in table["model"][1:] if name in BASELINE_NOTES]
+    return [f"{name[:1].upper()}{name[1:]}: {BASELINE_NOTES[name]}." for name in names]
+
+
+def baseline_verdicts(metrics: dict) -> list[str]:
+    """Say what the baselines mean: whether the model beats the SVM, and whether the background gives species away."""
+    sentences = []
+    svm, context = metrics["svm"], metrics["context_only"]
+    if svm["accuracy"] is not None:
+        low, high = svm["advantage_low"], svm["advantage_high"]
+        if low is None:
+            interval, verdict = "", "without an interval this may be chance"
+        else:
+            interval = f" (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+            unclear = "this does not show that either is better"
+            verdict = "the network is worth its effort" if low > 0 else "the SVM is better" if high < 0 else unclear
+        more = "more" if svm["advantage"] >= 0 else "less"
+        sentences.append(
+            f"On the same clips the model is {100 * abs(svm['advantage']):.1f} percentage points {more} accurate than "
+            f"an SVM on pooled statistics{interval}: {verdict}."
+        )
+    if context["accuracy"] is None:
+        sentences.append("There was no sound without a call on which to try the model.")
+    else:
+        share = metrics["majority_class"]["accuracy"] or 0.0
+        leak = context["accuracy_low"] is not None and context["accuracy_low"] > share
+        verdict = (
+            "more often than always answering the commonest species would: the background gives species away"
+            if leak
+            else "which is not shown to be more than always answering the commonest species would give"
+        )
+        sentences.append(
+            f"Given sound of the same recordings that holds no call, the model still names the species of the call in "
+            f"{context['accuracy']:.1%} of {context['clips']} cases, {verdict}."
+        )
+    return sentences
+
+
+def gap(metrics: dict) -> dict:
+    """Say in one sentence whether the model overfits, by the numbers.
+
+    Returns ``verdict`` (a word for the page's colour: good, fair, poor) and ``text``. A gap of accuracy between
+    train and test counts when it is larger than 0.05 and than half the interval of the test accuracy. Of a model
+    that is right on no more training clips than one that always answers the commonest species, that is said instead.
+    """
+    train, validation, test = metrics["train"], metrics["validation"], metrics["test"]
+    if not train["support"] or not test["support"]:
+        return {"verdict": "fair", "text": "Without training and test clips there is no gap to measure."}
+    difference = train["accuracy"] - test["accuracy"]
+    known = test["accuracy_low"] is not None
+    noise = (test["accuracy_high"] - test["accuracy_low"]) / 2 if known else 0.0
+    drawn = f" (the choice of test groups alone can make {100 * noise:.1f} of it)" if known else ""
+    counts, commonest = max(SMALL_GAP, noise), metrics["majority_class"]["accuracy"] or 0.0
+    if train["accuracy"] <= commonest + SMALL_GAP:
+        verdict, word = "poor", f"it learned next to nothing (the commonest species alone gives {commonest:.1%})"
+    elif difference > max(counts, LARGE_GAP):
+        verdict, word = "poor", "it overfits strongly"
+    elif difference > counts:
+        verdict, word = "fair", "it overfits somewhat"
+    elif difference < -counts:
+        verdict, word = "fair", "the test clips are easier than the training clips, so check the split"
+    else:
+        verdict, word = "good", "no sign of overfitting"
+    middle = f", {validation['accuracy']:.1%} of the validation clips" if validation["support"] else ""
+    text = (
+        f"The model is right on {train['accuracy']:.1%} of the training clips{middle} and "
+        f"{test['accuracy']:.1%} of the test clips, a gap of {100 * difference:.1f} percentage points between train "
+        f"and test{drawn}: {word}."
+    )
+    return {"verdict": verdict, "text": text}
+
+
+def kept_epoch(history: pd.DataFrame, early_stopping: bool) -> int:
+    """Return the epoch whose weights were kept: that of the lowest validation loss, or the last."""
+    best = best_epoch(history) if early_stopping else None
+    return int(history["epoch"].iloc[-1]) if best is None else best
+
+
+def training_text(history: pd.DataFrame, early_stopping: bool, card: dict) -> str:
+    """Say which epoch was kept and why, how long the training took, and on what."""
+    n, kept = len(history), kept_epoch(history, early_stopping)
+    if early_stopping and best_epoch(history) is not None:
+        chosen = f"Of {n} epochs, epoch {kept} was kept, that of the lowest validation loss."
+    else:
+        chosen = f"The last of {n} epochs was kept."
+    return (
+        f"{chosen} Training took {card['training_time_s']:.0f} s. Device: {card['device']}. The training curves are "
+        "measured on augmented clips (mixed, masked or shifted at random, where that is switched on); the accuracies "
+        "at the top of this page are measured on clips without augmentation."
+    )
+
+
+def reliability_text(bins: pd.DataFrame, calibration: dict) -> str | None:
+    """Say whether scores are too high or too low, and what the temperature does to that; None without test clips.
+
+    ``bins``: reliability.csv; ``calibration``: that of metrics.json.
+    """
+    before = bins[(bins["temperature"] == "before") & (bins["n"] > 0)]
+    if before.empty:
+        return None
+    over = float((before["n"] * (before["mean_score"] - before["accuracy"])).sum() / before["n"].sum())
+    side = "too high" if over > 0 else "too low"
+    return (
+        "Of the clips whose highest score is 0.8, eight in ten should be right. On average this model's scores are "
+        f"{abs(over):.3f} {side}; the expected calibration error is {calibration['ece_before']:.3f}, and "
+        f"{calibration['ece_after']:.3f} after scaling with the temperature of {calibration['temperature']:.2f}, which "
+        "was fitted on the validation clips and which detection uses."
+    )
