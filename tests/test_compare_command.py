@@ -17,17 +17,18 @@ PIPELINE = """
 import csv, pathlib, yaml
 params = yaml.safe_load(open("params.yaml"))
 pathlib.Path("reports").mkdir(exist_ok=True)
-pathlib.Path("data/split").mkdir(parents=True, exist_ok=True)
+pathlib.Path("data/dataset").mkdir(parents=True, exist_ok=True)
 names = {"a": "<script>alert(1)</script>", "b": "bird"}
-with open("reports/predictions.csv", "w", newline="") as file, open("data/split/split.csv", "w", newline="") as split:
-    out, groups = csv.writer(file), csv.writer(split)
-    groups.writerow(["annotation_id", "recording_id", "group", "partition"])
+with open("reports/predictions.csv", "w", newline="") as file, open("data/dataset/rows.csv", "w", newline="") as table:
+    out, rows = csv.writer(file), csv.writer(table)
+    rows.writerow("row,annotation_id,recording_id,species_id,species_name,class_index,group,partition,t_min_s,t_max_s,"
+                  "f_min_hz,f_max_hz,n_frames".split(","))
     out.writerow("annotation_id,recording_id,t_min_s,t_max_s,partition,true_species_id,true_name,"
                  "predicted_species_id,predicted_name,score_a,score_b".split(","))
     for i in range(params["clips"]):
         truth = "ab"[i % 2]
         guess = truth if i < params["model"]["right"] else "ab"[1 - i % 2]
-        groups.writerow([i, f"rec{i % 10}", f"rec{i % 10}", "test"])
+        rows.writerow([i, i, f"rec{i % 10}", truth, names[truth], i % 2, f"rec{i % 10}", "test", i, i + 0.5, "", "", 9])
         out.writerow([i, f"rec{i % 10}", i, i + 0.5, "test", truth, names[truth], guess, names[guess],
                       0.9 if guess == "a" else 0.1, 0.1 if guess == "a" else 0.9])
 """
@@ -37,7 +38,7 @@ stages:
     cmd: python pipeline.py
     deps: [pipeline.py]
     params: [clips, model]
-    outs: [reports/predictions.csv, data/split/split.csv]
+    outs: [reports/predictions.csv, data/dataset/rows.csv]
 """
 ROLES = ("AUTHOR", "COMMITTER")
 PARAMS = "seed: 1\nclips: 40\nmodel: {{right: {right}}}\nevaluation: {{bootstrap_draws: 200, top_k: 1}}\n"

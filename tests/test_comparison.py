@@ -1,9 +1,11 @@
 """Paired differences, McNemar's test, matching of clips and of parameters, against values made otherwise."""
 
+from fractions import Fraction
+from math import comb
+
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
 from dawnchorus.evaluation import comparison
@@ -20,17 +22,17 @@ def some_predictions(n, seed, sharpness=2.0, ids=IDS):
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     table = pd.DataFrame(
         {
-            "annotation_id": [str(i) for i in range(n)],
+            "annotation_id": range(n),
             "recording_id": [f"rec{i // 3}" for i in range(n)],
-            "t_min_s": [f"{i % 3}.5" for i in range(n)],
-            "t_max_s": [f"{i % 3}.9" for i in range(n)],
+            "t_min_s": [i % 3 + 0.5 for i in range(n)],
+            "t_max_s": [i % 3 + 0.9 for i in range(n)],
             "true_species_id": [ids[i] for i in truth],
             "true_name": [f"name {ids[i]}" for i in truth],
             "predicted_species_id": [ids[i] for i in scores.argmax(axis=1)],
             "predicted_name": [f"name {ids[i]}" for i in scores.argmax(axis=1)],
         }
     )
-    return table.assign(**{f"score_{name}": [f"{v:.9g}" for v in scores[:, i]] for i, name in enumerate(ids)})
+    return table.assign(**{f"score_{name}": scores[:, i] for i, name in enumerate(ids)})
 
 
 def groups_of(table):
@@ -49,7 +51,7 @@ def test_the_metrics_are_those_of_scikit_learn():
         assert rows["accuracy"][side] == pytest.approx((truth == guess).mean())
         assert rows["balanced_accuracy"][side] == pytest.approx(balanced_accuracy_score(truth, guess))
         assert rows["macro_f1"][side] == pytest.approx(f1_score(truth, guess, average="macro"))
-        scores = table[[f"score_{name}" for name in IDS]].astype(float).to_numpy()
+        scores = table[[f"score_{name}" for name in IDS]].to_numpy()
         scores /= scores.sum(axis=1, keepdims=True)
         assert rows["loss"][side] == pytest.approx(log_loss(truth, scores, labels=list(IDS)), rel=1e-6)
     assert rows["accuracy"]["difference"] == pytest.approx(rows["accuracy"]["b"] - rows["accuracy"]["a"])
@@ -65,7 +67,7 @@ def test_a_run_against_itself_differs_by_nothing():
     assert result["groups"] == 20
 
 
-def test_a_clear_difference_is_called_by_its_direction():
+def test_a_clear_difference_is_predicted_by_its_direction():
     poor, good = some_predictions(150, 1, sharpness=0.0), some_predictions(150, 2, sharpness=6.0)
     verdicts = {row["metric"]: row["verdict"] for row in compared(poor, good)["metrics"]}
     assert verdicts["accuracy"] == verdicts["loss"] == "better"
@@ -79,8 +81,8 @@ def test_the_interval_is_of_paired_draws_of_whole_groups():
     b = a.copy()
     wrong = b["recording_id"] == "rec0"
     b.loc[wrong, "predicted_species_id"] = "none of these"
-    scores = b.loc[wrong, [f"score_{name}" for name in IDS]].astype(float)
-    b.loc[wrong, scores.columns] = (1 - scores).astype(str)
+    names = [f"score_{name}" for name in IDS]
+    b.loc[wrong, names] = 1 - b.loc[wrong, names]
     accuracy = next(row for row in compared(a, b, n_draws=2000)["metrics"] if row["metric"] == "accuracy")
     assert accuracy["difference"] == -0.25
     # Four of four draws of that group have 1 chance in 256, none of it 81: the interval reaches 0 and passes -0.5.
@@ -99,19 +101,35 @@ def test_unpaired_noise_cancels():
 
 @pytest.mark.parametrize(("gained", "lost"), [(0, 0), (1, 0), (5, 12), (12, 5), (7, 7), (40, 61), (700, 800)])
 def test_mcnemar_is_the_binomial_test(gained, lost):
-    expected = binomtest(gained, gained + lost, 0.5).pvalue if gained + lost else 1.0
-    assert comparison.mcnemar(gained, lost) == pytest.approx(expected)
+    """Twice the binomial tail: the chance that the smaller side has so few of the n clips that changed, or fewer."""
+    n = gained + lost
+    tail = Fraction(sum(comb(n, k) for k in range(min(gained, lost) + 1)), 2**n)
+    assert comparison.mcnemar(gained, lost) == pytest.approx(float(min(Fraction(1), 2 * tail)))
 
 
 def test_clips_are_matched_by_what_they_are_not_by_number_or_order():
     a = some_predictions(30, 1)
     b = some_predictions(30, 2).iloc[::-1].reset_index(drop=True)
-    b["annotation_id"] = [str(500 + i) for i in range(30)]
-    b["t_min_s"] = b["t_min_s"].astype(float).map("{:.6f}".format)
+    b["annotation_id"] = range(500, 530)
+    b["t_min_s"] = b["t_min_s"] + 1e-8
     result = compared(a, b)
     assert result["clips"] == 30
     right = (a["true_species_id"] == a["predicted_species_id"]).mean()
     assert next(row["a"] for row in result["metrics"] if row["metric"] == "accuracy") == pytest.approx(right)
+
+
+def test_clips_that_begin_a_few_milliseconds_apart_are_two_clips():
+    a = some_predictions(3, 1).assign(recording_id="rec", true_species_id="7", true_name="name 7")
+    a["t_min_s"], a["t_max_s"] = [1.001, 1.002, 1.003], [1.501, 1.502, 1.503]
+    assert len({key[:4] for key in comparison.keys(a)}) == 3
+    b = a.iloc[[1]].reset_index(drop=True)
+    with pytest.raises(InputError, match="1 in both, 2 only in A, 0 only in B"):
+        compared(a, b)
+    row = next(row for row in compared(a, b, common=True)["metrics"] if row["metric"] == "accuracy")
+    assert row["a"] == float(a["predicted_species_id"][1] == "7"), "its own clip, not another of the three"
+    apart = a.assign(t_min_s=a["t_min_s"] + 0.0004)
+    with pytest.raises(InputError, match="no test clip in common"):
+        compared(a, apart, common=True)
 
 
 def test_equal_clips_are_matched_one_by_one():
@@ -139,7 +157,7 @@ def test_a_clip_whose_species_was_corrected_is_another_clip():
 
 def test_models_that_know_other_classes_can_be_compared():
     a, b = some_predictions(30, 1), some_predictions(30, 2)
-    b["score_new"] = "0.0"
+    b["score_new"] = 0.0
     result = compared(a.drop(columns="score_x"), b)
     assert result["clips"] == 30
     assert all(row["a"] == row["a"] for row in result["metrics"])
@@ -155,8 +173,8 @@ def test_changed_clips():
     first = result["changed"][0]
     row = int(np.flatnonzero(was != now)[0])
     assert first["became"] == ("right" if now[row] else "wrong")
-    assert (first["recording_id"], first["t_min_s"]) == (b["recording_id"][row], float(b["t_min_s"][row]))
-    assert (first["called_by_a"], first["called_by_b"]) == (a["predicted_name"][row], b["predicted_name"][row])
+    assert (first["recording_id"], first["t_min_s"]) == (b["recording_id"][row], b["t_min_s"][row])
+    assert (first["predicted_by_a"], first["predicted_by_b"]) == (a["predicted_name"][row], b["predicted_name"][row])
 
 
 def test_groups_that_cut_recordings_up_are_replaced_by_recordings():

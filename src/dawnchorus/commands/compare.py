@@ -3,25 +3,25 @@
 REV_A and REV_B are commits, branches, tags, names of DVC experiments, or `workspace`: the files as they are.
 Their files are read through DVC; nothing is checked out and nothing runs.
 
-Test clips are matched by recording, times and species. Each metric comes with the 95 % interval of its
-difference: groups of the split are drawn again and again, the same for both. McNemar's test asks whether as many
-clips became right as became wrong. Then follow the clips that changed and the parameters that differ.
+Test clips are matched by recording, times and species. Each metric comes with a 95 % interval of its difference,
+bootstrapped over the groups of the split with the same draws for both. McNemar's test asks whether as many clips
+became right as became wrong. Then follow the clips that changed and the parameters that differ.
 """
 
 import argparse
-import io
 import json
+import tempfile
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
 from dawnchorus.evaluation import comparison
-from dawnchorus.foundation.display_names import printable
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.foundation.seeds import rng
-from dawnchorus.report import report
+from dawnchorus.report import comparison_page
+from dawnchorus.tables import definitions, made
 
 EXAMPLES = """examples:
   dawnchorus compare                           the last commit against the files as they are
@@ -29,25 +29,19 @@ EXAMPLES = """examples:
   dawnchorus compare HEAD~1 HEAD --html c.html
 """
 WORKSPACE = "workspace"
-PREDICTIONS, SPLIT, PARAMS = "reports/predictions.csv", "data/split/split.csv", "params.yaml"
-LISTED = 20
-COMMON_NOTE = (
-    "The runs were split differently: one of them may have been trained on other clips of a recording that is tested "
-    "here."
-)
-ONE_GROUP_NOTE = "All these clips are of one group, so there are no intervals and no difference can be shown."
+PREDICTIONS, ROWS, PARAMS = "reports/predictions.csv", "data/dataset/rows.csv", "params.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("a", nargs="?", metavar="REV_A", default="HEAD", help="what to compare with (default: HEAD)")
-    parser.add_argument("b", nargs="?", metavar="REV_B", default=WORKSPACE, help="what is new (default: workspace)")
+    parser.add_argument("a", nargs="?", metavar="REV_A", default="HEAD", help="the run to compare with (default: HEAD)")
+    parser.add_argument("b", nargs="?", metavar="REV_B", default=WORKSPACE, help="the new run (default: workspace)")
     parser.add_argument(
         "--common",
         action="store_true",
-        help="where the test clips differ, compare those that are in both (default: refuse)",
+        help="compare the test clips that both runs have (default: refuse if they differ)",
     )
     parser.add_argument(
-        "--draws", type=positive, metavar="N", help="draws of groups (default: evaluation.bootstrap_draws of REV_B)"
+        "--draws", type=positive, metavar="N", help="bootstrap draws (default: evaluation.bootstrap_draws of REV_B)"
     )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print everything as JSON")
@@ -90,19 +84,17 @@ class Revision:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{self.name}: {path} cannot be read: {_line(error)}") from None
 
-    def table(self, path: str, required: tuple[str, ...]) -> pd.DataFrame:
-        try:
-            table = pd.read_csv(io.StringIO(self.read(path)), dtype=str, keep_default_na=False)
-        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise InputError(f"{self.name}: {path}: expected a CSV table: {_line(error)}") from None
-        missing = [name for name in required if name not in table]
-        if missing:
-            raise InputError(f"{self.name}: {path}: column {', '.join(missing)}: missing")
-        return table
+    def table(self, path: str, table: definitions.Table) -> pd.DataFrame:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / table.name
+            copy.write_text(self.read(path), encoding="utf-8")
+            try:
+                return made.frame(copy, table)
+            except InputError as error:
+                raise InputError(str(error).replace(str(copy), f"{self.name}: {path}")) from None
 
     def predictions(self) -> pd.DataFrame:
-        columns = ("annotation_id", "recording_id", "t_min_s", "t_max_s", "true_species_id", "true_name")
-        table = self.table(PREDICTIONS, (*columns, "predicted_species_id", "predicted_name"))
+        table = self.table(PREDICTIONS, definitions.PREDICTIONS)
         if table.empty:
             raise InputError(f"{self.name}: {PREDICTIONS} has no test clips; nothing can be compared")
         return table
@@ -131,68 +123,13 @@ def project_root() -> Path:
 
 def groups_of(revision: Revision, predictions: pd.DataFrame) -> dict[tuple, str]:
     """Return the group of each test clip, by its key."""
-    split = revision.table(SPLIT, ("annotation_id", "group"))
-    by_annotation = dict(zip(split["annotation_id"], split["group"], strict=True))
+    rows = revision.table(ROWS, definitions.ROWS)
+    by_annotation = dict(zip(rows["annotation_id"], rows["group"], strict=True))
     unknown = [number for number in predictions["annotation_id"] if number not in by_annotation]
     if unknown:
-        raise InputError(f"{revision.name}: annotation {unknown[0]} of {PREDICTIONS} is not in {SPLIT}")
+        raise InputError(f"{revision.name}: annotation {unknown[0]} of {PREDICTIONS} is not in {ROWS}")
     of_clip = (by_annotation[number] for number in predictions["annotation_id"])
     return dict(zip(comparison.keys(predictions), of_clip, strict=True))
-
-
-def metric_name(key: str) -> str:
-    """Return a metric's name as the report has it."""
-    return report.METRICS[key][0] if key in report.METRICS else key.replace("_", " ").capitalize()
-
-
-def text(result: dict) -> str:
-    """Return the comparison as lines for a terminal."""
-    lines = [
-        f"A  {_named(result['a'])}",
-        f"B  {_named(result['b'])}",
-        f"{result['clips']} test clips in both, {result['groups']} groups{_left_out(result)}",
-        *([COMMON_NOTE] if result["only_in_a"] or result["only_in_b"] else []),
-        *([ONE_GROUP_NOTE] if result["groups"] < 2 else []),
-        "",
-        f"{'':24}{'A':>8}{'B':>8}{'B - A':>9}   95 % interval",
-    ]
-    for row in result["metrics"]:
-        ends = "none" if row["low"] is None else f"[{row['low']:+.3f}, {row['high']:+.3f}]"
-        verdict = {"better": "B is better", "worse": "B is worse", "unclear": "no difference shown"}[row["verdict"]]
-        name = metric_name(row["metric"])
-        lines.append(f"{name:24}{row['a']:8.3f}{row['b']:8.3f}{row['difference']:+9.3f}   {ends:18} {verdict}")
-    test = result["mcnemar"]
-    lines += [
-        "",
-        f"{test['became_right']} clips became right, {test['became_wrong']} became wrong: "
-        f"McNemar's exact test p = {test['p_value']:.3g}",
-    ]
-    for became in ("wrong", "right"):
-        clips = [clip for clip in result["changed"] if clip["became"] == became]
-        lines += [f"became {became}:"] * bool(clips)
-        lines += [
-            f"  {printable(c['recording_id'])} {c['t_min_s']:.2f} to {c['t_max_s']:.2f} s, {printable(c['species'])}: "
-            f"{printable(c['called_by_a'])} -> {printable(c['called_by_b'])}"
-            for c in clips[:LISTED]
-        ]
-        lines += [f"  and {len(clips) - LISTED} more (--json or --html lists all)"] * (len(clips) > LISTED)
-    lines += ["", "parameters that differ:" if result["params"] else "no parameter differs"]
-    width = max((len(p["name"]) for p in result["params"]), default=0)
-    lines += [f"  {printable(p['name']):{width}}  {_value(p, 'a')} -> {_value(p, 'b')}" for p in result["params"]]
-    return "\n".join(lines)
-
-
-def _value(param: dict, of: str) -> str:
-    return printable(comparison.written(param[of])) if of in param else "not there"
-
-
-def _named(revision: dict) -> str:
-    return revision["name"] + (f" ({revision['commit'][:10]})" if revision["commit"] else " (the files as they are)")
-
-
-def _left_out(result: dict) -> str:
-    only_a, only_b = result["only_in_a"], result["only_in_b"]
-    return f"; left out: {only_a} only in A, {only_b} only in B" if only_a or only_b else ""
 
 
 def main(args: argparse.Namespace) -> None:
@@ -214,16 +151,8 @@ def main(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False))
     elif args.html:
-        from dawnchorus.report import pages
-
-        written = [
-            {"name": p["name"]} | {of: comparison.written(p[of]) for of in ("a", "b") if of in p}
-            for p in result["params"]
-        ]
-        words = {"common_note": COMMON_NOTE, "one_group_note": ONE_GROUP_NOTE, "metric_name": metric_name}
-        page = pages.render("compare.html.j2", result | words | {"params": written})
         with write_whole(args.html) as file:
-            file.write(page)
+            file.write(comparison_page.html(result))
         print(f"compare: {args.html}")
     else:
-        print(text(result))
+        print(comparison_page.text(result))

@@ -1,7 +1,7 @@
 """Whether two models differ on the same test clips, and by how much: paired intervals and McNemar's test.
 
-Everywhere: ``a`` and ``b`` are tables reports/predictions.csv of two revisions, cells as text; a difference is
-that of b minus that of a.
+Everywhere: ``a`` and ``b`` are the tables predictions.csv of two revisions; a difference is the value of b minus that
+of a.
 """
 
 import json
@@ -10,18 +10,22 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.metrics import bootstrap, classification
 from dawnchorus.partitioning import groups as groups_of_rows
+from dawnchorus.tables.definitions import SCORES
 
 LOWER_IS_BETTER = ("loss",)
-SCORE = "score_"
 
 
 def keys(table: pd.DataFrame) -> list[tuple]:
-    """Return what names each clip whatever its annotation_id: recording, times, species, and which of equals."""
-    times = (table[name].astype(float).round(6) for name in ("t_min_s", "t_max_s"))
+    """Return what identifies each clip whatever its annotation_id: recording, times, species, and a count of equals.
+
+    Times are equal to the microsecond: rounding may have changed what lies below.
+    """
+    times = (table[name].round(6) for name in ("t_min_s", "t_max_s"))
     plain = list(zip(table["recording_id"], *times, table["true_species_id"], strict=True))
     seen: dict[tuple, int] = {}
     numbered = []
@@ -53,26 +57,24 @@ def match(a: pd.DataFrame, b: pd.DataFrame, common: bool) -> tuple[np.ndarray, n
 
 
 def classes_of(*tables: pd.DataFrame) -> list[str]:
-    """Return the species ids that any of the tables has scores of, in order."""
-    columns = dict.fromkeys(name for table in tables for name in table if name.startswith(SCORE))
-    return [name.removeprefix(SCORE) for name in columns]
+    """Return the species ids for which any of the tables has scores, in order."""
+    columns = dict.fromkeys(name for table in tables for name in table if name.startswith(SCORES))
+    return [name.removeprefix(SCORES) for name in columns]
 
 
 def scores_of(table: pd.DataFrame, ids: Sequence[str]) -> np.ndarray:
     """Return the scores (rows, classes); 0 for a class that the model did not know."""
-    wanted = [f"{SCORE}{species_id}" for species_id in ids]
-    return table.reindex(columns=wanted, fill_value="0").to_numpy(dtype=float)
+    wanted = [f"{SCORES}{species_id}" for species_id in ids]
+    return table.reindex(columns=wanted, fill_value=0.0).to_numpy(dtype=float)
 
 
 def mcnemar(gained: int, lost: int) -> float:
-    """Return the two-sided p-value of McNemar's exact test: as many clips became right as became wrong.
+    """Return the two-sided p-value of McNemar's exact test that as many clips became right as became wrong.
 
-    Of the clips that changed, each side is Binomial(n, 1/2) then. It takes clips for independent, which those
-    of one recording are not; the interval over groups does not.
+    Under that hypothesis each of the clips that changed went either way with probability 1/2. The test takes clips to
+    be independent, which those of one recording are not; the intervals, which draw groups, do not.
     """
-    n = gained + lost
-    tail = sum(math.comb(n, k) for k in range(min(gained, lost) + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
 
 
 def differences(
@@ -83,10 +85,10 @@ def differences(
     n_draws: int,
     rng: np.random.Generator,
 ) -> list[dict]:
-    """Return, for each measure, its value in a and b, their difference, and its 95 % interval over groups.
+    """Return each metric's value in a and b, their difference, and the 95 % interval of that over groups.
 
     ``of_row``: the group of each row. Both models are measured on the same draws of groups, so what is common
-    to both cancels. ``verdict``: better, worse, or unclear when the interval holds 0 or there is none.
+    to both cancels. ``verdict``: better, worse, or unclear if the interval includes 0 or there is none.
     """
     once = np.ones((1, len(true_index)))
     weights = bootstrap.draws(of_row, n_draws, rng)
@@ -118,8 +120,8 @@ def changed_clips(a: pd.DataFrame, b: pd.DataFrame) -> list[dict]:
             "t_min_s": float(b["t_min_s"].iloc[row]),
             "t_max_s": float(b["t_max_s"].iloc[row]),
             "species": b["true_name"].iloc[row],
-            "called_by_a": a["predicted_name"].iloc[row],
-            "called_by_b": b["predicted_name"].iloc[row],
+            "predicted_by_a": a["predicted_name"].iloc[row],
+            "predicted_by_b": b["predicted_name"].iloc[row],
         }
         for row in np.flatnonzero(right[0] != right[1])
     ]
@@ -134,7 +136,7 @@ def compare(
     n_draws: int,
     rng: np.random.Generator,
 ) -> dict:
-    """Return all that can be said of two runs on the same test clips; plain values, ready for JSON.
+    """Return the whole comparison of two runs on the same test clips; plain values, ready for JSON.
 
     ``groups``: the group of each clip of b, by its key of :func:`keys`.
     """
@@ -162,7 +164,7 @@ def compare(
 
 
 def params_diff(a: dict, b: dict, prefix: str = "") -> list[dict]:
-    """Return every value of nested blocks that differs: ``name``, dotted, and ``a`` and ``b`` where it is there."""
+    """Return every value of nested blocks that differs: its dotted ``name``, and ``a`` and ``b`` where they have it."""
     found = []
     for name in dict.fromkeys([*a, *b]):
         values = {side: block[name] for side, block in (("a", a), ("b", b)) if name in block}
@@ -175,5 +177,5 @@ def params_diff(a: dict, b: dict, prefix: str = "") -> list[dict]:
 
 
 def written(value: object) -> str:
-    """Return a value as params.yaml would have it: null, true, not None, True."""
+    """Return a value as params.yaml would spell it: null and true, not None and True."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,95 @@
+"""The comparison of two runs as a page and as text for a terminal, in the same words."""
+
+from dawnchorus.evaluation import comparison
+from dawnchorus.foundation.display_names import printable
+from dawnchorus.report.findings import metric_name
+
+LISTED = 20
+VERDICTS = {"better": "B is better", "worse": "B is worse", "unclear": "no difference shown"}
+COMMON_NOTE = (
+    "The two runs have different test clips, so one model may have been trained on other clips of a recording that is "
+    "tested here."
+)
+ONE_GROUP_NOTE = "All these clips are of one group, so there are no intervals and no difference can be shown."
+
+
+def html(result: dict) -> str:
+    """Return the page.
+
+    ``result``: from :func:`dawnchorus.evaluation.comparison.compare`, with ``a`` and ``b``, the name and the commit of
+    each run (None for the working folder), and ``params``, from :func:`comparison.params_diff`.
+    """
+    from dawnchorus.report import figure_style, figures, inline_svg, pages
+
+    params = [
+        {"name": p["name"]} | {of: comparison.written(p[of]) for of in ("a", "b") if of in p} for p in result["params"]
+    ]
+    metrics = [
+        {**row, "name": metric_name(row["metric"]), "word": VERDICTS[row["verdict"]]} for row in result["metrics"]
+    ]
+    drawn = figures.differences(metrics, [row["name"] for row in metrics])
+    said = "; ".join(f"{row['name']}: {row['difference']:+.3f}, {row['word']}" for row in metrics)
+    said = f"Differences of the metrics, B minus A. {said}."
+    svg = figure_style.encoded(drawn, "svg").decode()
+    context = {
+        **result,
+        "params": params,
+        "metrics": metrics,
+        "figure_of_differences": inline_svg.inlined(svg, "differences", said),
+        "note": _note(result),
+        "only": _only(result),
+    }
+    return pages.render("comparison.html.j2", context)
+
+
+def text(result: dict) -> str:
+    """Return the comparison as lines for a terminal; ``result`` as for :func:`html`."""
+    lines = [
+        f"A  {_named(result['a'])}",
+        f"B  {_named(result['b'])}",
+        f"{result['clips']} test clips in both, {result['groups']} groups" + f"; {_only(result)}" * bool(_only(result)),
+        *([_note(result)] if _note(result) else []),
+        "",
+        f"{'':24}{'A':>8}{'B':>8}{'B - A':>9}   95 % interval",
+    ]
+    for row in result["metrics"]:
+        ends = "none" if row["low"] is None else f"[{row['low']:+.3f}, {row['high']:+.3f}]"
+        name, verdict = metric_name(row["metric"]), VERDICTS[row["verdict"]]
+        lines.append(f"{name:24}{row['a']:8.3f}{row['b']:8.3f}{row['difference']:+9.3f}   {ends:18} {verdict}")
+    test = result["mcnemar"]
+    lines += [
+        "",
+        f"{test['became_right']} clips became right, {test['became_wrong']} became wrong: "
+        f"McNemar's exact test p = {test['p_value']:.3g}",
+    ]
+    for became in ("wrong", "right"):
+        clips = [clip for clip in result["changed"] if clip["became"] == became]
+        lines += [f"became {became}:"] * bool(clips)
+        lines += [
+            f"  {printable(c['recording_id'])} {c['t_min_s']:.2f} to {c['t_max_s']:.2f} s, {printable(c['species'])}: "
+            f"{printable(c['predicted_by_a'])} -> {printable(c['predicted_by_b'])}"
+            for c in clips[:LISTED]
+        ]
+        lines += [f"  and {len(clips) - LISTED} more (--json or --html lists all)"] * (len(clips) > LISTED)
+    lines += ["", "parameters that differ:" if result["params"] else "no parameter differs"]
+    width = max((len(p["name"]) for p in result["params"]), default=0)
+    lines += [f"  {printable(p['name']):{width}}  {_value(p, 'a')} -> {_value(p, 'b')}" for p in result["params"]]
+    return "\n".join(lines)
+
+
+def _value(param: dict, of: str) -> str:
+    return printable(comparison.written(param[of])) if of in param else "(not there)"
+
+
+def _named(revision: dict) -> str:
+    return revision["name"] + (f" ({revision['commit'][:10]})" if revision["commit"] else " (the files as they are)")
+
+
+def _only(result: dict) -> str:
+    only_a, only_b = result["only_in_a"], result["only_in_b"]
+    return f"left out: {only_a} only in A, {only_b} only in B" if only_a or only_b else ""
+
+
+def _note(result: dict) -> str:
+    notes = [COMMON_NOTE] * bool(_only(result)) + [ONE_GROUP_NOTE] * (result["groups"] < 2)
+    return " ".join(notes)
