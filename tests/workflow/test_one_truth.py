@@ -243,7 +243,7 @@ def test_a_changed_readme_runs_nothing(project):
         ("data/features/shard-3.zip", Counter(features=1, dataset=1) + FROM_MODEL),
         ("models/model.keras", FROM_MODEL),
         ("reports/metrics.json", FROM_EVALUATION),
-        ("reports/figures/classes.svg", Counter(figures=1)),
+        ("reports/figures/classes.svg", Counter(figures=1, report=1)),
     ],
 )
 def test_a_deleted_product_comes_back(project, tool, product, expected):
