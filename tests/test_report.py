@@ -5,6 +5,7 @@ import io
 import json
 import re
 import subprocess
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -384,11 +385,11 @@ def test_the_model_card_says_what_is_not_known():
     params["split"] = {"method": "article", "group": "recording_id"}
     card = dict(provenance.model_card(params, [("frog", 2), ("bird", 30)], ["CC BY 4.0", "not given"]))
     assert "CC BY 4.0; not given" in card["Data and licences"][1]
-    assert card["Limits"][-1].endswith("known: frog.")
+    assert card["Limits"][-1].endswith("known of frog.")
     assert "one by one" in card["How it was evaluated"][0]
     assert "fitted on all clips" in card["How it was evaluated"][1]
     params["data"]["source"] = "simulated"
-    assert "invented" in dict(provenance.model_card(params, [], []))["Data and licences"][1]
+    assert "synthesised" in dict(provenance.model_card(params, [], []))["Data and licences"][1]
 
 
 class Page(HTMLParser):
@@ -496,6 +497,47 @@ def test_the_data_of_a_page_hold_no_nan(monkeypatch, tmp_path):
     assert pages.render("x.j2", {"data": {"a": "<&>"}}) == r'{"a": "\u003c\u0026\u003e"}'
     with pytest.raises(ValueError, match="not JSON compliant"):
         pages.render("x.j2", {"data": [float("nan")]})
+
+
+LOUDNESS = """
+from dawnchorus.features.kinds import Kind
+from dawnchorus.parameters.base import Block
+
+KIND = Kind("loudness", "sone", "critical band")
+
+
+class Params(Block):
+    pass
+
+
+def n_features(params):
+    return 3
+
+
+def frames(y, sample_rate_hz, params):
+    import numpy as np
+
+    return np.arange(3.0)[:, None] * np.ones(1 + len(y) // params["hop_length"])
+"""
+
+
+def test_a_new_kind_of_features_reaches_figures_and_report(tmp_path, monkeypatch):
+    """One file says all: nothing that draws knows kinds by their names."""
+    for name in kinds.names():
+        (tmp_path / f"{name}.py").write_text("")
+    (tmp_path / "loudness.py").write_text(LOUDNESS)
+    monkeypatch.setattr(kinds, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(kinds, "__path__", [str(tmp_path)])
+    run = report_run.Run(tmp_path / "run", ["a", "b"])
+    run.params["features"] |= {"kind": "loudness"}
+    try:
+        [examples] = run.figures(["examples.svg"])
+        page = run.report().read_text(encoding="utf-8")
+    finally:
+        sys.modules.pop("dawnchorus.features.kinds.loudness", None)
+    assert {"loudness (sone)", "critical band"} <= set(re.findall(">([^<>]+)</text>", examples.read_text()))
+    assert "loudness (sone), by critical band" in page
+    assert 'alt="loudness of a"' in page
 
 
 def test_how_it_was_made_is_in_the_page(hostile):

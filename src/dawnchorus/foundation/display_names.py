@@ -1,4 +1,4 @@
-"""Labels for figures, made from names that may hold anything."""
+"""Display names for figures, pages and terminals, made from names that may hold anything."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ _UNPRINTABLE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 
 
 def display_names(ids: Sequence[str], names: Sequence[str], characters: int) -> list[str]:
-    """Return one printable label a class, at most ``characters`` long, no two alike.
+    """Return one printable display name a class, at most ``characters`` long, no two alike.
 
     The name, or the id where there is none. A long one keeps its beginning and its end, since species of one
-    genus begin alike. Labels that would be equal get their id. Control characters and text-direction
+    genus begin alike. Those that would be equal get their id too. Control characters and text-direction
     overrides, which can break an SVG or a layout, become spaces.
     """
     clean_ids = [printable(text) for text in ids]

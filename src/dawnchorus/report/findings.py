@@ -17,7 +17,7 @@ METRICS = {
     "loss": ("Loss", "cross-entropy of the scores; lower is better"),
 }
 BASELINE_NOTES = {
-    "majority class": "always answers the commonest species",
+    "majority class": "always predicts the commonest species",
     "SVM on pooled statistics": "the simple method that a network has to beat",
     "context only": "this model on sound of the same recordings without a call",
 }
@@ -95,13 +95,13 @@ def baseline_verdicts(metrics: dict) -> list[str]:
         share = metrics["majority_class"]["accuracy"] or 0.0
         leak = context["accuracy_low"] is not None and context["accuracy_low"] > share
         verdict = (
-            "more often than always answering the commonest species would: the background gives species away"
+            "more often than always predicting the commonest species would: the background gives species away"
             if leak
-            else "which is not shown to be more than always answering the commonest species would give"
+            else "which is not shown to be more often than always predicting the commonest species would"
         )
         sentences.append(
-            f"Given sound of the same recordings that holds no call, the model still names the species of the call in "
-            f"{context['accuracy']:.1%} of {context['clips']} cases, {verdict}."
+            f"Given sound of the same recordings that holds no call, the model still predicts the species of the call "
+            f"in {context['accuracy']:.1%} of {context['clips']} cases, {verdict}."
         )
     return sentences
 
@@ -111,7 +111,7 @@ def gap(metrics: dict) -> dict:
 
     Returns ``verdict`` (a word for the page's colour: good, fair, poor) and ``text``. A gap of accuracy between
     train and test counts when it is larger than 0.05 and than half the interval of the test accuracy. Of a model
-    that is right on no more training clips than one that always answers the commonest species, that is said instead.
+    that is right on no more training clips than one that always predicts the commonest species, that is said instead.
     """
     train, validation, test = metrics["train"], metrics["validation"], metrics["test"]
     if not train["support"] or not test["support"]:

@@ -13,7 +13,7 @@ NAMED = 8
 
 
 def md5_of(path: str | os.PathLike) -> str:
-    """Return the MD5 of a file's content, by which DVC names it in dvc.lock; it guards nothing here."""
+    """Return the MD5 of a file's content, by which dvc.lock names it; no security rests on it."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
@@ -21,8 +21,8 @@ def md5_of(path: str | os.PathLike) -> str:
 def git_state(folder: Path) -> str:
     """Say in words at which commit a folder is, and which of Git's files differ from it.
 
-    Only said, never an input: else each commit would make every report stale. dvc.lock is left out, since the
-    run that makes the page is also writing it.
+    Never an input of the workflow: each commit would put every report out of date. dvc.lock is left out, since the run
+    that makes the page is also writing it.
     """
 
     def git(*arguments: str) -> str:
@@ -54,39 +54,39 @@ def model_card(params: dict, support: Sequence[tuple[str, int]], terms: Sequence
 
     ``support``: name and number of test clips of each class; ``terms``: the licences of the recordings.
     """
-    purpose = "To name the species of a clip of sound that is known to hold a call of one of its classes."
+    purpose = "To predict the species of a sound clip that is known to contain a call of one of its classes."
     if params["data"]["source"] == "simulated":
-        rights = "All sound was invented by this program; nobody else has rights in it."
+        rights = "All sound was synthesised by this program; nobody else holds rights in it."
         origin = (
-            "A simulated set: it shows that the pipeline works and lets settings be compared. It says "
+            "A simulated set, which shows that the pipeline works and lets settings be compared. It says "
             "nothing about real animals."
         )
     else:
         origin = f"Annotations from {params['data']['annotations']}."
-        rights = "The recordings table names no licence; a column “licence” in it would be shown here."
+        rights = "The table of recordings names no licence; if it had a column “licence”, it would be shown here."
         if terms:
-            rights = f"Licences of the recordings, by their table: {'; '.join(terms)}."
+            rights = f"Licences of the recordings, according to their table: {'; '.join(terms)}."
     limits = [
-        f"It knows {len(support)} classes and gives every clip to one of them, also a clip that holds none.",
-        "Other sites, seasons, recorders and background sounds than those of the training clips were not "
-        "tried, unless the split holds such groups out.",
+        f"It knows {len(support)} classes and assigns every clip to one of them, even a clip that contains none.",
+        "It was not tested on sites, seasons, recorders or background sounds other than those of the training clips, "
+        "unless the split holds such groups out.",
     ]
     few = [name for name, clips in support if clips < FEW_TEST_CLIPS]
     if few:
-        known = f"Fewer than {FEW_TEST_CLIPS} test clips, so next to nothing is known"
-        limits.append(f"{known}: {_some(few)}.")
+        known = f"Fewer than {FEW_TEST_CLIPS} test clips, so next to nothing is known of"
+        limits.append(f"{known} {_some(few)}.")
     if params["split"]["method"] == "grouped":
         group = params["split"]["group"]
         how = f"Whole groups (one value of “{group}”) were held out: no group has clips in two partitions."
     else:
         how = (
-            "Clips were split one by one, as in the article: clips of one recording are in training and test "
-            "alike, which makes the test easier than new recordings are."
+            "Clips were split one by one, as in the article: training and test share recordings, which makes the "
+            "test easier than new recordings are."
         )
     if params["dataset"]["fit_on"] == "train":
         unseen = "No test clip was used to fit, to normalize, to choose an epoch or to set a threshold."
     else:
-        unseen = "Normalization was fitted on all clips, those of the test included, as in the article."
+        unseen = "Normalization was fitted on all clips, test clips included, as in the article."
     return [
         ("What it is for", [purpose]),
         ("Data and licences", [origin, rights]),
