@@ -137,8 +137,8 @@ def closure(module: Path, source: Path) -> set[Path]:
 
 
 TEMPLATES = {
-    "report": {"report.html.j2", "charts.html.j2", "page.css", "report.css", "report.js"},
-    "detections": {"detections.html.j2", "page.css"},
+    "report": {"report.html.j2", "page.html.j2", "parts.html.j2", "page.css", "report.css", "report.js"},
+    "detections": {"detections.html.j2", "page.html.j2", "parts.html.j2", "page.css"},
 }
 
 
