@@ -26,7 +26,7 @@ dvc repro                  # the same, and records the contents in dvc.lock"""
 class Run:
     """All that a report is made from: tables by their definitions, and what there is beside them.
 
-    ``metrics``: metrics.json; ``card``: what is written beside the model's weights; ``params``: all of params.yaml;
+    ``metrics``: metrics.json; ``card``: what is written beside the model's weights; ``params``: the blocks of the run;
     ``figures``: SVG files as text, by name; ``hashes``: path and MD5 of the files read; ``commit``: where the code is.
     """
 
@@ -66,7 +66,7 @@ def embedded(order: Sequence[int], places: Sequence[excerpts.Place], params: dic
 def species_examples(rows: pd.DataFrame, n_classes: int, places: Sequence[excerpts.Place], params: dict) -> list[dict]:
     """Return one clip of each class that has any, in class order: pictures of it, its sound, and where it is.
 
-    ``places``: of each of ``rows``; ``params``: all of params.yaml.
+    ``places``: of each of ``rows``; ``params``: the blocks of the run.
     """
     chosen = [position for position in excerpts.median_clips(rows, n_classes) if position is not None]
     wanted = [places[position] for position in chosen]

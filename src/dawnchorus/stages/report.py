@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, required=True, metavar="PATH", help="model.keras; only its card is read")
     parser.add_argument("--figures", type=Path, nargs="+", required=True, metavar="SVG", help="what the page embeds")
     parser.add_argument("--audio-dir", type=Path, required=True, metavar="DIR", help="folder of the recordings")
-    parser.add_argument("--params", type=json.loads, required=True, help="all of params.yaml, as JSON")
+    parser.add_argument("--params", type=json.loads, required=True, help="the blocks of the run, as JSON")
     parser.add_argument("--output", type=Path, required=True, metavar="PATH", help="where to write the page")
     args = parser.parse_args(argv)
 
