@@ -4,7 +4,7 @@ CORES ?= 8
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test test-table bench lint format lock params clean
+.PHONY: run test test-table bench lint format lock generated clean
 
 run: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -49,15 +49,12 @@ lock:
 	sed -i '/^      - /d' environment.yml
 	sed -n 's/^\([a-z0-9].*==[^ ]*\)\(.*\) \\$$/      - "\1\2"/p' requirements.lock >> environment.yml
 
-# What follows from the models of the parameters: presets, params.yaml while it is the default one, the JSON schema, and
-# the table of what runs when a value changes.
-params: .venv/ready
+# What is written from the code: presets, params.yaml while it is the default one, and the JSON schema, from the models of
+# the parameters; the table of what runs when a value changes; dvc.yaml, from the rules.
+generated: .venv/ready
 	PYTHONPATH=src $(BIN)/python -m dawnchorus.workflow.params_texts
-	PYTHONPATH=src $(BIN)/python -m dawnchorus.workflow.reruns
-
-# The stages of DVC, written from the rules.
-dvc.yaml: Snakefile $(wildcard workflow/rules/*.smk) $(shell find src -name '*.py') | .venv/ready
 	PYTHONPATH=src $(BIN)/python -m dawnchorus.workflow.dvc_file
+	PYTHONPATH=src $(BIN)/python -m dawnchorus.workflow.reruns
 
 # The picture of the DAG in README.md, made from the workflow; needs graphviz.
 docs/dag.svg: Snakefile $(wildcard workflow/rules/*.smk) | .venv/ready

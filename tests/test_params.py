@@ -52,7 +52,7 @@ def test_what_is_written_from_the_models_is_current():
     made = params_texts.texts(ROOT)
     assert {ROOT / path for path in made if path.suffix == ".yaml"} == set(PRESETS), "a preset of no changes"
     for path, text in made.items():
-        assert (ROOT / path).read_text() == text, f"{path} is out of date: make params"
+        assert (ROOT / path).read_text() == text, f"{path} is out of date: make generated"
     assert (ROOT / "presets/default.yaml").read_text() == DEFAULT, "cp presets/default.yaml params.yaml"
 
 

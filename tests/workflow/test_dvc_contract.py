@@ -59,7 +59,7 @@ ON_DEMAND = {"window_scores", "detections", "folds", "cross_validation", "overfi
 
 def test_dvc_yaml_is_what_the_snakefile_says_now():
     for path, text in dvc_file.texts(ROOT).items():
-        assert (ROOT / path).read_text() == text, f"{path} is out of date: make dvc.yaml"
+        assert (ROOT / path).read_text() == text, f"{path} is out of date: make generated"
 
 
 def test_every_rule_that_makes_something_is_a_stage_of_its_name(rules):

@@ -14,7 +14,7 @@ def rules():
 
 
 def test_the_table_is_current():
-    assert (ROOT / "README.md").read_text() == reruns.text(ROOT), "README.md is out of date: make params"
+    assert (ROOT / "README.md").read_text() == reruns.text(ROOT), "README.md is out of date: make generated"
 
 
 def test_who_reads_a_value_is_a_rule(rules):

@@ -1,4 +1,4 @@
-"""dvc.yaml, written from the Snakefile: `make dvc.yaml`, or `python -m dawnchorus.workflow.dvc_file`.
+"""dvc.yaml, written from the Snakefile: `make generated`, or `python -m dawnchorus.workflow.dvc_file`.
 
 Every rule whose products `rule all` asks for is a stage of its name, with the rule's outputs, records, inputs and
 parameters. What follows the stages (plots, artifacts) is written by hand and kept. The simulated set is a pipeline of
@@ -31,14 +31,14 @@ AUDIO = "data.audio_dir"
 # The parameter that chooses a file of each registry.
 CHOICES = {"src/dawnchorus/networks": "model.name", "src/dawnchorus/features/kinds": "features.kind"}
 HEAD = """\
-# Written by `make dvc.yaml` from the Snakefile, up to `plots`. Each stage runs the Snakemake rule of its name, and
+# Written by `make generated` from the Snakefile, up to `plots`. Each stage runs the Snakemake rule of its name, and
 # versions every product together with Snakemake's record of how it was made (.snakemake/metadata/<base64 of its path>):
 # the two travel together, so that both tools know what is stale after any checkout.
 
 stages:
 """
 SIMULATE_HEAD = """\
-# Written by `make dvc.yaml` from the Snakefile. The simulated set is a pipeline of its own: the main one depends on it
+# Written by `make generated` from the Snakefile. The simulated set is a pipeline of its own: the main one depends on it
 # only when data.source is simulated. With data of your own the block `simulate` is {}, and there is no such stage.
 
 vars:

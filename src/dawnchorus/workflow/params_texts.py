@@ -1,4 +1,4 @@
-"""What is written from the models of params.yaml: its JSON schema, and complete, commented presets. `make params`.
+"""What is written from the models of params.yaml: its JSON schema, and complete, commented presets. `make generated`.
 
 The source of a preset is presets/changes/<name>.yaml: a comment that says what the preset is, and the values that
 differ from the default recipe. params.yaml is a copy of presets/default.yaml until somebody edits it; it is written
@@ -25,7 +25,9 @@ ROOT = Path(__file__).parents[3]
 SCHEMA, DEFAULT, PARAMS = Path("workflow/schemas/params.schema.json"), Path("presets/default.yaml"), Path("params.yaml")
 CHANGES = Path("presets/changes")
 WIDTH = 120
-WRITTEN = "# Written by `make params` from presets/changes/{name}.yaml and the models in src/dawnchorus/parameters.\n"
+WRITTEN = (
+    "# Written by `make generated` from presets/changes/{name}.yaml and the models in src/dawnchorus/parameters.\n"
+)
 
 
 def schema() -> dict[str, Any]:
@@ -40,7 +42,7 @@ def schema() -> dict[str, Any]:
         found["$defs"][fields.block_of(Recipe.model_fields[block]).__name__] = {"oneOf": alternatives}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$comment": "Written by `make params` from the models in src/dawnchorus",
+        "$comment": "Written by `make generated` from the models in src/dawnchorus",
         **found,
     }
 

@@ -1,4 +1,4 @@
-"""The table in README that says which rules run when a value of params.yaml changes: `make params`.
+"""The table in README that says which rules run when a value of params.yaml changes: `make generated`.
 
 It follows from what each rule reads (its stage, by the models of the blocks) and from the DAG.
 """

@@ -19,7 +19,7 @@ checked without waiting for them. Where it has something to say, a kind also has
     def remark(params, sample_rate_hz): ...            # -> a line for the log of a run, or None
 
 A kind that reads a file of the user's names the key of its path in ``Kind.inputs``: the file is then an input of the
-rules that make features, a dependency of their DVC stages (after `make dvc.yaml`), and a part of what each recording's
+rules that make features, a dependency of their DVC stages (after `make generated`), and a part of what each recording's
 features are known by.
 """
 
