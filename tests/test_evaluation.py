@@ -78,6 +78,7 @@ def test_a_class_without_rows_neither_counts_nor_warns():
 
 def test_a_class_that_is_never_answered_has_precision_and_f1_zero():
     table = evaluation.per_class(np.array([0, 1, 2]), scores_of([0, 1, 1]), CLASSES, THRESHOLDS)
+    assert [str(count) for count in table["support"]] == ["1", "1", "1"], "counts are whole numbers, as the table says"
     assert table.loc[2, ["precision", "recall", "f1"]].tolist() == [0, 0, 0]
     assert table["species_id"].tolist() == ["7", "NA", "007"]
 

@@ -118,7 +118,7 @@ def per_class(
             classification.average_precision_and_roc_auc(true_index == number, scores[:, number], once)[0][0]
             for number in range(len(classes))
         ]
-        table = table.assign(**dict(zip(names, [support, precision, recall, f1, ranked], strict=True)))
+        table = table.assign(**dict(zip(names, [support.astype(int), precision, recall, f1, ranked], strict=True)))
     return table.assign(threshold=[thresholds[key] for key in table["species_id"]])
 
 
