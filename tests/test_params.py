@@ -13,7 +13,7 @@ from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.recipe import Recipe
-from dawnchorus.workflow import params_file, params_texts
+from dawnchorus.workflow import params_file, params_texts, reruns
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = (ROOT / "params.yaml").read_text()
@@ -302,3 +302,10 @@ def test_every_value_is_read_by_something():
             read.setdefault(block, set()).update(values if isinstance(values, dict) else [block])
     assert read == {name: set(block) if isinstance(block, dict) else {name} for name, block in params.items()}
     assert list(params) == list(Recipe.model_fields)
+
+
+def test_a_rule_that_runs_no_stage_is_an_input_error():
+    assert reruns.stage_of("split", "python -m dawnchorus.stages.split --output x") == "split"
+    for command in ("touch done", None):
+        with pytest.raises(InputError, match=r"^rule tidy: expected a shell command that runs"):
+            reruns.stage_of("tidy", command)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.parameters import fields
+from dawnchorus.parameters.base import meaning_of, said_of
 from dawnchorus.parameters.detections import Detections
 
 EXAMPLES = """examples:
@@ -58,8 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_option(group: argparse._ArgumentGroup, key: str, option: str, metavar: str) -> None:
     """Add the option of a key of the block `detections`: its meaning, range and default are those of the key."""
     field = Detections.model_fields[key]
-    default = field.json_schema_extra["default"]
-    text = field.description.replace("null: ", "default: ")
+    default = said_of(field)["default"]
+    text = meaning_of(field).replace("null: ", "default: ")
     if default is not None:
         text += f" (default: {default:g})" if isinstance(default, float) else f" (default: {default})"
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -75,7 +76,7 @@ class Detector:
     def _add(self, sound: Sound, signature: str, writer: score_store.Writer) -> None:
         if self._model is None:
             self._model, _ = model_file.load(self._path, self._threads)
-        named = {"path": sound.path, "name": sound.name, "recording_id": sound.recording_id, "signature": signature}
+        entry = score_store.Entry(sound.path, sound.name, sound.recording_id, signature)
         try:
             scored = scoring.score(sound.path, self._model, self.recipe, self._params, self._threads)
         except RecordingError as error:
@@ -83,6 +84,6 @@ class Detector:
                 raise
             self._warn(f"error: {error}; left out")
             self.n_bad += 1
-            writer.add(score_store.Entry(**named, problem=str(error).removeprefix(f"{sound.path}: ")))
+            writer.add(replace(entry, problem=str(error).removeprefix(f"{sound.path}: ")))
         else:
-            writer.add(score_store.Entry(**named, **vars(scored)))
+            writer.add(replace(entry, **vars(scored)))

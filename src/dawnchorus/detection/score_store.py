@@ -60,11 +60,12 @@ class Writer:
         columns = [("start_s", pa.float64()), *((f"score_{key}", pa.float32()) for key in species_ids)]
         self._schema = pa.schema(columns)
         self._file = pq.ParquetWriter(path, self._schema, write_page_checksum=True)
-        self._species_ids, self._entries = list(species_ids), []
+        self._species_ids = list(species_ids)
+        self._entries: list[dict] = []
 
     def add(self, entry: Entry) -> None:
         """Add a recording; one with a problem has no rows."""
-        self._add(entry.facts(), None if entry.scores is None else _table(entry, self._schema))
+        self._add(entry.facts(), None if entry.scores is None else _table(entry.starts_s, entry.scores, self._schema))
 
     def copy(self, name: str, old: Store) -> None:
         """Add a recording as it is in another store; a damaged one raises :class:`InputError`, and nothing is added."""
@@ -84,10 +85,10 @@ class Writer:
         self._file.close()
 
 
-def _table(entry: Entry, schema: pyarrow.Schema) -> pyarrow.Table:
+def _table(starts_s: np.ndarray, scores: np.ndarray, schema: pyarrow.Schema) -> pyarrow.Table:
     import pyarrow as pa
 
-    arrays = [pa.array(entry.starts_s), *(pa.array(column) for column in entry.scores.T)]
+    arrays = [pa.array(starts_s), *(pa.array(column) for column in scores.T)]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
@@ -174,7 +175,8 @@ class Stores:
             store = Store(path, species_ids)
             self._where |= dict.fromkeys(store, store)
         self._name_of: dict[str, str] = {}
-        self.n_recordings, self.duration_s, self.problems = 0, 0.0, []
+        self.n_recordings, self.duration_s = 0, 0.0
+        self.problems: list[dict[str, str]] = []
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield the recordings in order of their names, and count them."""

@@ -11,11 +11,11 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dawnchorus.features import extraction as feature_frames
 from dawnchorus.foundation.errors import InputError
@@ -129,10 +129,10 @@ def score_ranges(
     return made
 
 
-def ahead(items: Iterable, depth: int) -> Iterator:
+def ahead(items: Iterable, depth: int) -> Generator:
     """Yield the items of an iterable that a thread takes ahead, at most ``depth`` of them; its errors come through."""
-    taken, stopped = queue.Queue(), threading.Event()
-    room = threading.Semaphore(depth)
+    taken: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue()
+    stopped, room = threading.Event(), threading.Semaphore(depth)
 
     def take() -> None:
         try:

@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
@@ -78,12 +78,14 @@ class Shard:
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
-        self._file = None
         try:
             self._file = zipfile.ZipFile(path)
-            self.params, self._recordings = _checked_index(json.loads(self._bytes(INDEX)))
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; expected a shard of features") from None
+        except _DAMAGE as error:
+            raise self._unusable(error) from None
+        try:
+            self.params, self._recordings = _checked_index(json.loads(self._bytes(INDEX)))
         except _DAMAGE as error:
             self.close()
             raise self._unusable(error) from None
@@ -96,8 +98,7 @@ class Shard:
 
     def close(self) -> None:
         """Close the file; arrays that were read stay usable."""
-        if self._file:
-            self._file.close()
+        self._file.close()
 
     @property
     def recording_ids(self) -> list[str]:
@@ -134,6 +135,11 @@ class Shard:
         except _DAMAGE as error:
             raise self._unusable(error) from None
 
+    def as_stored(self, recording_id: str) -> tuple[str, dict[str, list[Clip]], bytes]:
+        """Return a recording's signature, its clips of each kind, and :meth:`member`."""
+        clips = {kind: self.clips(recording_id, kind) for kind in KINDS}
+        return self._entry(recording_id)["signature"], clips, self.member(recording_id)
+
     def _entry(self, recording_id: str) -> dict:
         if recording_id not in self._recordings:
             raise InputError(f"{self.path}: no recording {recording_id!r} in this shard")
@@ -169,7 +175,8 @@ class Writer:
         """
         import numpy as np
 
-        member, clips, made, first_frame = io.BytesIO(), {}, iter(arrays), 0
+        member, made, first_frame = io.BytesIO(), iter(arrays), 0
+        clips: dict[str, list[Clip]] = {}
         for kind in KINDS:
             clips[kind] = []
             for t_min_s, t_max_s in clips_s[kind]:
@@ -182,9 +189,7 @@ class Writer:
 
     def copy(self, recording_id: str, old: Shard) -> None:
         """Add a recording as it is in another shard; a damaged one raises :class:`InputError`, and nothing is added."""
-        member = old.member(recording_id)
-        clips = {kind: old.clips(recording_id, kind) for kind in KINDS}
-        self._add(recording_id, old.signature(recording_id), clips, member)
+        self._add(recording_id, *old.as_stored(recording_id))
 
     def _add(self, recording_id: str, signature: str, clips: Mapping[str, Sequence[Clip]], member: bytes) -> None:
         if self._recordings and recording_id <= next(reversed(self._recordings)):
@@ -217,7 +222,7 @@ def write_shard(path: str | os.PathLike, params: dict) -> Iterator[Writer]:
         writer.finish()
 
 
-def _checked_index(index: dict) -> tuple[dict, dict[str, dict]]:
+def _checked_index(index: Any) -> tuple[dict, dict[str, dict]]:
     """Return the block ``features`` and the recordings of an index; else raise one of ``_DAMAGE``."""
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise ValueError(f"{INDEX} does not say {FORMAT!r}")
@@ -230,8 +235,8 @@ def _checked_index(index: dict) -> tuple[dict, dict[str, dict]]:
     return index["features"], index["recordings"]
 
 
-def _total_frames(clips: Mapping[str, Sequence[Clip]]) -> int | None:
-    """Return the number of frames of all clips, None unless they follow one another without a gap."""
+def _total_frames(clips: Mapping[str, Any]) -> int | None:
+    """Return the number of frames of all clips of an index, None unless they follow one another without a gap."""
     total = 0
     for t_min_s, t_max_s, first_frame, n_frames in (clip for kind in KINDS for clip in clips[kind]):
         whole = isinstance(first_frame, int) and isinstance(n_frames, int) and n_frames >= 0

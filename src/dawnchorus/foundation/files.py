@@ -34,8 +34,8 @@ def path_for_whole(path: str | os.PathLike) -> Iterator[Path]:
 @contextmanager
 def write_whole(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     """Open a file for writing that takes the name ``path`` only when the block ends without an error."""
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
-    with path_for_whole(path) as temporary, temporary.open(mode, **text) as file:
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
+    with path_for_whole(path) as temporary, temporary.open(mode, encoding=encoding, newline=newline) as file:
         yield file
         file.flush()
         os.fsync(file.fileno())

@@ -6,28 +6,34 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from dawnchorus.foundation.errors import InputError
 
-Item = TypeVar("Item")
 
-
-class Reader(Protocol):
+class Reader(AbstractContextManager[object], Protocol):
     """A file open for reading, a context manager."""
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of its entries."""
 
-    def signature(self, name: str) -> str | None:
+    def signature(self, name: str, /) -> str | None:
         """Return what an entry was known by when it was made, None when there is no such entry."""
 
 
 class Writer(Protocol):
     """A file being written, whole or not at all."""
 
-    def copy(self, name: str, old: Reader) -> None:
-        """Add an entry as it is in another file; a damaged one raises :class:`InputError`, and nothing is added."""
+    def copy(self, name: str, old: Any, /) -> None:
+        """Add an entry as it is in ``old``, an open file of the same format.
+
+        A damaged one raises :class:`InputError`, and nothing is added.
+        """
+
+
+Item = TypeVar("Item")
+Old = TypeVar("Old", bound=Reader)
+New = TypeVar("New", bound=Writer)
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,9 @@ def update(
     path: Path,
     wanted: Sequence[tuple[str, Item]],
     signature_of: Callable[[Item], str],
-    opened: Callable[[Path], AbstractContextManager[Reader]],
-    written: Callable[[Path], AbstractContextManager[Writer]],
-    compute: Callable[[Item, str, Writer], None],
+    opened: Callable[[Path], Old],
+    written: Callable[[Path], AbstractContextManager[New]],
+    compute: Callable[[Item, str, New], None],
     say: Callable[[str], None],
     step: Callable[[Item], None] = lambda item: None,
 ) -> Done:
@@ -79,7 +85,7 @@ def update(
     return Done(n_computed, len(wanted) - n_computed, tuple(sorted(gone)))
 
 
-def _old(path: Path, opened: Callable[[Path], Reader], say: Callable[[str], None]) -> Reader | None:
+def _old(path: Path, opened: Callable[[Path], Old], say: Callable[[str], None]) -> Old | None:
     if not path.exists():
         return None
     try:

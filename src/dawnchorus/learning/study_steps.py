@@ -6,7 +6,7 @@ from dawnchorus.parameters import train
 def steps(block: dict) -> list[dict]:
     """Return the steps of the block ``overfitting_study``: a ``label`` and the block ``model`` of each, in order."""
     dense = block["dense"]
-    networks = [(dense[:n], []) for n in range(len(dense) + 1)]
+    networks: list[tuple[list[int], list[float]]] = [(dense[:n], []) for n in range(len(dense) + 1)]
     labels = [f"LSTM {block['units']}", *(f"+ dense {units}" for units in dense)]
     if any(block["dropout"]):
         networks.append((dense, block["dropout"]))

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 
 class Block(BaseModel):
@@ -37,6 +38,19 @@ def value(
         required: whether params.yaml has to have the key.
         bounds: ``ge``, ``gt``, ``le``, ``lt``, ``min_length``, ``pattern``, ... as pydantic names them.
     """
-    extra = {"unit": unit, "read_by": read_by}
+    extra: dict[str, Any] = {"unit": unit, "read_by": read_by}
     extra |= {name: given for name, given in (("default", default), ("off", off)) if given is not ...}
-    return Field(... if required else None, description=meaning, json_schema_extra=extra, **bounds)
+    absent: Any = ... if required else None
+    return Field(absent, description=meaning, json_schema_extra=extra, **bounds)
+
+
+def said_of(field: FieldInfo) -> dict[str, Any]:
+    """Return what :func:`value` says of a key: ``unit``, ``read_by``, and ``default`` and ``off`` where it has them."""
+    if not isinstance(field.json_schema_extra, dict):
+        raise TypeError(f"{field!r}: expected a key declared by parameters.base.value")
+    return field.json_schema_extra
+
+
+def meaning_of(field: FieldInfo) -> str:
+    """Return the meaning of a key in one line, empty where it says none."""
+    return field.description or ""

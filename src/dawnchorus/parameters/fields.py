@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from dawnchorus.parameters.base import Block
+from dawnchorus.parameters.base import Block, said_of
 
 _LIMITS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
@@ -19,14 +19,22 @@ def block_of(field: FieldInfo) -> type[Block] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Block) else None
 
 
+def block(model: type[Block], key: str) -> type[Block]:
+    """Return the model of a key that is a block itself; any other key raises TypeError."""
+    inner = block_of(model.model_fields[key])
+    if inner is None:
+        raise TypeError(f"{model.__name__}.{key}: expected a block")
+    return inner
+
+
 def defaults(model: type[Block]) -> dict[str, Any]:
     """Return the default of every key of a model, the blocks in it included; keys without one are left out."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         if inner := block_of(field):
             found[name] = defaults(inner)
-        elif "default" in field.json_schema_extra:
-            found[name] = field.json_schema_extra["default"]
+        elif "default" in said_of(field):
+            found[name] = said_of(field)["default"]
     return found
 
 
@@ -39,7 +47,7 @@ def read_by(stage: str, model: type[Block], values: dict, readers: tuple[str, ..
     for name, field in model.model_fields.items():
         if name not in values:
             continue
-        own = field.json_schema_extra["read_by"]
+        own = said_of(field)["read_by"]
         if inner := block_of(field):
             of_inner = inner.read_by or readers
             part = read_by(stage, inner, values[name], of_inner)
@@ -54,7 +62,7 @@ def readers(model: type[Block]) -> Iterator[str]:
     """Yield the name of every stage that a model or one of its keys names."""
     yield from model.read_by
     for field in model.model_fields.values():
-        yield from field.json_schema_extra["read_by"] or ()
+        yield from said_of(field)["read_by"] or ()
         if inner := block_of(field):
             yield from readers(inner)
 
@@ -122,7 +130,8 @@ def _number(limit: float) -> str:
 def parsed(model: type[Block], key: str, text: str) -> Any:
     """Return the value of a key that a person typed as text; raise ValueError, which says what was expected."""
     field = model.model_fields[key]
+    kind: Any = Annotated[field.annotation, field]
     try:
-        return TypeAdapter(Annotated[field.annotation, field]).validate_python(text)
+        return TypeAdapter(kind).validate_python(text)
     except ValidationError:
         raise ValueError(f"{text!r}: expected {words(rule_of(model, key))}") from None

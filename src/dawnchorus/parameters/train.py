@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from dawnchorus.parameters.base import Block, value
+from dawnchorus.parameters.base import Block, said_of, value
 
 
 class Train(Block):
@@ -83,5 +83,5 @@ class Train(Block):
 
 def plain() -> dict[str, Any]:
     """Return the block with every technique off: Adam at a constant rate on the clips as they are."""
-    keys = {name: field.json_schema_extra for name, field in Train.model_fields.items()}
+    keys = {name: said_of(field) for name, field in Train.model_fields.items()}
     return {name: key.get("off", key["default"]) for name, key in keys.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.sound import audio
@@ -36,7 +36,7 @@ def measure(path: str | os.PathLike) -> tuple[int, int]:
         return file.samplerate, n_samples
 
 
-def decoded(path: str | os.PathLike, channel: str | int, rate_hz: int) -> Iterator[np.ndarray]:
+def decoded(path: str | os.PathLike, channel: Literal["mix"] | int, rate_hz: int) -> Iterator[np.ndarray]:
     """Yield the sound of a file block by block, mono float32 at ``rate_hz``.
 
     ``channel``: ``mix`` for the mean of all channels, or the number of one, from 0. Together the blocks are,

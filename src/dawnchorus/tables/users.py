@@ -122,7 +122,7 @@ def number(text: str) -> float:
     return value
 
 
-def write_rows(path: str | os.PathLike, columns: Sequence[str], rows: Iterable[dict]) -> None:
+def write_rows(path: str | os.PathLike, columns: Sequence[str], rows: Iterable[Mapping]) -> None:
     """Write a CSV table whole: the named columns of each row, floats in full precision."""
     with write_whole(Path(path)) as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")

@@ -1,11 +1,13 @@
 """params.yaml, held against the models of its blocks: every key known, every value in range, one line a problem."""
 
+from __future__ import annotations
+
 import difflib
 import json
 import os
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError, create_model
@@ -14,9 +16,12 @@ from dawnchorus import networks
 from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.parameters import fields
-from dawnchorus.parameters.base import Block
+from dawnchorus.parameters.base import Block, meaning_of
 from dawnchorus.parameters.recipe import Recipe
 from dawnchorus.workflow.contradictions import contradictions
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -53,7 +58,7 @@ CHOICES = {"features": ("kind", kinds), "model": ("name", networks)}
 @lru_cache
 def joined(block: str, choice: str) -> type[Block]:
     """Return the model of a block that chooses a file: the keys that are always there, and what the file declares."""
-    common = fields.block_of(Recipe.model_fields[block])
+    common = fields.block(Recipe, block)
     return create_model(f"{common.__name__}_{choice}", __base__=(CHOICES[block][1].get(choice).Params, common))
 
 
@@ -64,7 +69,7 @@ def model_of(params: dict) -> type[Recipe]:
 
 @lru_cache
 def _recipe_with(chosen: tuple[tuple[str, str], ...]) -> type[Recipe]:
-    blocks = {block: (joined(block, choice), Recipe.model_fields[block]) for block, choice in chosen}
+    blocks: dict[str, Any] = {block: (joined(block, choice), Recipe.model_fields[block]) for block, choice in chosen}
     return create_model("Params", __base__=Recipe, **blocks)
 
 
@@ -73,7 +78,7 @@ def _chosen(params: dict) -> dict[str, str]:
     found = {}
     for block, (key, registry) in CHOICES.items():
         choice = params[block].get(key) if isinstance(params.get(block), dict) else None
-        if choice in registry.names():
+        if isinstance(choice, str) and choice in registry.names():
             found[block] = choice
     return found
 
@@ -120,7 +125,7 @@ def _problems(params: dict) -> Iterator[str]:
     model, chosen = model_of(params), _chosen(params)
     try:
         model.model_validate(params)
-        found = []
+        found: list[ErrorDetails] = []
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False)
     for block, (key, registry) in CHOICES.items():
@@ -128,26 +133,26 @@ def _problems(params: dict) -> Iterator[str]:
             # Which other keys there are, nobody knows without the file.
             found = [problem for problem in found if problem["loc"][0] != block]
             names = ", ".join(json.dumps(name) for name in registry.names())
-            meaning = fields.block_of(Recipe.model_fields[block]).model_fields[key].description
+            meaning = meaning_of(fields.block(Recipe, block).model_fields[key])
             yield f"{block}.{key}: {json.dumps(params[block][key])}: expected one of {names} ({meaning})"
     # A value that several choices rule out, or a list with several wrong items, is one problem.
-    lines = {}
+    lines: dict[str, str] = {}
     for problem in sorted(found, key=lambda problem: [str(part) for part in problem["loc"]]):
         where, line = _line(model, params, problem)
         lines.setdefault(where, line)
     yield from lines.values()
 
 
-def _line(model: type[Block], values: Any, problem: dict) -> tuple[str, str]:
+def _line(model: type[Block], values: Any, problem: ErrorDetails) -> tuple[str, str]:
     """Return where a problem of pydantic is, as a key of params.yaml, and the line that says it."""
     path, rest = [], list(problem["loc"])
     while True:
-        name = rest.pop(0)
-        path.append(str(name))
+        name = str(rest.pop(0))
+        path.append(name)
         where = ".".join(path)
         field = model.model_fields.get(name)
         if field is None:
-            close = difflib.get_close_matches(str(name), model.model_fields, n=1)
+            close = difflib.get_close_matches(name, model.model_fields, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(model.model_fields)}"
             return where, f"{where}: unknown key; {hint}"
         inner = fields.block_of(field)
@@ -159,7 +164,7 @@ def _line(model: type[Block], values: Any, problem: dict) -> tuple[str, str]:
         # A rule of the model's own, which says what it wants.
         return where, f"{where}: {json.dumps(values[name])}: {said}"
     expected = "block of keys and values" if inner else fields.words(fields.rule_of(model, name))
-    expected += f" ({field.description})"
+    expected += f" ({meaning_of(field)})"
     if problem["type"] == "missing":
         return where, f"{where}: missing; expected {expected}"
     return where, f"{where}: {json.dumps(values[name], default=str)}: expected {expected}"

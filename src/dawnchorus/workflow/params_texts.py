@@ -17,7 +17,7 @@ import yaml
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.parameters import fields
-from dawnchorus.parameters.base import Block
+from dawnchorus.parameters.base import Block, meaning_of
 from dawnchorus.parameters.recipe import Recipe
 from dawnchorus.workflow import params_file
 
@@ -39,7 +39,7 @@ def schema() -> dict[str, Any]:
             one = fields.schema_of(params_file.joined(block, name))
             one["properties"][key] |= {"const": name, "default": name}
             alternatives.append(one)
-        found["$defs"][fields.block_of(Recipe.model_fields[block]).__name__] = {"oneOf": alternatives}
+        found["$defs"][fields.block(Recipe, block).__name__] = {"oneOf": alternatives}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": "Written by `make generated` from the models in src/dawnchorus",
@@ -72,7 +72,7 @@ def _lines(model: type[Block], values: dict, indent: str) -> Iterator[str]:
             continue
         inner = fields.block_of(field)
         allowed = "" if inner else fields.words(fields.rule_of(model, name), str)
-        comment = field.description + (f" ({allowed})" if allowed not in ("", "string", "string or null") else "")
+        comment = meaning_of(field) + (f" ({allowed})" if allowed not in ("", "string", "string or null") else "")
         if not indent:
             yield ""
         yield from textwrap.wrap(comment, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}#   ")

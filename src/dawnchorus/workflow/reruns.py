@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from dawnchorus.foundation.errors import run
+from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.parameters import fields
 from dawnchorus.workflow import dvc_file, params_file
@@ -51,13 +51,21 @@ def rules(root: Path) -> list[Rule]:
                 Rule(
                     name=name,
                     # Of rules that run one stage, a key may name one alone.
-                    stage=name if name in readers else re.search(r"dawnchorus\.stages\.(\w+)", rule.shellcmd)[1],
+                    stage=name if name in readers else stage_of(name, rule.shellcmd),
                     opens_recordings="audio_dir" in rule.params.keys(),  # noqa: SIM118 - Snakemake's own type
                     needs=frozenset().union(*(made_by[path] for path in rule.input)) - {name},
                     on_demand=name not in asked_for,
                 )
                 for name, rule in found.items()
             ]
+
+
+def stage_of(name: str, command: str | None) -> str:
+    """Return the stage that the shell command of a rule runs; one that runs none raises :class:`InputError`."""
+    found = re.search(r"dawnchorus\.stages\.(\w+)", command or "")
+    if found is None:
+        raise InputError(f"rule {name}: expected a shell command that runs python -m dawnchorus.stages.STAGE")
+    return found[1]
 
 
 def _makes(rule, path) -> bool:

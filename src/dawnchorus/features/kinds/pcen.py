@@ -4,7 +4,7 @@ from dawnchorus.features.kinds import Kind, _mel
 
 # For animals outdoors: Lostanlen et al., "Per-channel energy normalization: why and how", IEEE Signal
 # Processing Letters 26(1), 2019. Meant for amplitudes of 32-bit integer samples, hence the scale.
-PCEN = {"gain": 0.8, "bias": 10.0, "power": 0.25, "eps": 1e-6}
+GAIN, BIAS, POWER, EPS = 0.8, 10.0, 0.25, 1e-6
 TIME_CONSTANT_S = 0.06
 SCALE = 2.0**31
 
@@ -31,4 +31,4 @@ def frames(y, sample_rate_hz, params):
     t_frames = TIME_CONSTANT_S * sample_rate_hz / params["hop_length"]
     b = (np.sqrt(1 + 4 * t_frames**2) - 1) / (2 * t_frames**2)
     level = mel[:, : int(np.ceil(3 * t_frames))].mean(axis=1, keepdims=True)
-    return librosa.pcen(mel, b=b, zi=(1 - b) * level, **PCEN)
+    return librosa.pcen(mel, b=b, zi=(1 - b) * level, gain=GAIN, bias=BIAS, power=POWER, eps=EPS)
