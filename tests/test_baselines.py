@@ -123,13 +123,12 @@ def test_comparison_by_hand():
     half_right = np.eye(2)[[0, 1, 0, 0, 1, 0]]
     weights = bootstrap.draws(groups, 500, np.random.default_rng(0))
     answers = {
-        "lstm": (np.arange(6), right),
         "simple": (np.arange(6), half_right),
         "context only": (np.array([1, 2, 3]), half_right[[1, 2, 3]]),
         "impossible": None,
     }
-    table = baselines.table(truth, answers, groups, weights, 1)
-    assert [row["model"] for row in table] == list(answers)
+    table = baselines.table(truth, ("lstm", right), answers, groups, weights, 1)
+    assert [row["model"] for row in table] == ["lstm", *answers]
     assert [row["clips"] for row in table] == [6, 6, 3, 0]
     assert [row["groups"] for row in table] == [3, 3, 2, 0]
     assert [row["accuracy"] for row in table] == [1, 0.5, 2 / 3, None]
@@ -139,6 +138,6 @@ def test_comparison_by_hand():
     assert table[0]["accuracy_low"] == table[0]["accuracy_high"] == 1
     assert table[3]["accuracy_low"] is None
     assert not any(name.startswith("loss") for name in table[0])
-    without = baselines.table(truth, answers, groups, None, 1)
+    without = baselines.table(truth, ("lstm", right), answers, groups, None, 1)
     assert [row["accuracy"] for row in without] == [row["accuracy"] for row in table]
     assert without[1]["advantage_low"] is None

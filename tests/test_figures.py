@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import report_run
@@ -281,6 +282,15 @@ def test_envelope_covers_the_sound():
     assert (low.min(), high.max()) == (y.min(), y.max())
     assert low[7] == y[140:160].min()
     assert len(media.envelope(y[:10], 50)[0]) == 10
+
+
+def test_an_example_too_short_for_a_frame_is_named(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(8000, np.float32), 8000)
+    row = {"recording_id": "a", "class_index": 0, "partition": "train", "t_min_s": 0.5, "t_max_s": 0.51}
+    recordings = {"a": {"path": "a.wav", "duration_s": 1.0, "sample_rate_hz": 8000}}
+    block = {"clip": "annotation", "kind": "log_mel", "sample_rate_hz": None, "n_fft": 256, "hop_length": 100}
+    with pytest.raises(InputError, match=r"a\.wav: from 0\.5 to 0\.51 s: 80 samples at 8000 Hz; expected one FFT"):
+        example_figure.examples_of(pd.DataFrame([row]), recordings, ["bird"], tmp_path, block, 1)
 
 
 @pytest.mark.parametrize("name", kinds.names())

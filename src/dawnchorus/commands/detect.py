@@ -9,6 +9,7 @@ repeated on one output folder.
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.parameters import fields
@@ -64,7 +65,7 @@ def add_option(group: argparse._ArgumentGroup, key: str, option: str, metavar: s
     if default is not None:
         text += f" (default: {default:g})" if isinstance(default, float) else f" (default: {default})"
 
-    def parsed(given: str):
+    def parsed(given: str) -> Any:
         try:
             return fields.parsed(Detections, key, given)
         except ValueError as error:

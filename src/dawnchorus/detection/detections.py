@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,10 @@ from dawnchorus.metrics import calibration
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import EVENTS, PROBLEMS
 from dawnchorus.tables.users import write_rows
+
+if TYPE_CHECKING:
+    import pyarrow
+    import pyarrow.parquet
 
 TIME_DECIMALS = 6
 PICTURES = "pictures"
@@ -54,7 +59,7 @@ class Decision:
 
 def events_of(entry: Entry, decision: Decision) -> list[dict]:
     """Return the events of one recording, in order of time."""
-    if entry.scores is None:
+    if entry.problem is not None:
         return []
     scores = calibration.scaled(entry.scores, decision.temperature)
     found = events.events(
@@ -143,11 +148,11 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision, sample
         lines.writerow(schema.names)
         for entry in entries:
             remove(output, [entry.name])
-            if entry.scores is None:
+            if entry.problem is not None:
                 problems.append({"path": entry.path, "problem": entry.problem})
                 continue
             scores = calibration.scaled(entry.scores, decision.temperature).astype(np.float32)
-            _write_scores(entry, scores, schema, table, lines)
+            _write_scores(entry, scores, schema, table, lines.writerow)
             if entry.recording_id in maxima:
                 doubled.add(entry.recording_id)
             maxima[entry.recording_id] = scores.max(axis=0)
@@ -173,7 +178,13 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision, sample
     return rows
 
 
-def _write_scores(entry: Entry, scores: np.ndarray, schema, table, lines) -> None:
+def _write_scores(
+    entry: Entry,
+    scores: np.ndarray,
+    schema: pyarrow.Schema,
+    table: pyarrow.parquet.ParquetWriter,
+    write_line: Callable[[list], object],
+) -> None:
     import pyarrow as pa
 
     n_windows = len(scores)
@@ -182,4 +193,4 @@ def _write_scores(entry: Entry, scores: np.ndarray, schema, table, lines) -> Non
     columns = [[entry.path] * n_windows, [entry.recording_id] * n_windows, starts_s, ends_s, *scores.T]
     table.write_table(pa.Table.from_arrays([pa.array(column) for column in columns], schema=schema))
     for start_s, end_s, row in zip(starts_s.tolist(), ends_s.tolist(), scores, strict=True):
-        lines.writerow([entry.path, entry.recording_id, start_s, end_s, *(f"{score:.9g}" for score in row)])
+        write_line([entry.path, entry.recording_id, start_s, end_s, *(f"{score:.9g}" for score in row)])

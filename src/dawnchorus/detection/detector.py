@@ -42,7 +42,8 @@ class Detector:
         scored_by = {key: params[key] for key in SCORED_BY}
         files = kinds.input_hashes(self.recipe.features)
         self._same_for_all = [sha256_of(path), scored_by, files, code_version(card)]
-        self._model, self.n_bad = None, 0
+        self._model: model_file.Model | None = None
+        self.n_bad = 0
 
     def update(
         self, path: Path, sounds: Sequence[Sound], step: Callable[[Sound], None] = lambda sound: None

@@ -43,7 +43,7 @@ class Entry:
     window_s: float = 0.0
     problem: str | None = None
     starts_s: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
-    scores: np.ndarray | None = field(default=None, repr=False)
+    scores: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32), repr=False)
 
     def facts(self) -> dict:
         """Return what fits into JSON."""
@@ -65,7 +65,8 @@ class Writer:
 
     def add(self, entry: Entry) -> None:
         """Add a recording; one with a problem has no rows."""
-        self._add(entry.facts(), None if entry.scores is None else _table(entry.starts_s, entry.scores, self._schema))
+        scored = entry.problem is None
+        self._add(entry.facts(), _table(entry.starts_s, entry.scores, self._schema) if scored else None)
 
     def copy(self, name: str, old: Store) -> None:
         """Add a recording as it is in another store; a damaged one raises :class:`InputError`, and nothing is added."""

@@ -25,6 +25,8 @@ from dawnchorus.sound import audio, decoding, windows
 if TYPE_CHECKING:
     import numpy as np
 
+    from dawnchorus.learning.model_file import Model
+
 NORMALIZING = ("features", "clip_normalization", "normalization", "offset", "scale", "frames", "padding")
 DECODED_AHEAD = 8  # windows; with a batch of windows in the making they bound the memory
 
@@ -80,7 +82,7 @@ class Scored:
     scores: np.ndarray
 
 
-def score(path: str | os.PathLike, model, recipe: Recipe, params: dict, threads: int) -> Scored:
+def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, threads: int) -> Scored:
     """Score the windows of one recording.
 
     ``model`` has ``predict_on_batch``. ``params``: the block ``detections``, of which ``window_s``,
@@ -100,7 +102,7 @@ def score(path: str | os.PathLike, model, recipe: Recipe, params: dict, threads:
 
 def score_ranges(
     path: str | os.PathLike,
-    model,
+    model: Model,
     recipe: Recipe,
     params: dict,
     threads: int,

@@ -111,10 +111,10 @@ def context_answers(
 
 
 def predictions(answers: dict[str, Answer | None], annotation_ids: pd.Series, species_ids: list[str]) -> pd.DataFrame:
-    """Return the scores of all ``answers`` but the first, the model's own: the table ``baseline_predictions.csv``."""
+    """Return the scores of all ``answers``: the table ``baseline_predictions.csv``."""
     columns = [f"{SCORES}{species_id}" for species_id in species_ids]
     tables = []
-    for name, answer in list(answers.items())[1:]:
+    for name, answer in answers.items():
         if answer is not None:
             of = {"model": name, "annotation_id": annotation_ids.to_numpy()[answer[0]]}
             tables.append(pd.DataFrame({**of, **dict(zip(columns, answer[1].T, strict=True))}))
@@ -127,17 +127,19 @@ def predictions(answers: dict[str, Answer | None], annotation_ids: pd.Series, sp
 
 def table(
     true_index: np.ndarray,
+    model: tuple[str, np.ndarray],
     answers: dict[str, Answer | None],
     of_row: np.ndarray,
     weights: np.ndarray | None,
     top_k: int,
 ) -> list[dict]:
-    """Return one row for each of ``answers``, the first being the model on all rows: metrics with intervals.
+    """Return one row for the model and one for each of ``answers``: metrics with intervals.
 
     Args:
         true_index: class index of the test rows, (rows,).
-        answers: by name, the positions of the test rows that were answered, and the scores of these; None
-            for a baseline that could not be made.
+        model: its name, and its scores of the test rows.
+        answers: of the baselines by name, the positions of the test rows that were answered, and the scores of these;
+            None for a baseline that could not be made.
         of_row: the group of each row, (rows,).
         weights: how often each row counts in each draw, from :func:`dawnchorus.metrics.bootstrap.draws`, or None.
 
@@ -146,9 +148,10 @@ def table(
         not all scores are probabilities. ``advantage``: how much more accurate the model is on the same
         clips, with its interval from the same draws; None for the model itself.
     """
-    _, model_scores = next(iter(answers.values()))
+    model_name, model_scores = model
     model_hits, table = classification.correct(true_index, model_scores), []
-    for number, (name, answer) in enumerate(answers.items()):
+    everything = np.arange(len(true_index))
+    for number, (name, answer) in enumerate([(model_name, (everything, model_scores)), *answers.items()]):
         positions, scores = answer or (np.arange(0), model_scores[:0])
         truth, n_groups = true_index[positions], len(np.unique(of_row[positions]))
         drawn = None if weights is None else weights[:, positions]

@@ -94,16 +94,16 @@ def differences(
     weights = bootstrap.draws(of_row, n_draws, rng)
     n_groups = len(np.unique(of_row))
     plain = [classification.compute(true_index, of, once, top_k) for of in scores]
-    drawn = [None if weights is None else classification.compute(true_index, of, weights, top_k) for of in scores]
+    drawn = [] if weights is None else [classification.compute(true_index, of, weights, top_k) for of in scores]
     rows = []
     for name in classification.names(top_k):
         in_a, in_b = (float(found[name][0]) for found in plain)
         if math.isnan(in_a) or math.isnan(in_b):
             continue
-        values = None if weights is None else drawn[1][name] - drawn[0][name]
+        values = drawn[1][name] - drawn[0][name] if drawn else None
         low, high = bootstrap.interval(values, in_b - in_a, n_groups)
         verdict = "unclear"
-        if low is not None and (low > 0 or high < 0):
+        if low is not None and high is not None and (low > 0 or high < 0):
             verdict = "better" if (low > 0) != (name in LOWER_IS_BETTER) else "worse"
         row = {"metric": name, "a": in_a, "b": in_b, "difference": in_b - in_a}
         rows.append(row | {"low": low, "high": high, "verdict": verdict})
@@ -169,8 +169,8 @@ def params_diff(a: dict, b: dict, prefix: str = "") -> list[dict]:
     for name in dict.fromkeys([*a, *b]):
         values = {side: block[name] for side, block in (("a", a), ("b", b)) if name in block}
         if any(isinstance(value, dict) for value in values.values()):
-            blocks = (value if isinstance(value := values.get(side), dict) else {} for side in ("a", "b"))
-            found += params_diff(*blocks, prefix=f"{prefix}{name}.")
+            of_a, of_b = (value if isinstance(value := values.get(side), dict) else {} for side in ("a", "b"))
+            found += params_diff(of_a, of_b, f"{prefix}{name}.")
         elif len(values) < 2 or values["a"] != values["b"]:
             found.append({"name": f"{prefix}{name}", **values})
     return found

@@ -130,10 +130,10 @@ def table(
             row[f"{metric}_seed_sd"] = _deviation([found[metric] for found in on_all])
         hits = np.mean([classification.correct(true, scores) for scores in of_seeds], axis=0)
         gain = recipe_hits[positions] - hits
-        row["advantage"] = float(gain.mean()) if number and len(gain) else None
+        advantage = float(gain.mean()) if number and len(gain) else None
         values = classification.mean_of_rows(gain, drawn) if drawn is not None and len(gain) else None
-        row["advantage_low"], row["advantage_high"] = bootstrap.interval(values, row["advantage"], n_groups)
-        rows.append(row)
+        low, high = bootstrap.interval(values, advantage, n_groups)
+        rows.append({**row, "advantage": advantage, "advantage_low": low, "advantage_high": high})
     return rows
 
 

@@ -45,8 +45,9 @@ def metrics_with_intervals(
     or without rows, the ends of the intervals are None.
     """
     result = partition_metrics(true_index, scores, top_k)
-    drawn = weights is not None and len(true_index) > 0
-    values = classification.compute(true_index, scores, weights, top_k) if drawn else {}
+    values = {}
+    if weights is not None and len(true_index):
+        values = classification.compute(true_index, scores, weights, top_k)
     for name in classification.names(top_k):
         low, high = bootstrap.interval(values.get(name), result[name], n_groups)
         result |= {f"{name}_low": low, f"{name}_high": high}
@@ -85,13 +86,16 @@ def metrics(
     of = rows["test"]
     result["test"] = metrics_with_intervals(true_index[of], scores[of], top_k, weights, n_groups)
     train, test = result["train"], result["test"]
-    both = train["support"] and test["support"]
     result["gap"] = {
-        "accuracy": train["accuracy"] - test["accuracy"] if both else None,
-        "loss": test["loss"] - train["loss"] if both else None,
+        "accuracy": _difference(train["accuracy"], test["accuracy"]),
+        "loss": _difference(test["loss"], train["loss"]),
     }
     result["majority_class"] = {"accuracy": majority_class(true_index, partition)[1]}
     return result
+
+
+def _difference(value: float | None, other: float | None) -> float | None:
+    return None if value is None or other is None else value - other
 
 
 def per_class(

@@ -1,6 +1,10 @@
 """What one model is worth on one data set: every table and number of stage evaluation."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +16,9 @@ from dawnchorus.learning.dataset import Dataset
 from dawnchorus.metrics import bootstrap
 from dawnchorus.partitioning import groups
 from dawnchorus.tables.definitions import PARTITIONS
+
+if TYPE_CHECKING:
+    from dawnchorus.learning.model_file import Model
 
 ABSENT = ("absent_clips", "detected_share_where_absent")
 
@@ -28,7 +35,7 @@ class Results:
     lines: list[str]
 
 
-def of_model(model, card: dict, data: Dataset, seed: int, params: dict, source: str) -> Results:
+def of_model(model: Model, card: dict, data: Dataset, seed: int, params: dict, source: str) -> Results:
     """Score every clip of a data set with a model, compute the metrics, and set the model beside its baselines.
 
     ``model`` has ``predict_on_batch``; ``params``: the block ``evaluation``; ``source``: what errors call the model.
@@ -57,14 +64,15 @@ def of_model(model, card: dict, data: Dataset, seed: int, params: dict, source: 
     majority = baselines.majority_scores(truth[train], len(test), len(ids))
     machine = baselines.svm_scores(data.x, n_frames, truth, train, test, data.statistics, len(ids))
     answers: dict[str, baselines.Answer | None] = {
-        card["model"]["name"]: (everything, scores[test]),
         baselines.NAMES["majority_class"]: (everything, majority) if len(train) else None,
         baselines.NAMES["svm"]: None if machine is None else (everything, machine),
         baselines.NAMES["context_only"]: baselines.context_answers(
             predict, test_rows, data.context, data.context_rows, data.statistics
         ),
     }
-    beside = baselines.table(truth[test], answers, group, weights, params["top_k"])
+    beside = baselines.table(
+        truth[test], (card["model"]["name"], scores[test]), answers, group, weights, params["top_k"]
+    )
     for name in ("svm", "context_only"):
         row = next(row for row in beside if row["model"] == baselines.NAMES[name])
         metrics[name] = {key: row[key] for key in row if key.startswith(("accuracy", "advantage")) or key == "clips"}
@@ -95,7 +103,7 @@ def of_model(model, card: dict, data: Dataset, seed: int, params: dict, source: 
     return Results(tables, metrics, fitted, lines)
 
 
-def _scores(model, x: np.ndarray, batch_size: int) -> np.ndarray:
+def _scores(model: Model, x: np.ndarray, batch_size: int) -> np.ndarray:
     """Return the scores (rows, classes) float32 of ``x`` (rows, frames, n_features), which is read batch by batch."""
     batches = [
         np.asarray(model.predict_on_batch(np.asarray(x[start : start + batch_size])), dtype=np.float32)
@@ -104,7 +112,9 @@ def _scores(model, x: np.ndarray, batch_size: int) -> np.ndarray:
     return np.concatenate(batches)
 
 
-def _where_absent(predict, data: Dataset, fitted: dict, species_ids: list[str]) -> pd.DataFrame | None:
+def _where_absent(
+    predict: Callable[[np.ndarray], np.ndarray], data: Dataset, fitted: dict, species_ids: list[str]
+) -> pd.DataFrame | None:
     """Return :func:`evaluation.detected_where_absent` of the test clips that were checked, None without any."""
     rows = np.flatnonzero(data.negative_rows["partition"] == "test")
     if not len(rows):

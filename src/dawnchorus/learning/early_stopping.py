@@ -1,6 +1,7 @@
 """When a training stops for its validation loss, and what it then keeps: one rule for every kind of model."""
 
 import math
+from typing import Any
 
 
 class EarlyStopping:
@@ -12,7 +13,8 @@ class EarlyStopping:
 
     def __init__(self, patience: int):
         self.patience = patience
-        self.best_loss, self.waited, self.kept = math.inf, 0, None
+        self.best_loss, self.waited = math.inf, 0
+        self.kept: Any = None
 
     def is_best(self, validation_loss: float) -> bool:
         """Count an epoch, and return whether it is the best so far: the caller then sets ``kept``.

@@ -4,10 +4,13 @@ A Keras network is a plain .keras file with one more member. A classifier on poo
 instead. Nothing in either is a pickle.
 """
 
+from __future__ import annotations
+
 import io
 import json
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,17 +19,29 @@ from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import path_for_whole
 from dawnchorus.learning import device, pooled
 
+if TYPE_CHECKING:
+    import keras
+
 FORMAT = 1
 _MEMBER = "dawnchorus.json"
 _ARRAYS = "arrays.npz"
 
 
-def save(model, card: dict, path: str | Path) -> None:
+class Model(Protocol):
+    """What gives scores: a Keras network, or a classifier on pooled statistics."""
+
+    def predict_on_batch(self, x: np.ndarray, /) -> np.ndarray:
+        """Return the scores (rows, classes) of normalized clips (rows, frames, n_features)."""
+
+
+def save(model: pooled.Classifier | keras.Model, card: dict, path: str | Path) -> None:
     """Write a model with its card: classes, parameters, statistics, versions. Whole or not at all."""
     with path_for_whole(path) as temporary:
         if isinstance(model, pooled.Classifier):
             arrays = io.BytesIO()
-            np.savez(arrays, **model.arrays())
+            # Any: numpy's stub would take each array for an option of savez as well.
+            named: dict[str, Any] = model.arrays()
+            np.savez(arrays, **named)
             with zipfile.ZipFile(temporary, "w") as archive:
                 archive.writestr(_ARRAYS, arrays.getvalue())
         else:
@@ -54,8 +69,8 @@ def read_card(path: str | Path) -> dict:
     return card
 
 
-def load(path: str | Path, threads: int):
-    """Return the model and its card; ``model.predict_on_batch(x)`` gives the scores. Keras starts only if needed.
+def load(path: str | Path, threads: int) -> tuple[Model, dict]:
+    """Return the model and its card. Keras starts only if needed.
 
     Keras's safe mode and no pickle: no code from the file is run.
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 from dawnchorus import networks
 from dawnchorus.foundation.errors import InputError
@@ -59,7 +60,14 @@ def checkpoint_key(params: dict, files: Iterable[Path], code: str) -> str:
     return hashlib.sha256(json.dumps([params, version("keras"), code, contents], sort_keys=True).encode()).hexdigest()
 
 
-def _fit_network(network, data: Dataset, params: dict, threads: int, say, checkpoint) -> tuple:
+def _fit_network(
+    network: ModuleType,
+    data: Dataset,
+    params: dict,
+    threads: int,
+    say: Callable[[str], None],
+    checkpoint: tuple[Path, str] | None,
+) -> tuple:
     used = device.prepare(derived_seed(params["seed"], "model"), threads)
     from dawnchorus.learning import training
 
@@ -88,7 +96,14 @@ def _fit_network(network, data: Dataset, params: dict, threads: int, say, checkp
     return model, history, used
 
 
-def _fit_pooled(network, data: Dataset, params: dict, threads: int, say, checkpoint) -> tuple:
+def _fit_pooled(
+    network: ModuleType,
+    data: Dataset,
+    params: dict,
+    threads: int,
+    say: Callable[[str], None],
+    checkpoint: tuple[Path, str] | None,
+) -> tuple:
     parts = data.rows_of("train"), data.rows_of("validation")
     draws = rng(params["seed"], "pooled")
     model, history = pooled.fit(network, data.x, data.class_index, *parts, len(data.classes), params, draws, say)

@@ -1,6 +1,7 @@
 """Clips pooled over time, and classifiers on such vectors: the obvious recipe, which a network has to beat."""
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class Classifier:
     :func:`standardizer`.
     """
 
-    def __init__(self, network, fitted: Any, scaling: dict[str, np.ndarray], n_classes: int):
+    def __init__(self, network: ModuleType, fitted: Any, scaling: dict[str, np.ndarray], n_classes: int):
         self.network, self.fitted, self.scaling, self.n_classes = network, fitted, scaling, n_classes
 
     def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
@@ -70,7 +71,7 @@ class Classifier:
         return {**as_arrays(self.fitted), **self.scaling}
 
     @classmethod
-    def of_arrays(cls, network, arrays: dict[str, np.ndarray], n_classes: int) -> "Classifier":
+    def of_arrays(cls, network: ModuleType, arrays: dict[str, np.ndarray], n_classes: int) -> "Classifier":
         """Return the classifier that :meth:`arrays` was called on; KeyError or ValueError where that cannot be."""
         scaling = {name: arrays[name] for name in ("offset", "scale")}
         fitted = {name: array for name, array in arrays.items() if name not in scaling}
@@ -78,7 +79,7 @@ class Classifier:
 
 
 def fit(
-    network,
+    network: ModuleType,
     x: np.ndarray,
     y: np.ndarray,
     train: np.ndarray,

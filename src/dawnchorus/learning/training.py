@@ -19,6 +19,10 @@ FIRST_RATE, LAST_RATE = 0.05, 0.01
 # A checkpoint costs a fraction of a second; this is what a killed training loses at most, beside the epoch at hand.
 CHECKPOINT_INTERVAL_S = 60.0
 
+# What the arguments of the same names of :class:`Batches` are.
+Draw = Callable[[int, np.random.Generator], np.ndarray]
+Negatives = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 
 class Batches(keras.utils.PyDataset):
     """Batches of a memory-mapped array: only the rows of the batch at hand are read, and augmented for training.
@@ -40,15 +44,15 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        x,
-        targets,
-        rows,
+        x: np.ndarray,
+        targets: np.ndarray,
+        rows: np.ndarray,
         batch_size: int,
         params: dict | None = None,
         seed: int = 0,
-        draw=None,
-        negatives=None,
-        row_weights=None,
+        draw: Draw | None = None,
+        negatives: Negatives | None = None,
+        row_weights: np.ndarray | None = None,
     ):
         super().__init__()
         self.x, self.targets, self.rows, self.draw = x, targets, np.array(rows), draw
@@ -84,21 +88,25 @@ class Batches(keras.utils.PyDataset):
         batch, targets = augmentation.augment(batch, self.targets[rows], self.params, rng)
         weights = np.ones(len(rows), np.float32) if self.row_weights is None else self.row_weights[rows]
         if self.negatives:
-            clips, classes = self._negatives(round(self.params["negative_share"] * len(rows)), rng)
+            n_negatives = round(self.params["negative_share"] * len(rows))
+            clips, classes = drawn_negatives(self.negatives, n_negatives, targets.shape[1], self.params, rng)
             batch, targets = np.concatenate([batch, clips]), np.concatenate([targets, classes])
             weights = np.concatenate([weights, np.ones(len(clips), np.float32)])
         return batch, targets, weights
 
-    def _negatives(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw ``n`` of the clips that lack their class. They are augmented like all others, but not mixed."""
-        clips, places, classes = self.negatives
-        drawn = np.sort(rng.integers(len(places), size=n))
-        targets = np.zeros((n, self.targets.shape[1]), np.float32)
-        targets[np.arange(n), classes[drawn]] = -1
-        return augmentation.augment(clips[places[drawn]], targets, {**self.params, "mixup_share": 0.0}, rng)
-
     def on_epoch_end(self) -> None:
         self.start(self.epoch + 1)
+
+
+def drawn_negatives(
+    negatives: Negatives, n: int, n_classes: int, params: dict, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw ``n`` of the clips that lack their class. They are augmented like all others, but not mixed."""
+    clips, places, classes = negatives
+    drawn = np.sort(rng.integers(len(places), size=n))
+    targets = np.zeros((n, n_classes), np.float32)
+    targets[np.arange(n), classes[drawn]] = -1
+    return augmentation.augment(clips[places[drawn]], targets, {**params, "mixup_share": 0.0}, rng)
 
 
 class Loss(keras.losses.Loss):
@@ -139,7 +147,8 @@ class Report(keras.callbacks.Callback):
 
     def __init__(self, epochs: int, say: Callable[[str], None]):
         super().__init__()
-        self.epochs, self.say, self.rows = epochs, say, []
+        self.epochs, self.say = epochs, say
+        self.rows: list[dict] = []
 
     def on_epoch_end(self, epoch, logs=None):
         row = {key: float(value) for key, value in logs.items()}
@@ -178,10 +187,10 @@ class Checkpoint(keras.callbacks.Callback):
         self.path, self.key, self.report, self.stopping = path, key, report, stopping
         self.saved_s = time.monotonic()
 
-    def _variables(self, model) -> list:
+    def _variables(self, model: keras.Model) -> list:
         return [*model.variables, *model.optimizer.variables]
 
-    def restore(self, model) -> int:
+    def restore(self, model: keras.Model) -> int:
         """Put a compiled model back to where it was when the file was saved; return how many epochs it had then."""
         if not self.path.exists():
             return 0
@@ -217,7 +226,7 @@ class Checkpoint(keras.callbacks.Callback):
             np.savez(temporary, key=self.key, state=json.dumps(state), **arrays)
 
 
-def learning_rate(params: dict, steps: int):
+def learning_rate(params: dict, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """Return a constant rate, or a rise over the first ``warmup_share`` of the steps and a cosine down to 1 % of it."""
     peak = params["learning_rate"]
     if params["schedule"] == "constant":
@@ -249,9 +258,9 @@ def fit(
     params: dict,
     seed: int,
     say: Callable[[str], None] = print,
-    draw: Callable[[int, np.random.Generator], np.ndarray] | None = None,
+    draw: Draw | None = None,
     checkpoint: tuple[Path, str] | None = None,
-    negatives: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+    negatives: Negatives | None = None,
 ) -> list[dict]:
     """Train a model in place and return its history, one row an epoch.
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -98,7 +99,7 @@ def classes(counts: pd.DataFrame, labels: Sequence[str]) -> Figure:
     label_in, bar_in, gap_in = width_in(labels, 8.5), 4.6 if n_columns == 1 else 2.7, 0.55
     height_in = per_column * row_in
     figure = Figure(figsize=(0.25 + n_columns * (label_in + bar_in + gap_in), height_in + 1.15), dpi=DPI)
-    handles = []
+    handles: list[BarContainer] = []
     for column in range(n_columns):
         chosen = order[column * per_column : (column + 1) * per_column]
         left_in = 0.25 + column * (label_in + bar_in + gap_in) + label_in

@@ -13,7 +13,10 @@ from dawnchorus.foundation.display_names import display_names
 from dawnchorus.report import figure_style, media
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from dawnchorus.detection.detections import Decision
+    from dawnchorus.sound.spans import Span
 
 # The palette of Okabe and Ito (2008) without black and yellow, which a dark spectrogram and paper swallow.
 COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#0072B2")
@@ -81,12 +84,12 @@ def draw(
         below.set(xlim=(start_s, end_s), ylim=(0, 1.02), xlabel="time in the recording (s)", ylabel="score")
         below.grid(axis="y")
         if shown:
-            below.legend(loc="upper left", bbox_to_anchor=(1.01, 1.1), fontsize=8, title="dotted: threshold")
-            below.get_legend().get_title().set_fontsize(7.5)
+            legend = below.legend(loc="upper left", bbox_to_anchor=(1.01, 1.1), fontsize=8, title="dotted: threshold")
+            legend.get_title().set_fontsize(7.5)
     return figure
 
 
-def _draw_spectrogram(axes, y: np.ndarray, sample_rate_hz: int, extent_s: tuple[float, float], title: str) -> None:
+def _draw_spectrogram(axes: Axes, y: np.ndarray, sample_rate_hz: int, extent_s: Span, title: str) -> None:
     db = media.spectrogram_db(y, sample_rate_hz, 1600, 400)
     low_db = max(-media.DYNAMIC_RANGE_DB, float(np.percentile(db, 30)))
     box = (*extent_s, 0, sample_rate_hz / 2000)
@@ -95,7 +98,9 @@ def _draw_spectrogram(axes, y: np.ndarray, sample_rate_hz: int, extent_s: tuple[
     axes.set_title(title)
 
 
-def _draw_boxes(axes, events, label_of: dict, colours: dict, top_khz: float, extent_s: tuple[float, float]) -> None:
+def _draw_boxes(
+    axes: Axes, events: Sequence[dict], label_of: dict, colours: dict, top_khz: float, extent_s: Span
+) -> None:
     """Draw each event as a box; those that overlap in time begin at different heights, so that all can be read."""
     width_s = extent_s[1] - extent_s[0]
     ordered = sorted(events, key=lambda event: event["start_s"])

@@ -7,11 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from dawnchorus.features import clips as clip_spans
 from dawnchorus.features.kinds import Kind
 from dawnchorus.foundation.display_names import display_names
+from dawnchorus.foundation.errors import InputError
 from dawnchorus.report import excerpts, media
 from dawnchorus.report.figure_style import COLOURS, DPI, FAINT, styled
 from dawnchorus.sound.spans import Span
@@ -53,6 +55,11 @@ def examples_of(
     made = {}
     for position, y, rate_hz, values in excerpts.features(places, block):
         row, (start_s, end_s), marked_s = chosen[position], places[position].stretch_s, places[position].marked_s
+        if values is None:
+            raise InputError(
+                f"{places[position].path}: from {start_s:g} to {end_s:g} s: {len(y)} samples at {rate_hz} Hz; "
+                f"expected one FFT frame at least, features.n_fft {block['n_fft']}"
+            )
         [recording_id] = display_names(["?"], [row["recording_id"]], RECORDING_CHARACTERS)
         made[position] = Example(
             label=labels[row["class_index"]],
@@ -61,7 +68,7 @@ def examples_of(
             sample_rate_hz=rate_hz,
             features=values,
             hop_s=block["hop_length"] / rate_hz,
-            annotation_s=None if (start_s, end_s) == marked_s else tuple(time_s - start_s for time_s in marked_s),
+            annotation_s=None if (start_s, end_s) == marked_s else (marked_s[0] - start_s, marked_s[1] - start_s),
         )
     return [made[position] for position in sorted(made)]
 
@@ -72,8 +79,8 @@ def examples(clips: Sequence[Example], kind: Kind) -> Figure:
 
     ``kind`` says what the features are; those that say only how loud the sound is are left out.
     """
-    figure = Figure(figsize=(10, 0.5 + 1.55 * len(clips)), dpi=DPI, layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.05, w_pad=0.06, hspace=0.04)
+    layout = ConstrainedLayoutEngine(h_pad=0.05, w_pad=0.06, hspace=0.04)
+    figure = Figure(figsize=(10, 0.5 + 1.55 * len(clips)), dpi=DPI, layout=layout)
     grid = figure.subplots(len(clips), 2, squeeze=False, width_ratios=(1, 1.25))
     for clip, (left, right) in zip(clips, grid, strict=True):
         middles, low, high = media.envelope(clip.y, 900)

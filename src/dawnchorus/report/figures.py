@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -28,7 +29,7 @@ def training(history: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(9, 3.7), dpi=DPI, layout="constrained")
     epochs, best = history["epoch"], best_epoch(history)
     curves = {"training": ("", COLOURS["train"]), "validation": ("val_", COLOURS["validation"])}
-    handles = []
+    handles: list[Artist] = []
     for ax, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         handles = []
         for label, (prefix, colour) in curves.items():
@@ -112,7 +113,7 @@ def durations(durations_s: Sequence[float]) -> Figure:
     """Draw a histogram of the durations of the annotated calls (s)."""
     figure = Figure(figsize=(4.8, 2.6), dpi=DPI, layout="constrained")
     ax = figure.subplots()
-    ax.hist(durations_s, bin_edges(durations_s), color=COLOURS["train"], rwidth=0.92)
+    ax.hist(durations_s, bin_edges(durations_s).tolist(), color=COLOURS["train"], rwidth=0.92)
     ax.set(xlabel="duration (s)", ylabel="annotations")
     ax.set_xlim(left=0)
     ax.set_title("Durations of the annotated calls", fontweight="bold")

@@ -1,15 +1,20 @@
 """Tables that people give: read as text, with the line of every cell, so that each mistake is named where it stands."""
 
+from __future__ import annotations
+
 import csv
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def read_made(path: str | os.PathLike, required: Sequence[str]) -> list[Row]:
     return _read_whole(path, required)[1]
 
 
-def read_table(path: str | os.PathLike, required: Sequence[str]):
+def read_table(path: str | os.PathLike, required: Sequence[str]) -> pd.DataFrame:
     """Read a table that an earlier stage made, as a pandas table of texts, so that ids such as ``007`` stay."""
     import pandas as pd
 
@@ -101,7 +106,7 @@ def read_table(path: str | os.PathLike, required: Sequence[str]):
     return pd.DataFrame([row.cells for row in rows], columns=header)
 
 
-def write_table(path: str | os.PathLike, table) -> None:
+def write_table(path: str | os.PathLike, table: pd.DataFrame) -> None:
     """Write a pandas table as CSV, whole; nine significant digits carry a float32 there and back."""
     with write_whole(path) as file:
         table.to_csv(file, index=False, float_format="%.9g", lineterminator="\n")

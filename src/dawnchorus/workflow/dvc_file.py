@@ -5,6 +5,8 @@ parameters. What follows the stages (plots, artifacts) is written by hand and ke
 its own, workflow/simulate/dvc.yaml, because it exists only where the block `simulate` is not empty.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys
@@ -13,6 +15,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -20,6 +23,9 @@ from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.workflow import params_file, records
+
+if TYPE_CHECKING:
+    from snakemake.rules import Rule
 
 ROOT = Path(__file__).parents[3]
 SIMULATE = Path("workflow/simulate/dvc.yaml")
@@ -103,13 +109,13 @@ def placeholders(params: dict) -> dict:
     return changed
 
 
-def products_of(rule, shards: range) -> list[str]:
+def products_of(rule: Rule, shards: range) -> list[str]:
     """Return the outputs of a rule, those of a shard for every shard."""
     numbers = shards if any("{shard}" in str(path) for path in rule.output) else [0]
     return [str(path).replace("{shard}", str(number)) for path in rule.output for number in numbers]
 
 
-def stage_of(rule, params: dict, shards: range) -> dict:
+def stage_of(rule: Rule, params: dict, shards: range) -> dict:
     """Return the DVC stage of a rule: desc, cmd, deps, params, outs and metrics."""
     given = dict(rule.params.items())
     chosen = {

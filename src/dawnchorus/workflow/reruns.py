@@ -3,12 +3,15 @@
 It follows from what each rule reads (its stage, by the models of the blocks) and from the DAG.
 """
 
+from __future__ import annotations
+
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -16,6 +19,10 @@ from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.parameters import fields
 from dawnchorus.workflow import dvc_file, params_file
+
+if TYPE_CHECKING:
+    from snakemake.io import _IOFile
+    from snakemake.rules import Rule as SnakemakeRule
 
 ROOT = Path(__file__).parents[3]
 README = Path("README.md")
@@ -68,7 +75,7 @@ def stage_of(name: str, command: str | None) -> str:
     return found[1]
 
 
-def _makes(rule, path) -> bool:
+def _makes(rule: SnakemakeRule, path: _IOFile) -> bool:
     """Say whether a rule makes an input of another one; either may have wildcards where the other has numbers."""
     return rule.is_producer(str(path)) or any(path.match(str(product)) for product in rule.output)
 
