@@ -12,7 +12,7 @@ from dawnchorus import networks
 from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.parameters import fields
-from dawnchorus.parameters.recipe import Recipe
+from dawnchorus.parameters.recipe import RECIPE
 from dawnchorus.workflow import params_file, params_texts, reruns
 
 ROOT = Path(__file__).parents[1]
@@ -301,7 +301,7 @@ def test_every_value_is_read_by_something():
         for block, values in params_file.read_by(stage, params).items():
             read.setdefault(block, set()).update(values if isinstance(values, dict) else [block])
     assert read == {name: set(block) if isinstance(block, dict) else {name} for name, block in params.items()}
-    assert list(params) == list(Recipe.model_fields)
+    assert list(params) == list(RECIPE.model_fields)
 
 
 def test_a_rule_that_runs_no_stage_is_an_input_error():

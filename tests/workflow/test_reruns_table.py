@@ -4,7 +4,7 @@ import pytest
 from project import ROOT
 
 from dawnchorus.parameters import fields
-from dawnchorus.parameters.recipe import Recipe
+from dawnchorus.parameters.recipe import RECIPE
 from dawnchorus.workflow import reruns
 
 
@@ -18,7 +18,7 @@ def test_the_table_is_current():
 
 
 def test_who_reads_a_value_is_a_rule(rules):
-    assert set(fields.readers(Recipe)) <= {rule.name for rule in rules}
+    assert set(fields.readers(RECIPE)) <= {rule.name for rule in rules}
 
 
 def test_what_runs_follows_from_what_is_read_and_from_the_dag(rules):

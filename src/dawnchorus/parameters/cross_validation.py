@@ -6,6 +6,9 @@ from dawnchorus.parameters.base import Block, value
 class CrossValidation(Block):
     """Folds and seeds. The report of a run knows nothing of it."""
 
+    meaning = "what the recipe is worth on all recordings; made on demand"
+    follows = "detections"
+
     folds: int = value(5, "trainings, each tested on a part that the others train on", ge=2, le=100, read_by=("folds",))
     column: str | None = value(
         None,

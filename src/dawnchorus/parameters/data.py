@@ -30,6 +30,7 @@ class Data(Block):
     Other stages open recordings too: their rules hand them ``audio_dir`` as a path.
     """
 
+    meaning = "the recordings and their annotations"
     read_by = ("recordings", "report")
 
     source: Literal["simulated", "table"] = value(

@@ -8,6 +8,8 @@ from dawnchorus.parameters.base import Block, value
 class Dataset(Block):
     """Length, padding and normalization of the rows."""
 
+    meaning = "clips of unequal length as one normalized array"
+    follows = "split"
     read_by = ("dataset", "report")
 
     frames: int | None = value(

@@ -22,6 +22,9 @@ SCORING, DECIDING = ("window_scores",), ("detections",)
 class Detections(Block):
     """Which windows are scored, and what becomes an event. The report of a run knows nothing of it."""
 
+    meaning = "the model at work on new recordings; made on demand"
+    follows = "report"
+
     recordings: Path = value(
         "data/simulated/train",
         "folder of the recordings to search (with the folders below it), or a text file that names one a line",

@@ -9,6 +9,8 @@ MEASURED = ("evaluation", "cross_validation", "report")
 class Evaluation(Block):
     """Metrics, their intervals and the calibration."""
 
+    meaning = "metrics, their intervals and the calibration"
+    follows = "train"
     read_by = ("evaluation", "report")
 
     batch_size: int = value(128, "clips scored at a time; changes speed and memory, not scores", ge=1, le=65_536)

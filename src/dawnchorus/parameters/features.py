@@ -12,6 +12,8 @@ class Features(Block):
     kind, and DVC names a key only where it always is.
     """
 
+    meaning = "what is cut out of the recordings, and which numbers it becomes"
+    follows = "simulate"
     read_by = ("features", "figures", "report")
 
     kind: str = value(

@@ -1,23 +1,16 @@
-"""All of params.yaml: the seed and the blocks, in the order of the file."""
+"""All of params.yaml: the seed, and the block that each module of this package declares."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from pydantic import create_model
 
 from dawnchorus.parameters.base import Block, value
-from dawnchorus.parameters.cross_validation import CrossValidation
-from dawnchorus.parameters.data import Data
-from dawnchorus.parameters.dataset import Dataset
-from dawnchorus.parameters.detections import Detections
-from dawnchorus.parameters.evaluation import Evaluation
-from dawnchorus.parameters.features import Features
-from dawnchorus.parameters.figures import Figures
-from dawnchorus.parameters.model import Model
-from dawnchorus.parameters.overfitting_study import OverfittingStudy
-from dawnchorus.parameters.report import Report
-from dawnchorus.parameters.simulate import Simulate
-from dawnchorus.parameters.split import Split
-from dawnchorus.parameters.train import Train
 
 
 class Recipe(Block):
-    """The blocks; the keys of the chosen network are joined to ``model`` where networks are known."""
+    """What is no block: the root seed."""
 
     seed: int = value(
         123,
@@ -26,16 +19,29 @@ class Recipe(Block):
         le=2**32 - 1,
         read_by=("simulate", "split", "folds", "model", "evaluation", "cross_validation", "study_model", "report"),
     )
-    data: Data = value(..., "the recordings and their annotations")
-    simulate: Simulate = value(..., "the simulated data set; {} with data of your own")
-    features: Features = value(..., "what is cut out of the recordings, and which numbers it becomes")
-    split: Split = value(..., "which annotations train, validate and test")
-    dataset: Dataset = value(..., "clips of unequal length as one normalized array")
-    model: Model = value(..., "the network")
-    train: Train = value(..., "how the network is fitted, and what is done to the training clips")
-    evaluation: Evaluation = value(..., "metrics, their intervals and the calibration")
-    figures: Figures = value(..., "pictures of the run")
-    report: Report = value(..., "the page of the run")
-    detections: Detections = value(..., "the model at work on new recordings; made on demand")
-    cross_validation: CrossValidation = value(..., "what the recipe is worth on all recordings; made on demand")
-    overfitting_study: OverfittingStudy = value(..., "the article's network, grown step by step; made on demand")
+
+
+def blocks() -> dict[str, type[Block]]:
+    """Return the model of every block by its name, each after the one that it follows in params.yaml.
+
+    The block of ``<name>.py`` is the class of that name, in capitals: ``CrossValidation`` of ``cross_validation.py``.
+    """
+    names = [
+        path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path.stem not in ("base", "fields", "recipe")
+    ]
+    found = {}
+    for name in sorted(names):
+        module = importlib.import_module(f"dawnchorus.parameters.{name}")
+        found[name] = getattr(module, name.title().replace("_", ""))
+    ordered: dict[str, type[Block]] = {}
+    while len(ordered) < len(found):
+        ready = [name for name, block in found.items() if name not in ordered and block.follows in ("", *ordered)]
+        if not ready:
+            lost = ", ".join(sorted(set(found) - set(ordered)))
+            raise ValueError(f"parameters: {lost}: `follows` names no other block")
+        ordered[ready[0]] = found[ready[0]]
+    return ordered
+
+
+_FIELDS: dict[str, Any] = {name: (block, value(..., block.meaning)) for name, block in blocks().items()}
+RECIPE = create_model("Recipe", __base__=Recipe, **_FIELDS)

@@ -6,6 +6,8 @@ from dawnchorus.parameters.base import Block, value
 class Report(Block):
     """Pictures and sounds in the page."""
 
+    meaning = "the page of the run"
+    follows = "figures"
     read_by = ("report",)
 
     clips: int = value(400, "test clips whose picture and sound are in the page; all are listed", ge=0, le=100_000)

@@ -45,6 +45,8 @@ class SimulatedSet(Block):
 class Simulate(Block):
     """The one block that may be empty: with data of your own there is no such stage, for DVC neither."""
 
+    meaning = "the simulated data set; {} with data of your own"
+    follows = "data"
     read_by = ("simulate", "report")
 
     set: SimulatedSet = value(..., "what is simulated", required=False)

@@ -14,6 +14,8 @@ Groups = Annotated[list[str | int], Field(min_length=1)]
 class Split(Block):
     """How groups of annotations are dealt to the partitions."""
 
+    meaning = "which annotations train, validate and test"
+    follows = "features"
     read_by = ("split", "report")
 
     method: Literal["grouped", "article"] = value(

@@ -8,6 +8,8 @@ from dawnchorus.parameters.base import Block, said_of, value
 class Train(Block):
     """Optimization and augmentation. What a key's ``off`` turns off is a technique that plain training is without."""
 
+    meaning = "how the network is fitted, and what is done to the training clips"
+    follows = "model"
     read_by = ("model", "report")
 
     epochs: int = value(40, "passes over the training rows, at most", ge=1, le=100_000)

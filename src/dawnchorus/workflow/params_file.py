@@ -17,7 +17,7 @@ from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.base import Block, meaning_of
-from dawnchorus.parameters.recipe import Recipe
+from dawnchorus.parameters.recipe import RECIPE
 from dawnchorus.workflow.contradictions import contradictions
 
 if TYPE_CHECKING:
@@ -58,19 +58,19 @@ CHOICES = {"features": ("kind", kinds), "model": ("name", networks)}
 @lru_cache
 def joined(block: str, choice: str) -> type[Block]:
     """Return the model of a block that chooses a file: the keys that are always there, and what the file declares."""
-    common = fields.block(Recipe, block)
+    common = fields.block(RECIPE, block)
     return create_model(f"{common.__name__}_{choice}", __base__=(CHOICES[block][1].get(choice).Params, common))
 
 
-def model_of(params: dict) -> type[Recipe]:
+def model_of(params: dict) -> type[Block]:
     """Return the model of a whole params file: that of the recipe, joined with what the chosen files declare."""
     return _recipe_with(tuple(_chosen(params).items()))
 
 
 @lru_cache
-def _recipe_with(chosen: tuple[tuple[str, str], ...]) -> type[Recipe]:
-    blocks: dict[str, Any] = {block: (joined(block, choice), Recipe.model_fields[block]) for block, choice in chosen}
-    return create_model("Params", __base__=Recipe, **blocks)
+def _recipe_with(chosen: tuple[tuple[str, str], ...]) -> type[Block]:
+    blocks: dict[str, Any] = {block: (joined(block, choice), RECIPE.model_fields[block]) for block, choice in chosen}
+    return create_model("Params", __base__=RECIPE, **blocks)
 
 
 def _chosen(params: dict) -> dict[str, str]:
@@ -85,7 +85,7 @@ def _chosen(params: dict) -> dict[str, str]:
 
 def defaults(**chosen: str) -> dict[str, Any]:
     """Return the default recipe, complete. ``chosen``: other files, ``model="lstm"``, with the keys of theirs."""
-    found = fields.defaults(Recipe)
+    found = fields.defaults(RECIPE)
     for block, (key, _) in CHOICES.items():
         choice = chosen.get(block, found[block][key])
         found[block] = {**fields.defaults(joined(block, choice)), key: choice}
@@ -133,7 +133,7 @@ def _problems(params: dict) -> Iterator[str]:
             # Which other keys there are, nobody knows without the file.
             found = [problem for problem in found if problem["loc"][0] != block]
             names = ", ".join(json.dumps(name) for name in registry.names())
-            meaning = meaning_of(fields.block(Recipe, block).model_fields[key])
+            meaning = meaning_of(fields.block(RECIPE, block).model_fields[key])
             yield f"{block}.{key}: {json.dumps(params[block][key])}: expected one of {names} ({meaning})"
     # A value that several choices rule out, or a list with several wrong items, is one problem.
     lines: dict[str, str] = {}

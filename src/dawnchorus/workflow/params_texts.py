@@ -18,7 +18,7 @@ from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.base import Block, meaning_of
-from dawnchorus.parameters.recipe import Recipe
+from dawnchorus.parameters.recipe import RECIPE
 from dawnchorus.workflow import params_file
 
 ROOT = Path(__file__).parents[3]
@@ -32,14 +32,14 @@ WRITTEN = (
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of params.yaml, with all networks and kinds of features as alternatives."""
-    found = fields.schema_of(Recipe)
+    found = fields.schema_of(RECIPE)
     for block, (key, registry) in params_file.CHOICES.items():
         alternatives = []
         for name in registry.names():
             one = fields.schema_of(params_file.joined(block, name))
             one["properties"][key] |= {"const": name, "default": name}
             alternatives.append(one)
-        found["$defs"][fields.block(Recipe, block).__name__] = {"oneOf": alternatives}
+        found["$defs"][fields.block(RECIPE, block).__name__] = {"oneOf": alternatives}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": "Written by `make generated` from the models in src/dawnchorus",
