@@ -97,6 +97,23 @@ def test_backgrounds_are_those_of_training_recordings(said):
     assert "the training recordings have no clip without an annotation" in said[0]
 
 
+def test_the_root_seed_moves_first_weights_batches_and_classifiers(monkeypatch, said):
+    started = []
+    monkeypatch.setattr(training, "fit", lambda *args: started.append((args[0].get_weights()[0], args[6])) or [])
+    for seed in (1, 1, 2):
+        models.train(a_data_set(), {**PARAMS, "seed": seed}, 1, said.append)
+    (weights, batches), (same_weights, same_batches), (other_weights, other_batches) = started
+    np.testing.assert_array_equal(weights, same_weights)
+    assert batches == same_batches != other_batches
+    assert (weights != other_weights).any()
+    block = {**PARAMS, "model": {"name": "logistic_regression", "l2": 0.01}}
+    one, same, other = (
+        models.train(a_data_set(), {**block, "seed": seed}, 1, said.append)[0].fitted["weights"] for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
 def test_half_precision_is_used_while_training_and_not_in_what_is_saved(monkeypatch, said):
     policies, fit = [], training.fit
     monkeypatch.setattr(device, "prepare", lambda seed, threads: "GPU: pretended")

@@ -22,6 +22,8 @@ def test_batches_read_each_row_once_an_epoch_in_a_new_order():
         batches.on_epoch_end()
     assert sorted(orders[0]) == sorted(orders[1]) == list(rows)
     assert orders[0] != orders[1]
+    other = training.Batches(x, y, rows, 4, TRAIN, seed=1)
+    assert other.served.tolist() != training.Batches(x, y, rows, 4, TRAIN, seed=0).served.tolist()
     plain = training.Batches(x, y, rows, 4)
     assert np.concatenate([plain[n][1] for n in range(4)]).tolist() == y[rows].tolist()
 
@@ -34,10 +36,9 @@ def fitted(seed=1, **changes):
 
 
 def test_training_is_the_same_for_one_seed_and_learns():
-    (model, history, x), (again, same, _), (other, _, _) = fitted(), fitted(), fitted(2)
+    (model, history, x), (again, same, _) = fitted(epochs=2), fitted(epochs=2)
     assert history == same
     np.testing.assert_array_equal(model(x), again(x))
-    assert np.abs(model(x) - other(x)).max() > 1e-3
     assert history[-1]["loss"] < history[0]["loss"]
 
 
@@ -54,7 +55,7 @@ def test_every_option_of_training_works_together_and_repeats():
         "time_masks": 1,
         "time_stretch": 1.1,
         "early_stopping_patience": 50,
-        "epochs": 6,
+        "epochs": 4,
     }
     (model, history, x), (_, again, _) = fitted(**options), fitted(**options)
     assert history == again
@@ -82,7 +83,7 @@ class Killed(Exception):
 def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, options):
     monkeypatch.setattr(training, "CHECKPOINT_INTERVAL_S", 0.0)
     x, y, _ = clips()
-    params = {**TRAIN, "epochs": 6, "mixup_share": 0.5, **options}
+    params = {**TRAIN, "epochs": 5, "mixup_share": 0.5, **options}
     said = []
 
     def run(checkpoint, dies_after=None):
@@ -98,10 +99,10 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, 
     whole, history = run(None)
     path = tmp_path / "checkpoint.npz"
     with pytest.raises(Killed):
-        run((path, "a"), dies_after=4)
+        run((path, "a"), dies_after=3)
     assert path.exists()
     found, same = run((path, "a"))
-    assert f"resuming after epoch 3, from {path}" in said
+    assert f"resuming after epoch 2, from {path}" in said
     assert same == history
     np.testing.assert_array_equal(found(x), whole(x))
     assert list(tmp_path.iterdir()) == []
