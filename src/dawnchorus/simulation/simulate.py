@@ -82,7 +82,7 @@ def longest_call_s(params: dict) -> float:
 
 
 def highest_pitch_hz(params: dict) -> float:
-    """Return the highest pitch of any call in Hz, strangers included if there are any."""
+    """Return the highest pitch of any call in Hz, distractor calls included if there are any."""
     kinds = calls.MOST_CALL_TYPES if params["distractors_per_recording"] > 0 else params["species"]
     return max(calls.call_type(index).highest_hz(params["pitch_variation_semitones"]) for index in range(kinds))
 
@@ -113,8 +113,8 @@ def casting(params: dict, seed: int) -> list[list[int]]:
 def _calls_of(params: dict, cast: list[int], place: backgrounds.Site, rng: np.random.Generator) -> list[tuple]:
     """Return (species id or None, sound) of the calls in one recording, in random order.
 
-    Each species calls 1 to 2 n - 1 times, where n is calls_per_species. Strangers, of species that are not
-    in the set, get no annotation. Calls after the first of each species are left off where less than a
+    Each species calls 1 to 2 n - 1 times, where n is calls_per_species. Distractor calls, of species that
+    are not in the set, get no annotation. Calls after the first of each species are left off where less than a
     tenth of the recording would stay silent.
     """
     rate, varies = params["sample_rate_hz"], (params["pitch_variation_semitones"], params["tempo_variation"])

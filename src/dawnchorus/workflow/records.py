@@ -62,9 +62,9 @@ def checksum(path: Path, cache: HashCache) -> str:
 def reconcile() -> None:
     """Compare every record with the files there are, and mark the products that do not fit as out of date.
 
-    A product whose inputs are not those of its record is set back in time: Snakemake then compares checksums. A
-    product that is not what its record was sealed with loses the record too: Snakemake then makes it again. A
-    record that has no seal yet, of a job that has just ended, gets one.
+    A product whose inputs are not those of its record gets an old modification time: Snakemake then compares
+    checksums. A product whose content is not the output checksum of its record loses the record too: Snakemake then
+    makes it again. A record without an output checksum, of a job that has just ended, gets one.
     """
     cache = HashCache(HASHES)
     for product, path in _records():
@@ -92,7 +92,7 @@ def reconcile() -> None:
 
 
 def _same(name: str, digest: str, cache: HashCache) -> bool:
-    """Say whether an input is as recorded; a missing one is made anew before its checksum matters."""
+    """Say whether an input is as recorded. One that is missing counts as the same: it is made before it is compared."""
     return not os.path.isfile(name) or cache.sha256(name) == digest.removeprefix("sha256:")
 
 
@@ -114,12 +114,12 @@ def _make_private(path: Path) -> None:
 def lock() -> bool:
     """Take this folder for this process, until it ends, however it ends; return False while another run has it.
 
-    The claim is a lock of the operating system, so a killed run leaves none behind, and what such a run left of
+    It is a lock of the operating system, so a killed run leaves none behind, and what such a run left of
     Snakemake's own locks is removed. While another run is at work those locks are its own, and Snakemake itself
     refuses to start beside it. A process that only looks (a dry run) has the folder for a moment: it is waited for.
     """
     STATE.mkdir(exist_ok=True)
-    file = open(STATE / "owner", "a+", encoding="utf-8")  # noqa: SIM115 - held open: it is the claim
+    file = open(STATE / "owner", "a+", encoding="utf-8")  # noqa: SIM115 - held open: it holds the lock
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
