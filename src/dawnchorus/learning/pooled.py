@@ -5,7 +5,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from dawnchorus.learning import early_stopping
 from dawnchorus.metrics import classification
@@ -62,6 +61,8 @@ class Classifier:
 
     def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
         """Return scores of shape (rows, n_classes), float32, for clips of shape (rows, frames, n_features)."""
+        from scipy.special import softmax
+
         vectors = standardized(pool(x), self.scaling)
         return softmax(self.network.logits(self.fitted, vectors, self.n_classes), axis=1).astype(np.float32)
 
@@ -94,6 +95,8 @@ def fit(
     ``params`` holds the blocks ``model`` and ``train``. What is kept is that of the epoch with the lowest validation
     loss if there is patience and there are validation rows, else that of the last.
     """
+    from scipy.special import softmax
+
     rows = np.concatenate([train, validation])
     vectors = np.concatenate([pool(x[rows[start : start + BATCH]]) for start in range(0, len(rows), BATCH)])
     scaling = standardizer(vectors[: len(train)])
