@@ -130,7 +130,7 @@ def test_stage_reads_the_folds_and_writes_what_they_say(tmp_path, capsys):
     common = {"t_min_s": 0.0, "t_max_s": 1.0, "partition": "test"}
     common |= dict.fromkeys(("true_species_id", "true_name", "predicted_species_id", "predicted_name"), "s")
     words = ["--rows", str(tmp_path / "rows.csv"), "--model", "net", "--params"]
-    block = {"seed": 7, "cross_validation": {"seeds": 2, "folds": N_FOLDS}}
+    block = {"seed": 7, "cross_validation": {"seeds": 2}}
     words.append(json.dumps({**block, "evaluation": {"bootstrap_draws": 100, "top_k": 2}}))
     for option, table, tables in (
         ("--fold-predictions", PREDICTIONS, [run.assign(**common) for run in runs[0]]),
@@ -157,5 +157,7 @@ def test_stage_reads_the_folds_and_writes_what_they_say(tmp_path, capsys):
     assert "2 seeds +-" in said
     # Not all folds of all seeds.
     del words[words.index("--fold-predictions") + 1]
-    with pytest.raises(InputError, match="5 tables of predictions; expected 3 folds of 2 seeds"):
+    with pytest.raises(
+        InputError, match="5 tables of predictions, 6 of the baselines; expected 2 of each fold, one a seed"
+    ):
         stage.main(words)

@@ -31,11 +31,11 @@ def main(argv: list[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=Path, required=True, help="where to write it")
     args = parser.parse_args(argv)
     params, seed = args.params["evaluation"], args.params["seed"]
-    n_folds, n_seeds = (args.params["cross_validation"][name] for name in ("folds", "seeds"))
-    seeds = [seed + number for number in range(n_seeds)]
-    for paths in (args.fold_predictions, args.fold_baseline_predictions):
-        if len(paths) != n_folds * n_seeds:
-            raise InputError(f"{len(paths)} tables of predictions; expected {n_folds} folds of {n_seeds} seeds")
+    n_tables, n_seeds = len(args.fold_predictions), args.params["cross_validation"]["seeds"]
+    seeds, n_folds = [seed + number for number in range(n_seeds)], n_tables // n_seeds
+    if n_tables % n_seeds or len(args.fold_baseline_predictions) != n_tables:
+        found = f"{n_tables} tables of predictions, {len(args.fold_baseline_predictions)} of the baselines"
+        raise InputError(f"{found}; expected {n_seeds} of each fold, one a seed")
 
     rows = made.frame(args.rows, ROWS)
     predictions = [made.frame(path, PREDICTIONS) for path in args.fold_predictions]
