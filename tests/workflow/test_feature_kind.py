@@ -85,7 +85,7 @@ def test_spectral_contrast_in_one_file_goes_to_the_report(tmp_path):
     assert "spectral contrast (dB)" in svg
     assert "octave" in svg
     page = (project.path / "reports/report.html").read_text(encoding="utf-8")
-    assert "spectral contrast (dB), the lowest octave at the bottom" in page
+    assert "spectral contrast (dB), by octave, the lowest at the bottom" in page
     assert 'alt="spectral contrast of' in page
     wrong = project.path / "params.yaml"
     wrong.write_text(wrong.read_text().replace("n_octaves: 4", "n_octaves: 40"))

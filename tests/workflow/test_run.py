@@ -46,7 +46,7 @@ def test_quarantine_goes_on_and_says_at_the_end_how_much_is_missing(bare):
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("train.epochs", 0, "params.yaml: train.epochs: 0: expected integer >= 1"),
+        ("train.epochs", 0, "params.yaml: train.epochs: 0: expected integer from 1 to 100000"),
         ("train.epoch", 5, "params.yaml: train.epoch: unknown key; did you mean epochs?"),
     ],
 )
