@@ -8,6 +8,7 @@ import pytest
 from dawnchorus.annotations import exports, readers, recordings
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.tables import users
+from dawnchorus.tables.definitions import RFCX
 
 NAMES = ["Eleutherodactylus 'coqui'", 'bird "x", with comma', "ruído à noite", "plain"]
 
@@ -63,7 +64,7 @@ def test_annotations_to_raven_and_back_lose_nothing(tmp_path, combined):
     exports.write_raven(tmp_path / "all.txt", selections(rows), begins_s)
     columns, read, problems = readers.read(tmp_path / "all.txt", "raven", {})
     assert problems == []
-    assert columns == [*exports.CELLS, "fold"]
+    assert columns == [*RFCX.names, "fold"]
     assert [row.cells for row in read] == rows
     same(canonical([row.cells for row in read]), canonical(rows))
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
+from dawnchorus.tables.definitions import RFCX
 from dawnchorus.tables.users import read_rows, write_rows
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ RAVEN_OF_CELL = {
     "t_max": "File End (s)",
     "recording_id": "Recording",
 }
-CELLS = ("recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max", "f_max")
-_SHOWN_ELSEWHERE = {*CELLS, "path", "species_name"}
+_SHOWN_ELSEWHERE = {*RFCX.names, "path", "species_name"}
 
 
 def extra_columns(selections: Iterable[Mapping]) -> list[str]:
@@ -112,7 +112,7 @@ def label(selection: Mapping) -> str:
 
 def write_rfcx(path: Path, selections: Sequence[Mapping]) -> None:
     """Write annotations as the table that RFCX has, with whatever columns there are more."""
-    write_rows(path, (*CELLS, *extra_columns(selections)), selections)
+    write_rows(path, (*RFCX.names, *extra_columns(selections)), selections)
 
 
 def submission(

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from dawnchorus.annotations.exports import CELLS, RAVEN_OF_CELL
+from dawnchorus.annotations.exports import RAVEN_OF_CELL
 from dawnchorus.annotations.recordings import REQUIRED_COLUMNS
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.tables.definitions import RFCX
 from dawnchorus.tables.users import Problem, Row, UserTable, number, read_rows
 
 FORMATS = ("rfcx", "raven", "audacity", "csv")
@@ -145,7 +146,7 @@ def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> User
             "f_max": "High Freq (Hz)",
         }
         read.append(Row(str(path), row.line, {**found, **{column: cells[column] for column in extra}}, called))
-    return UserTable([*CELLS, *extra], read, problems)
+    return UserTable([*RFCX.names, *extra], read, problems)
 
 
 def _without_waveforms(views: list[Row]) -> list[Row]:
@@ -183,8 +184,8 @@ def read_audacity(path: Path, prefix: str = "") -> UserTable:
             problems.append(Problem(str(path), line, "", text, "start, end and a label, with tabs between"))
             continue
         values = (recording, cells[2].strip(), "", cells[0].strip(), "", cells[1].strip(), "")
-        rows.append(Row(str(path), line, dict(zip(CELLS, values, strict=True))))
-    return UserTable(list(CELLS), rows, problems)
+        rows.append(Row(str(path), line, dict(zip(RFCX.names, values, strict=True))))
+    return UserTable(list(RFCX.names), rows, problems)
 
 
 def _edge(text: str) -> str:
@@ -197,19 +198,19 @@ def _edge(text: str) -> str:
 def read_csv(path: Path, columns: Mapping[str, str]) -> UserTable:
     """Read any CSV whose columns are named in ``columns``; a recording given as a file loses its suffix."""
     missing = [cell for cell in REQUIRED_COLUMNS if cell not in columns]
-    unknown = sorted(set(columns) - set(CELLS))
+    unknown = sorted(set(columns) - set(RFCX.names))
     if missing or unknown:
         what = f"{missing[0]}: missing" if missing else f"{unknown[0]}: unknown"
-        wanted = f"{', '.join(REQUIRED_COLUMNS)} and of {', '.join(CELLS)}"
+        wanted = f"{', '.join(REQUIRED_COLUMNS)} and of {', '.join(RFCX.names)}"
         raise InputError(f"{path}: data.columns: {what}; expected {wanted}")
     header, rows, problems = read_rows(path, tuple(columns.values()))
-    extra = [column for column in header if column and column not in {*columns.values(), *CELLS}]
+    extra = [column for column in header if column and column not in {*columns.values(), *RFCX.names}]
     read = []
     for row in rows:
-        cells = {cell: row.cells[columns[cell]] if cell in columns else "" for cell in CELLS}
+        cells = {cell: row.cells[columns[cell]] if cell in columns else "" for cell in RFCX.names}
         cells["recording_id"] = _without_sound_suffix(cells["recording_id"])
         read.append(Row(row.file, row.line, {**cells, **{column: row.cells[column] for column in extra}}, columns))
-    return UserTable([*CELLS, *extra], read, problems)
+    return UserTable([*RFCX.names, *extra], read, problems)
 
 
 def _without_sound_suffix(text: str) -> str:

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from dawnchorus.tables.definitions import ANNOTATIONS, PARTITIONS, RECORDINGS
+from dawnchorus.tables.definitions import ANNOTATIONS, PARTITIONS, RECORDINGS, RFCX
 from dawnchorus.tables.users import Problem, Row, number
 
 REQUIRED_COLUMNS = ("recording_id", "species_id", "t_min", "t_max")
 Box = tuple[Row, dict]  # a row of the user's table, and the canonical annotation that it is
-_RFCX_COLUMNS = ("recording_id", "species_id", "songtype_id", "t_min", "t_max", "f_min", "f_max")
 
 # Tables give times rounded to some decimals, so the last annotation of a recording may end a little after it.
 END_TOLERANCE_S = 0.01
@@ -100,7 +99,7 @@ def read_annotations(rows: Iterable[Row], shortest_s: float) -> tuple[list[Box],
 
 def is_extra_column(column: str) -> bool:
     """Say whether a column is the user's own, carried along so that it can be a group."""
-    return bool(column) and column not in {*_RFCX_COLUMNS, *ANNOTATIONS.names, *RECORDINGS.names}
+    return bool(column) and column not in {*RFCX.names, *ANNOTATIONS.names, *RECORDINGS.names}
 
 
 def files_by_id(paths: Iterable[str]) -> dict[str, list[str]]:

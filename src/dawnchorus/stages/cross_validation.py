@@ -34,8 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     n_tables, n_seeds = len(args.fold_predictions), args.params["cross_validation"]["seeds"]
     seeds, n_folds = [seed + number for number in range(n_seeds)], n_tables // n_seeds
     if n_tables % n_seeds or len(args.fold_baseline_predictions) != n_tables:
-        found = f"{n_tables} tables of predictions, {len(args.fold_baseline_predictions)} of the baselines"
-        raise InputError(f"{found}; expected {n_seeds} of each fold, one a seed")
+        given = f"{n_tables} tables of predictions, {len(args.fold_baseline_predictions)} of the baselines"
+        raise InputError(f"{given}; expected {n_seeds} of each fold, one a seed")
 
     rows = made.frame(args.rows, ROWS)
     predictions = [made.frame(path, PREDICTIONS) for path in args.fold_predictions]

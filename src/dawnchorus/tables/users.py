@@ -8,13 +8,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -91,32 +88,6 @@ def read_rows(path: str | os.PathLike, required: Sequence[str]) -> UserTable:
     if doubled:
         raise InputError(f"{name}:1: column {', '.join(doubled)}: given twice; expected each column once")
     return UserTable(header, rows, problems)
-
-
-def read_made(path: str | os.PathLike, required: Sequence[str]) -> list[Row]:
-    """Read a table that an earlier stage made: its rows; one of a wrong length raises :class:`InputError`."""
-    return _read_whole(path, required)[1]
-
-
-def read_table(path: str | os.PathLike, required: Sequence[str]) -> pd.DataFrame:
-    """Read a table that an earlier stage made, as a pandas table of texts, so that ids such as ``007`` stay."""
-    import pandas as pd
-
-    header, rows = _read_whole(path, required)
-    return pd.DataFrame([row.cells for row in rows], columns=header)
-
-
-def write_table(path: str | os.PathLike, table: pd.DataFrame) -> None:
-    """Write a pandas table as CSV, whole; nine significant digits carry a float32 there and back."""
-    with write_whole(path) as file:
-        table.to_csv(file, index=False, float_format="%.9g", lineterminator="\n")
-
-
-def _read_whole(path: str | os.PathLike, required: Sequence[str]) -> tuple[list[str], list[Row]]:
-    header, rows, problems = read_rows(path, required)
-    if problems:
-        raise InputError("\n".join(map(str, problems)))
-    return header, rows
 
 
 def number(text: str) -> float:
