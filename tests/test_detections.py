@@ -184,7 +184,7 @@ def test_one_new_file_costs_one_file(folder, model_dir, capsys):
     (folder / "data/shard-0.parquet").write_bytes(b"damaged")
     score_shard(model_dir)
     assert "data/shard-0.parquet: not a usable file of window scores" in (said := capsys.readouterr()).err
-    assert "starting anew" in said.err
+    assert "starting over" in said.err
     assert "5 computed, 0 kept" in said.out
     (folder / "sound/new.wav").unlink()
     score_shard(model_dir)

@@ -444,7 +444,7 @@ def test_an_unusable_old_shard_is_made_anew(project, capsys, damage):
     stage.main(project.arguments(0))
     first, *_, last = capsys.readouterr().out.splitlines()
     assert "not a usable shard" in first
-    assert "starting anew" in first
+    assert "starting over" in first
     assert f"{n_recordings} computed, 0 kept" in last
     assert path.read_bytes() == good
 

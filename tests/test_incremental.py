@@ -81,7 +81,7 @@ def test_damage_costs_only_what_is_damaged(tmp_path):
     assert (done.n_kept, computed, said) == (1, ["a"], ["a is damaged; making a again"])
     path.write_text("{half")
     done, computed, said = update(path, {"a": 1, "b": 2})
-    assert (done.n_kept, computed, said) == (0, ["a", "b"], ["store: no JSON; starting anew"])
+    assert (done.n_kept, computed, said) == (0, ["a", "b"], ["store: no JSON; starting over"])
 
 
 def test_a_failure_leaves_the_old_file(tmp_path):

@@ -89,11 +89,11 @@ def test_negatives_train_only_where_there_are_any_and_they_are_asked_for(said):
 
 def test_backgrounds_are_those_of_training_recordings(said):
     block = PARAMS["train"]
-    assert models._clips_drawn_anew(a_data_set(), block, said.append).usable.tolist() == [[0, FRAMES]]
+    assert models._clips_of_epochs(a_data_set(), block, said.append).usable.tolist() == [[0, FRAMES]]
     assert said == []
     data = a_data_set()
     data.context_rows["partition"] = "test"
-    assert len(models._clips_drawn_anew(data, block, said.append).usable) == 0
+    assert len(models._clips_of_epochs(data, block, said.append).usable) == 0
     assert "the training recordings have no clip without an annotation" in said[0]
 
 

@@ -1,4 +1,4 @@
-"""What people checked and found NOT to be a species: RFCX's train_fp.csv, as knowledge of that class alone.
+"""Boxes that people checked and that lack a species (RFCX's train_fp.csv): they say something about that class alone.
 
 A row says that its box does not hold its species. It says nothing of other species, and never that nothing is there.
 """

@@ -24,7 +24,7 @@ def spans(annotations: Sequence[Span], duration_s: float, params: dict) -> list[
 def margins(annotations: Sequence[Span], duration_s: float, params: dict) -> list[Span]:
     """Return the window of each annotation with ``jitter_s`` more on both sides; nothing where windows do not jitter.
 
-    The training draws its window anew from this stretch in each epoch.
+    Training draws a window from this stretch in each epoch.
     """
     if params["clip"] != "window" or params["jitter_s"] == 0:
         return []

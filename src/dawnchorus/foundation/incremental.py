@@ -1,4 +1,4 @@
-"""A file of many entries that is made anew from its old self: what still holds is kept, the rest is computed."""
+"""A file of many entries, updated: entries that still hold are kept, the others are computed."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _old(path: Path, opened: Callable[[Path], Old], say: Callable[[str], None]) 
     try:
         return opened(path)
     except InputError as error:
-        say(f"{error}; starting anew")
+        say(f"{error}; starting over")
         return None
 
 

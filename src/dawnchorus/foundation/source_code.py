@@ -27,7 +27,7 @@ class SourceCode:
     """The source files of a package, and what each of them imports.
 
     ``package``: its folder. ``store``: a file where the imports found are kept by the hash of their source, so that
-    nothing is parsed twice; without one they are found anew. A damaged store only costs time.
+    nothing is parsed twice; without one they are parsed every time. A damaged store only costs time.
     """
 
     def __init__(self, package: Path = PACKAGE, store: Path | None = None):

@@ -1,4 +1,4 @@
-"""Training clips made anew in each epoch from the frames that were extracted: moved, and over other backgrounds."""
+"""Training clips, drawn again in each epoch from the extracted frames: shifted in time, over other backgrounds."""
 
 import numpy as np
 
@@ -12,8 +12,8 @@ class FreshClips:
         training: frames as they were extracted, shape (training rows, frames, n_features), float32.
         table: (training rows, 3) integers: ``n_frames``, ``first_start`` and ``last_start`` of training_rows.csv.
         backgrounds: frames without a call, shape (clips, frames, n_features).
-        usable: (n, 2) integers: which of the backgrounds are laid under, and how many frames of it hold sound.
-            Without any, no background is laid under.
+        usable: (n, 2) integers: which backgrounds may be mixed in, and how many frames of each hold sound.
+            Without any, clips keep their own background.
         statistics: of the data set, for :func:`dawnchorus.learning.dataset.normalized`.
         params: the block ``train``.
     """
@@ -45,6 +45,6 @@ class FreshClips:
 
 
 def wanted(statistics: dict, params: dict) -> bool:
-    """Say whether the blocks ``features`` (in ``statistics``) and ``train`` ask for clips that are drawn anew."""
+    """Say whether the blocks ``features`` (in ``statistics``) and ``train`` ask for new clips in each epoch."""
     features = statistics["features"]
     return (features["clip"] == "window" and features["jitter_s"] > 0) or params["background_share"] > 0

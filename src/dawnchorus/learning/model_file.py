@@ -91,7 +91,7 @@ def load(path: str | Path, threads: int) -> tuple[Model, dict]:
         raise InputError(f"{path}: Keras cannot load this model: {reason}") from None
     if model.output_shape[-1] != len(card["classes"]):
         raise InputError(
-            f"{path}: {model.output_shape[-1]} outputs, but a list of {len(card['classes'])} classes; expected as many"
+            f"{path}: {model.output_shape[-1]} outputs for {len(card['classes'])} classes; expected one output a class"
         )
     return model, card
 

@@ -73,7 +73,7 @@ def _fit_network(
 
     say(used)
     shape, n_classes, block = data.x.shape[1:], len(data.classes), params["train"]
-    clips = _clips_drawn_anew(data, block, say)
+    clips = _clips_of_epochs(data, block, say)
     with device.mixed_precision(block["mixed_precision"] and used.startswith("GPU")):
         model = network.build(shape, n_classes, params["model"])
         say(f"{model.count_params():,} weights")
@@ -110,8 +110,8 @@ def _fit_pooled(
     return model, history, "CPU (no network: pooled statistics)"
 
 
-def _clips_drawn_anew(data: Dataset, block: dict, say: Callable[[str], None]) -> fresh_clips.FreshClips | None:
-    """Return what draws the training clips anew in each epoch; None where ``block``, ``train``, asks for none of it."""
+def _clips_of_epochs(data: Dataset, block: dict, say: Callable[[str], None]) -> fresh_clips.FreshClips | None:
+    """Return what draws new training clips in each epoch; None where ``block``, ``train``, asks for none."""
     if not fresh_clips.wanted(data.statistics, block):
         return None
     of_train = data.context_rows[data.context_rows["partition"] == "train"]

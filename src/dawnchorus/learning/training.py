@@ -35,7 +35,7 @@ class Batches(keras.utils.PyDataset):
         rows: which rows to serve, in this order unless ``params`` shuffles.
         params: the block ``train``; None serves the rows as they are, for validation.
         seed: of the order and of the augmentation.
-        draw: makes a row's clip anew, given its position in ``rows`` and a generator; None takes it from ``x``.
+        draw: makes a row's clip of an epoch, given its position in ``rows`` and a generator; None takes that of ``x``.
         negatives: clips that were checked and lack a species, shaped like ``x``; which of them to serve, (n,); and the
             class index of that species, (n,). For each training clip, ``negative_share`` of them are served; their
             target is -1 for that class, 0 for all others (see :class:`Loss`). Only with one-hot targets.

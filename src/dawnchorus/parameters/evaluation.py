@@ -23,7 +23,7 @@ class Evaluation(Block):
     )
     bootstrap_draws: int = value(
         1000,
-        "times that the groups of the test clips are drawn anew, for the 95 % intervals",
+        "bootstrap resamples of the groups of the test clips, for the 95 % intervals",
         ge=100,
         le=100_000,
         read_by=MEASURED,

@@ -8,7 +8,7 @@ from dawnchorus.parameters.base import Block, value
 class Features(Block):
     """How sound becomes frames, and where clips are cut; ``Params`` of the chosen kind are the other keys of the block.
 
-    Figures and report extract their examples anew, and read the block as a whole: which keys there are depends on the
+    Figures and report extract their own examples, and read the block as a whole: which keys there are depends on the
     kind, and DVC names a key only where it always is.
     """
 
