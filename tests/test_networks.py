@@ -44,7 +44,9 @@ def test_every_network_gives_scores_learns_and_is_a_plain_keras_file(tmp_path, n
 
 
 def test_every_network_of_keras_is_tried():
-    assert set(SMALL) == {name for name in networks.names() if hasattr(networks.get(name), "build")}
+    of_keras = {name for name in networks.names() if hasattr(networks.get(name), "build")}
+    assert not of_keras - set(SMALL), f"tests/test_networks.py: SMALL lacks {', '.join(of_keras - set(SMALL))}"
+    assert not set(SMALL) - of_keras, f"tests/test_networks.py: SMALL: no network {', '.join(set(SMALL) - of_keras)}"
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "cnn", "crnn"])

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from dawnchorus import networks
 from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.recipe import RECIPE
 from dawnchorus.workflow import params_file, params_texts, reruns
@@ -278,7 +279,10 @@ def test_values_from_the_command_line_are_refused():
 def test_a_stage_gets_the_values_that_it_reads_and_no_others():
     params = VALUES
     run = {name: block for name, block in params.items() if name not in ON_DEMAND}
-    assert params_file.read_by("report", params) == run
+    shown = params_file.read_by("report", params)
+    lacking = [name for name in run if name not in shown]
+    assert not lacking, f"src/dawnchorus/parameters/{lacking[0]}.py: the report shows it too: read_by = (..., 'report')"
+    assert shown == run
     assert params_file.read_by("split", params) == {"seed": 123, "split": params["split"]}
     assert params_file.read_by("model", params) == {name: params[name] for name in ("seed", "model", "train")}
     assert params_file.read_by("folds", params) == {
@@ -289,6 +293,18 @@ def test_a_stage_gets_the_values_that_it_reads_and_no_others():
     }
     of_table = yaml.safe_load((ROOT / "presets/rfcx.yaml").read_text())
     assert params_file.read_by("report", of_table)["simulate"] == {}
+
+
+def test_every_value_is_used_by_the_stages_that_it_says_read_it():
+    source, chosen = SourceCode(), {"networks": "cnn", "features.kinds": "log_mel"}
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    unused = []
+    for stage in set(fields.readers(params_file.model_of(VALUES))) - {"report", "study_model"}:
+        text = rules + "".join(path.read_text() for path in source.needed_by(f"stages.{stage}", chosen=chosen))
+        for block, values in params_file.read_by(stage, VALUES).items():
+            keys = values if isinstance(values, dict) else [block]
+            unused += [f"{block}.{key}: stage {stage} never reads it" for key in keys if f'"{key}"' not in text]
+    assert not unused
 
 
 ON_DEMAND = ("detections", "cross_validation", "overfitting_study")

@@ -62,8 +62,17 @@ def test_dvc_yaml_is_what_the_snakefile_says_now():
         assert (ROOT / path).read_text() == text, f"{path} is out of date: make generated"
 
 
+def test_git_ignores_every_product_and_record():
+    for _, block in STAGES.values():
+        for path in map(Path, entries(block, "outs", "metrics")):
+            ignored = (ROOT / path.parent / ".gitignore").read_text().split()
+            assert f"/{path.name}" in ignored, f"{path.parent}/.gitignore lacks /{path.name}: `dvc repro` adds it"
+
+
 def test_every_rule_that_makes_something_is_a_stage_of_its_name(rules):
-    assert set(STAGES) == set(rules[1]) - {"all"} - ON_DEMAND
+    lacking = set(rules[1]) - {"all"} - ON_DEMAND - set(STAGES)
+    assert not lacking, f"Snakefile: rule all asks for nothing of {', '.join(lacking)}: rules.{min(lacking)}.output"
+    assert not set(STAGES) & ON_DEMAND
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -61,9 +61,13 @@ def test_only_trainings_take_a_gpu(gpus):
     assert gpus == dict.fromkeys(TRAININGS, 1)
 
 
-def test_the_slurm_profile_sizes_every_rule_and_limits_no_gpu(rules):
+def test_the_slurm_profile_sizes_the_trainings_and_limits_no_gpu(rules):
     slurm = profile("slurm")
-    assert set(rules) - {"all"} <= set(slurm["set-resources"])
+    unknown = set(slurm["set-resources"]) - set(rules)
+    assert not unknown, f"workflow/profiles/slurm/config.yaml: set-resources: {unknown}: no such rule"
+    # Any other rule has the default-resources.
+    assert set(slurm["set-resources"]) >= TRAININGS
+    assert {"slurm_partition", "mem_mb", "runtime"} <= set(slurm["default-resources"])
     assert "resources" not in slurm
     on_gpu = {rule for rule, asked in slurm["set-resources"].items() if asked.get("slurm_partition") == "gpu"}
     assert on_gpu == TRAININGS

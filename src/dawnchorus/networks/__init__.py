@@ -7,11 +7,11 @@ To add a network, write one file here with
 
     def build(input_shape, n_classes, params): ...                                # -> keras.Model
 
-`input_shape` is (frames, n_features). The network takes normalized features of shape (batch, frames, n_features)
-and gives softmax scores of shape (batch, n_classes). Frames past the end of a clip are all zero (with
-`dataset.normalization: per_feature`), which is how a network can know the padding. Keras is imported inside
-`build`, so that the parameters can be checked without waiting for it. `Block` and `value` are those of
-dawnchorus.parameters.base.
+`input_shape` is (frames, n_features); `params` is the block `model` as a dict, `params["units"]`. The network takes
+normalized features of shape (batch, frames, n_features) and gives softmax scores of shape (batch, n_classes). Frames
+past the end of a clip are all zero (but with `dataset.normalization: min_max_std`), which is how a network can know the
+padding. Keras is imported inside `build`, so that the parameters can be checked without waiting for it. `Block` and
+`value` are those of dawnchorus.parameters.base.
 
 A classifier on pooled statistics (see dawnchorus.learning.pooled) has, instead of `build`,
 

@@ -10,8 +10,9 @@ class Block(BaseModel):
     """A block of params.yaml. Its keys are its fields: a key more is refused, and no value is turned into another type.
 
     The one conversion is that of a whole number where a float is asked for: 5 is 5.0. ``read_by`` names the stages that
-    read the block; a key that only some of them read, or others too, says so itself. ``meaning``: what stands above the
-    block in params.yaml; ``follows``: the block that it stands after.
+    read the block; a key that only some of them read, or others too, says so itself. The report shows every value of a
+    run, so it reads the block of each rule that `rule all` asks for: ``read_by = ("split", "report")``. ``meaning``:
+    what stands above the block in params.yaml; ``follows``: the block that it stands after.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

@@ -9,9 +9,9 @@ To add a kind, write one file here with
     def n_features(params): ...                        # -> values in a frame, without deltas
     def frames(y, sample_rate_hz, params): ...         # -> (n_features, frames), as librosa gives it
 
-`params` is the whole block `features`, the kind's own keys among the common ones. `y` is mono, float32, and at least
-`n_fft` samples long; frame t is centred at sample t * `hop_length`, so there are 1 + len(y) // hop_length of them
-(of an odd `n_fft` 1 + (len(y) - 1) // hop_length), as librosa.stft has them.
+`params` is the whole block `features` as a dict, the kind's own keys among the common ones. `y` is mono, float32, and
+at least `n_fft` samples long; frame t is centred at sample t * `hop_length`, so there are 1 + len(y) // hop_length of
+them (of an odd `n_fft` 1 + (len(y) - 1) // hop_length), as librosa.stft has them.
 Deltas are appended to every kind alike. numpy and librosa are imported inside `frames`, so that the parameters can be
 checked without waiting for them. Where it has something to say, a kind also has
 
