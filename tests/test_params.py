@@ -149,10 +149,9 @@ def test_a_wrong_value_is_one_line_with_key_value_and_expectation(tmp_path, key,
     assert line.startswith(expected)
 
 
-@pytest.mark.parametrize(("key", "value", "expected"), WRONG)
+# JSON has no NaN, which alone is not equal to itself.
+@pytest.mark.parametrize(("key", "value", "expected"), [row for row in WRONG if row[1] == row[1]])
 def test_the_schema_refuses_what_we_refuse(key, value, expected):
-    if value != value:
-        pytest.skip("JSON has no NaN")
     assert not Draft202012Validator(SCHEMA).is_valid(yaml.safe_load(with_values({key: value})))
 
 
