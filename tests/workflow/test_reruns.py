@@ -66,7 +66,7 @@ def candidates(rule: dict, value) -> Iterator:
         elif kind == "boolean":
             yield not value
         elif kind == "integer":
-            yield from (value + 1, value + 2, value - 1) if isinstance(value, int) else (low + 1, low)
+            yield from (value + 1, value + 2, value - 1) if isinstance(value, int) else (low + 1, (low + high) // 2)
         elif kind == "number":
             yield from (value * 1.25, value / 2) if value else ()
             yield from (low, (low + high) / 2, high)
