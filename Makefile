@@ -59,7 +59,7 @@ generated: .venv/ready
 
 # The picture of the DAG in README.md, made from the workflow; needs graphviz.
 docs/dag.svg: Snakefile $(wildcard workflow/rules/*.smk) | .venv/ready
-	$(BIN)/snakemake --rulegraph -- reports/figures/training.svg reports/report.html | dot -Tsvg > $@.new && mv $@.new $@
+	$(BIN)/snakemake --rulegraph -- reports/report.html | dot -Tsvg > $@.new && mv $@.new $@
 
 clean:
 	rm -rf .venv logs benchmarks
