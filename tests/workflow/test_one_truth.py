@@ -222,7 +222,7 @@ def test_one_recording_changed_is_one_recording_computed(project, tool, what):
 # 9
 @TOOLS
 def test_a_changed_line_of_a_module_runs_the_rules_that_use_it(project, tool):
-    with (project.path / "src/dawnchorus/split.py").open("a") as module:
+    with (project.path / "src/dawnchorus/partitioning/split.py").open("a") as module:
         module.write("# a line more\n")
     ran = project.repro_with(tool)
     assert ran == (Counter(split=1, dataset=1) + FROM_MODEL if tool == "snakemake" else Counter(split=1))
