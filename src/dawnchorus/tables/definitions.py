@@ -60,6 +60,12 @@ GROUP = _text("group", "what is never divided between partitions: rows of one gr
 PARTITION = _text("partition", "train, validation or test")
 N_FRAMES = _integer("n_frames", "frames that hold sound; the rest of the row is padding")
 TIMES = (_number("t_min_s", "start", "s"), _number("t_max_s", "end", "s"))
+TRUE_AND_PREDICTED = (
+    _text("true_species_id", "the species of the annotation"),
+    _text("true_name", "its name"),
+    _text("predicted_species_id", "the class with the highest score"),
+    _text("predicted_name", "its name"),
+)
 BAND = (_number("f_min_hz", "lower edge", "Hz", empty=True), _number("f_max_hz", "upper edge", "Hz", empty=True))
 
 # What a user's table of annotations has, by the names of Kaggle's RFCX set; other formats are read as this.
@@ -149,13 +155,7 @@ HISTORY = Table(
 SCORES = "score_"
 PREDICTIONS = Table(
     "predictions.csv",
-    (
-        *(ANNOTATION_ID, RECORDING_ID, *TIMES, PARTITION),
-        _text("true_species_id", "the species of the annotation"),
-        _text("true_name", "its name"),
-        _text("predicted_species_id", "the class with the highest score"),
-        _text("predicted_name", "its name"),
-    ),
+    (ANNOTATION_ID, RECORDING_ID, *TIMES, PARTITION, *TRUE_AND_PREDICTED),
     more=SCORES,
 )
 BASELINE_PREDICTIONS = Table(
@@ -178,13 +178,7 @@ PER_CLASS = Table(
 )
 CONFUSION = Table(
     "confusion.csv",
-    (
-        _text("true_species_id", "the species of the annotation"),
-        _text("true_name", "its name"),
-        _text("predicted_species_id", "the class with the highest score"),
-        _text("predicted_name", "its name"),
-        _integer("count", "test clips"),
-    ),
+    (*TRUE_AND_PREDICTED, _integer("count", "test clips")),
 )
 RELIABILITY = Table(
     "reliability.csv",
