@@ -1,5 +1,6 @@
 """One clear line for every mistake that a user can make."""
 
+import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +10,25 @@ class InputError(Exception):
     """Bad input: the message names file, row, column, value and what was expected; one line a problem."""
 
 
+# What a disk or an administrator says no to: the system's words are clear enough, and a trace says no more.
+_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
 def run(main: Callable[[], None]) -> int:
-    """Call a command's ``main`` and return its exit code; an :class:`InputError` is printed without a trace."""
+    """Call a command's ``main`` and return its exit code.
+
+    An :class:`InputError` is printed without a trace, and so is a disk that is full or may not be written.
+    """
     try:
         main()
     except InputError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        print(f"error: {error.filename or 'writing'}: {error.strerror}; nothing was left half-written", file=sys.stderr)
         return 1
     return 0
 

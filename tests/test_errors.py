@@ -1,0 +1,44 @@
+"""What goes wrong at the user's end is one line and an exit code, without a trace."""
+
+import resource
+
+import pytest
+
+from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.foundation.files import write_whole
+
+
+def test_an_input_error_is_a_line_a_problem(capsys):
+    def main():
+        raise InputError("a.csv:3: wrong\nb.csv: missing")
+
+    assert run(main) == 1
+    assert capsys.readouterr().err == "error: a.csv:3: wrong\nerror: b.csv: missing\n"
+
+
+def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(tmp_path, capsys):
+    kept = tmp_path / "table.csv"
+    kept.write_text("as it was")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def main():
+        with write_whole(kept, "wb") as file:
+            file.write(bytes(1_000_000))
+
+    # A limit to the size of a file, which the system refuses as it does on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        assert run(main) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert capsys.readouterr().err == "error: writing: File too large; nothing was left half-written\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+    assert kept.read_text() == "as it was"
+
+
+def test_an_error_of_ours_keeps_its_trace():
+    def main():
+        raise OSError("not a refusal of the system")
+
+    with pytest.raises(OSError, match="not a refusal"):
+        run(main)
