@@ -471,6 +471,24 @@ def test_a_failure_leaves_the_old_shard_as_it_was(project, capsys, monkeypatch):
     assert list(project.shard(0).parent.iterdir()) == [project.shard(0)]
 
 
+def test_sound_exchanged_and_put_back_meanwhile_is_refused(project, monkeypatch):
+    path = project.folder / "audio" / project.recordings[project.of_shard(0)[0]][1]
+    right, times = path.read_bytes(), path.stat()
+    of_recording = extraction.of_recording
+
+    def exchanged(source, *others):
+        samples, rate_hz = soundfile.read(path)
+        soundfile.write(path, 0.9 * samples, rate_hz)
+        made = list(of_recording(source, *others))
+        path.write_bytes(right)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        return made
+
+    monkeypatch.setattr(extraction, "of_recording", exchanged)
+    with pytest.raises(InputError, match=r"changed since the audit of the recordings"):
+        stage.main(project.arguments(0))
+
+
 def test_sound_changed_after_the_audit_is_refused(project):
     recording_id = project.of_shard(0)[0]
     path = project.folder / "audio" / project.recordings[recording_id][1]

@@ -1,5 +1,7 @@
 import hashlib
+import json
 import os
+import time
 
 import pytest
 
@@ -42,24 +44,50 @@ def test_sha256_is_that_of_hashlib(tmp_path):
     assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()
 
 
-def test_hash_cache_reads_a_file_once_and_again_when_it_changes(tmp_path, monkeypatch):
+@pytest.fixture
+def later(monkeypatch):
+    """Let every hash be taken a minute after the files were written."""
+    now = time.time_ns
+    monkeypatch.setattr("dawnchorus.foundation.hashes.time.time_ns", lambda: now() + 60 * 10**9)
+
+
+def test_hash_cache_reads_a_file_once_and_again_when_it_changes(tmp_path, monkeypatch, later):
     file, store = tmp_path / "a", tmp_path / "hashes.json"
     file.write_text("one")
     cache = HashCache(store)
     first = cache.sha256(file)
     cache.save()
-    import dawnchorus.foundation.hashes as module
-
-    monkeypatch.setattr(module, "sha256_of", lambda path: pytest.fail("read again"))
-    assert HashCache(store).sha256(file) == first
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr("dawnchorus.foundation.hashes.sha256_of", lambda path: pytest.fail("read again"))
+        assert HashCache(store).sha256(file) == first
     replacement = tmp_path / "b"
     replacement.write_text("two")
     replacement.replace(file)
     assert HashCache(store).sha256(file) == hashlib.sha256(b"two").hexdigest()
 
 
-def test_a_file_put_in_the_place_of_another_is_read_even_if_size_and_time_are_the_same(tmp_path):
+def test_an_edit_whose_time_was_restored_is_seen(tmp_path, later):
+    file, cache = tmp_path / "a", HashCache(tmp_path / "hashes.json")
+    file.write_text("one")
+    os.utime(file, ns=(10**18, 10**18))
+    cache.sha256(file)
+    file.write_text("two")
+    os.utime(file, ns=(10**18, 10**18))
+    assert cache.sha256(file) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_an_edit_within_one_step_of_the_file_systems_time_is_seen(tmp_path, monkeypatch):
+    file, cache = tmp_path / "a", HashCache(tmp_path / "hashes.json")
+    file.write_text("one")
+    seen = os.stat(file)
+    # As on a file system with whole-second times: the next edit changes nothing that can be asked for.
+    monkeypatch.setattr("dawnchorus.foundation.hashes.os.stat", lambda path: seen)
+    cache.sha256(file)
+    file.write_text("two")
+    assert cache.sha256(file) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_a_file_put_in_the_place_of_another_is_read_even_if_size_and_time_are_the_same(tmp_path, later):
     file, other, cache = tmp_path / "a", tmp_path / "b", HashCache(tmp_path / "hashes.json")
     for path, text in ((file, "one"), (other, "two")):
         path.write_text(text)
@@ -67,6 +95,16 @@ def test_a_file_put_in_the_place_of_another_is_read_even_if_size_and_time_are_th
     cache.sha256(file)
     other.replace(file)
     assert cache.sha256(file) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_processes_share_what_they_learn(tmp_path, later):
+    store = tmp_path / "hashes.json"
+    caches = [HashCache(store), HashCache(store)]
+    for name, cache in zip("ab", caches, strict=True):
+        (tmp_path / name).write_text(name)
+        cache.sha256(tmp_path / name)
+        cache.save()
+    assert set(json.loads(store.read_text())) == {str(tmp_path / name) for name in "ab"}
 
 
 def test_a_damaged_hash_cache_costs_time_only(tmp_path):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dawnchorus.features import clips, kinds, shards
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import sha256_of
+from dawnchorus.foundation.hashes import identity
 from dawnchorus.sound.spans import Span
 from dawnchorus.tables.definitions import RECORDINGS
 
@@ -102,12 +103,14 @@ def computed(task: Task, params: dict) -> list[np.ndarray]:
     """
     from dawnchorus.features import extraction
 
+    clips_s = [span for kind in shards.KINDS for span in task.clips_s[kind]]
     try:
-        found = sha256_of(task.path)
+        seen = identity(task.path)
+        is_audited = sha256_of(task.path) == task.sha256
+        made = dict(extraction.of_recording(task.path, clips_s, task.sample_rate_hz, params)) if is_audited else {}
+        is_same = identity(task.path) == seen
     except OSError as error:
         raise InputError(f"{task.path}: cannot be read: {error.strerror}") from None
-    if found != task.sha256:
+    if not (is_audited and is_same):
         raise InputError(f"{task.path}: changed since the audit of the recordings; run the workflow again")
-    clips_s = [span for kind in shards.KINDS for span in task.clips_s[kind]]
-    made = dict(extraction.of_recording(task.path, clips_s, task.sample_rate_hz, params))
     return [made[index] for index in range(len(clips_s))]

@@ -1,40 +1,56 @@
 """Content hashes of files, remembered by what the file system says of a file, so that a file is read once."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dawnchorus.foundation.files import sha256_of, write_whole
 
+# A file that was written this shortly before it was read may be written again without another time: file systems
+# count in steps of up to two seconds.
+_STEP_NS = 2 * 10**9
+
+
+def identity(path: str | os.PathLike) -> list[int]:
+    """Return what the file system says of a file that changes with its content.
+
+    Size, modification and change time, inode and device. The change time cannot be set by hand.
+    """
+    stat = os.stat(path)
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev]
+
 
 class HashCache:
-    """SHA-256 by path; a hash is kept as long as size, modification time and inode of the file are the same.
+    """SHA-256 by path; a hash is kept while the :func:`identity` of the file stays the same.
 
-    ``store`` is the file it is kept in, for the next process; a damaged or missing one only costs time.
+    A hash taken within two seconds of the last change is not kept, since another edit could have the same times.
+
+    ``store`` is the file it is kept in, for the next process; one that is damaged, missing or cannot be written only
+    costs time. Processes may share it: what another one has learned meanwhile is kept.
     """
 
     def __init__(self, store: str | os.PathLike):
         self._store = Path(store)
-        self._changed = False
-        try:
-            self._known = json.loads(self._store.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self._known = {}
+        self._known = self._stored()
+        self._learned: dict[str, list] = {}
 
     def sha256(self, path: str | os.PathLike) -> str:
         """Return the hash of a file's content."""
         key = os.path.abspath(path)
-        stat = os.stat(key)
-        seen_as = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        seen_as = identity(key)
         known = self._known.get(key)
-        if known and known[:3] == seen_as:
-            return known[3]
+        if known and known[:-1] == seen_as:
+            return known[-1]
+        read_ns = time.time_ns()
         digest = sha256_of(key)
-        self._known[key] = [*seen_as, digest]
-        self._changed = True
+        if max(seen_as[1:3]) + _STEP_NS < read_ns:
+            self._known[key] = self._learned[key] = [*seen_as, digest]
         return digest
 
     def sha256_of_all(self, paths: Iterable[str | os.PathLike], threads: int = 4) -> list[str]:
@@ -43,11 +59,24 @@ class HashCache:
             return list(pool.map(self.sha256, paths))
 
     def save(self) -> None:
-        """Write what was learned, if anything was."""
-        if self._changed:
-            with write_whole(self._store) as file:
-                json.dump(self._known, file)
-            self._changed = False
+        """Add what was learned to the store, if anything was."""
+        if not self._learned:
+            return
+        # In a folder that cannot be written (somebody else's, a full disk) the next process reads the files again.
+        with contextlib.suppress(OSError):
+            self._store.parent.mkdir(parents=True, exist_ok=True)
+            with open(f"{self._store}.lock", "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                with write_whole(self._store) as file:
+                    json.dump({**self._stored(), **self._learned}, file)
+            self._learned = {}
+
+    def _stored(self) -> dict[str, list]:
+        try:
+            found = json.loads(self._store.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 def digest_of(entries: Iterable[tuple[str, str]]) -> str:
