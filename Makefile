@@ -4,7 +4,7 @@ CORES ?= 8
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test test-table bench lint format lock generated clean
+.PHONY: run test test-table test-sequences bench lint format lock generated clean
 
 run: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -15,6 +15,10 @@ test: .venv/ready
 
 test-table: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m table
+
+# Random sequences of what people do, against runs from nothing; each takes about a minute.
+test-sequences: .venv/ready
+	SEQUENCES=$${SEQUENCES:-500} $(BIN)/python -m pytest -m table tests/workflow/test_sequences.py
 
 bench: .venv/ready
 	PYTHONPATH=src $(BIN)/python bench/workflow.py

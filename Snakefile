@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from dawnchorus.detection import sounds
 from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import study_steps
-from dawnchorus.workflow import params_file, records
+from dawnchorus.workflow import params_file, provenance, staleness, supervision
 
 
 configfile: "params.yaml"
@@ -60,7 +61,11 @@ rule all:
 
 
 onsuccess:
-    records.reconcile()
+    changed = params_file.changed_since("params.yaml", config)
+    if changed:
+        raise WorkflowError(
+            f"params.yaml: {', '.join(changed)}: changed during the run; expected no change, run again"
+        )
     audited = rules.recordings.output
     left_out = audit.left_out(config["data"], audited.annotations, audited.false_positives, audited.audit)
     if left_out:
@@ -68,5 +73,4 @@ onsuccess:
 
 
 onerror:
-    records.reconcile()
     print(*errors.reported_since(Path("logs"), STARTED_S), sep="\n", file=sys.stderr)

@@ -45,7 +45,7 @@ def gpus_seen(folder: Path, job_id: str) -> set[str | None]:
 
 
 def stages() -> dict[str, list[str]]:
-    """Return what DVC versions of every rule: its products, and Snakemake's record of each."""
+    """Return what DVC versions of every rule: its products, the record of what they were made from among them."""
     found = {}
     for path in ("dvc.yaml", "workflow/simulate/dvc.yaml"):
         for name, stage in yaml.safe_load(Path(path).read_text())["stages"].items():

@@ -3,12 +3,12 @@
 from collections import Counter
 from pathlib import Path
 
-from snakemake.settings.types import DAGSettings
+from snakemake.settings.types import DAGSettings, RerunTrigger
 
 from dawnchorus.workflow import dvc_file
 
 # What workflow/profiles/default sets.
-CHECKSUM_SIZE = 10**12
+TRIGGERS = frozenset({RerunTrigger.MTIME})
 
 
 def opened(path: Path):
@@ -22,10 +22,10 @@ def rules(path: Path) -> dict:
         return {rule.name: rule for rule in workflow_api._workflow.rules}
 
 
-def planned(path: Path) -> Counter:
-    """Return how often each rule would run, as `snakemake -n` plans it."""
+def planned(path: Path, *targets: str) -> Counter:
+    """Return how often each rule would run, as `snakemake -n TARGETS` plans it."""
     with opened(path) as workflow_api:
-        dag_api = workflow_api.dag(DAGSettings(max_checksum_file_size=CHECKSUM_SIZE))
+        dag_api = workflow_api.dag(DAGSettings(targets=set(targets), rerun_triggers=TRIGGERS))
         dag_api.execute_workflow(executor="dryrun")
         names = [job.rule.name for job in workflow_api._workflow.dag.needrun_jobs(exclude_finished=False)]
     return Counter(name for name in names if name != "all")

@@ -1,10 +1,10 @@
 # common: what all rules share
 #
-# checks params.yaml, takes the folder for this run, and holds the records of earlier runs against the files there are
+# checks params.yaml, and lets the provenance records of earlier runs decide what runs
 
 
 def values(stage, **others):
-    """Return the values that a stage reads, by block, as one JSON text: what a rule records, and all its stage gets."""
+    """Return the values that a stage reads, by block, as one JSON text: all of them that its stage gets."""
     return json.dumps({**params_file.read_by(stage, config), **others}, sort_keys=True)
 
 
@@ -16,23 +16,60 @@ def code(stage, network=None):
 
 def fingerprint_of_detected(wildcards):
     """Name the content of a shard's recordings; called only when detections are asked for."""
-    cache = hashes.HashCache(records.HASHES)
+    cache = hashes.HashCache(provenance.HASHES)
     return sounds.fingerprint(config["detections"]["recordings"], int(wildcards.shard), len(SHARDS), cache)
+
+
+def products(rule):
+    """Return what a rule makes, but for the record of how it was made."""
+    return [path for path in rule.output if not provenance.is_record(path)]
+
+
+def command(stage, arguments):
+    """Return the shell command of a rule: its stage, run as a job that leaves a record of what it read and made."""
+    return (
+        "python -m dawnchorus.stages --rule {rule} --inputs {input:q} --params {params:q} --outputs {output:q}"
+        f" -- {stage} {arguments} 2>&1 | tee {{log}}"
+    )
+
+
+def begin():
+    """Take the folder for this run; called when the DAG is about to be executed."""
+    try:
+        supervision.take_folder()
+    except errors.InputError as error:
+        raise WorkflowError(str(error)) from None
+    supervision.end_when_unwanted()
 
 
 try:
     params_file.check_config(config, "params.yaml")
-    # The jobs of a cluster read this file too; only the process that plans them may touch records.
-    if workflow.is_main_process and records.lock():
-        records.reconcile()
 except errors.InputError as error:
     raise WorkflowError(str(error)) from None
 
+# The jobs of a cluster read this file too; only the process that plans them decides what runs.
+if workflow.is_main_process:
+    supervision.clear_leftovers()
+    staleness.decide_in(workflow, begin)
+
+
+# The records beside the products decide what is current; times say nothing, and a job keeps what it made before.
+inputflags:
+    ancient,
+
+
+outputflags:
+    update,
+
+
 # The code that runs is the code of this folder, not an installed copy: `dvc exp run --temp` works in a copy.
-shell.prefix('set -euo pipefail; export PYTHONPATH="$PWD/src"; ')
+shell.prefix(
+    "set -euo pipefail;"
+    f" export PYTHONPATH={shlex.quote(os.path.relpath(Path(workflow.basedir) / 'src'))} {supervision.SNAKEMAKE}=$PPID; "
+)
 
 STARTED_S = time.time()
-SOURCE_CODE = source_code.SourceCode(Path(workflow.basedir) / "src/dawnchorus", records.IMPORTS)
+SOURCE_CODE = source_code.SourceCode(Path(workflow.basedir) / "src/dawnchorus", provenance.IMPORTS)
 
 # What the kind of features reads besides sound; most kinds nothing.
 KIND_FILES = kinds.input_files(config["features"])
@@ -40,12 +77,16 @@ KIND_FILES = kinds.input_files(config["features"])
 # How many jobs the recordings are dealt to.
 SHARDS = range(8)
 
+# How many threads a network computes with, on however many cores: sums of floats depend on it, and so does a model.
+# With fewer cores the threads take turns.
+MODEL_THREADS = 8
+
 # A simulated set is named by content in its recordings.csv, an input; the user's own audio by this hash, and with it
 # the annotations where they are a folder of tables.
 AUDIO_FINGERPRINT = (
     ""
     if config["data"]["source"] == "simulated"
-    else audit.fingerprint(config["data"], hashes.HashCache(records.HASHES))
+    else audit.fingerprint(config["data"], hashes.HashCache(provenance.HASHES))
 )
 SOURCE_TABLES = sorted(
     path

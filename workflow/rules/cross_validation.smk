@@ -19,7 +19,8 @@ rule folds:
         annotations="data/recordings/annotations.csv",
         code=code("folds"),
     output:
-        expand(f"{FOLD_DATA}/split.csv", fold=FOLDS),
+        splits=expand(f"{FOLD_DATA}/split.csv", fold=FOLDS),
+        provenance="data/cross_validation/folds.provenance.json",
     log:
         "logs/folds.log",
     benchmark:
@@ -29,8 +30,10 @@ rule folds:
     params:
         folds=values("folds"),
     shell:
-        "python -m dawnchorus.stages.folds --annotations {input.annotations:q} --params {params.folds:q}"
-        " --output {output:q} 2>&1 | tee {log}"
+        command(
+            "folds",
+            "--annotations {input.annotations:q} --params {params.folds:q}" " --output {output.splits:q}",
+        )
 
 
 use rule dataset as fold_dataset with:
@@ -53,7 +56,7 @@ use rule dataset as fold_dataset with:
 
 use rule model as fold_model with:
     input:
-        dataset=rules.fold_dataset.output,
+        dataset=products(rules.fold_dataset),
         code=rules.model.input.code,
     output:
         **{name: f"{FOLD_MODEL}/{Path(path).name}" for name, path in rules.model.output.items()},
@@ -68,7 +71,7 @@ use rule model as fold_model with:
 use rule evaluation as fold_evaluation with:
     input:
         model=f"{FOLD_MODEL}/model.keras",
-        dataset=rules.fold_dataset.output,
+        dataset=products(rules.fold_dataset),
         code=rules.evaluation.input.code,
     output:
         **{
@@ -98,6 +101,7 @@ rule cross_validation:
         metrics="reports/cross_validation/metrics.json",
         folds="reports/cross_validation/folds.csv",
         predictions="reports/cross_validation/predictions.csv",
+        provenance="reports/cross_validation/cross_validation.provenance.json",
     log:
         "logs/cross_validation.log",
     benchmark:
@@ -108,7 +112,10 @@ rule cross_validation:
         cross_validation=values("cross_validation"),
         model=config["model"]["name"],
     shell:
-        "python -m dawnchorus.stages.cross_validation --rows {input.rows:q} --fold-predictions {input.predictions:q}"
-        " --fold-baseline-predictions {input.baseline_predictions:q} --model {params.model:q}"
-        " --params {params.cross_validation:q} --metrics {output.metrics:q} --baselines {output.baselines:q}"
-        " --folds {output.folds:q} --predictions {output.predictions:q} 2>&1 | tee {log}"
+        command(
+            "cross_validation",
+            "--rows {input.rows:q} --fold-predictions {input.predictions:q}"
+            " --fold-baseline-predictions {input.baseline_predictions:q} --model {params.model:q}"
+            " --params {params.cross_validation:q} --metrics {output.metrics:q} --baselines {output.baselines:q}"
+            " --folds {output.folds:q} --predictions {output.predictions:q}",
+        )

@@ -27,6 +27,7 @@ rule dataset:
         context_rows="data/dataset/context_rows.csv",
         negatives="data/dataset/negatives.npy",
         negative_rows="data/dataset/negative_rows.csv",
+        provenance="data/dataset/dataset.provenance.json",
     log:
         "logs/dataset.log",
     benchmark:
@@ -36,6 +37,12 @@ rule dataset:
     params:
         dataset=values("dataset"),
     shell:
-        "python -m dawnchorus.stages.dataset --shards {input.shards:q} --annotations {input.annotations:q}"
-        " --negatives {input.negatives:q} --false-positives {input.false_positives:q}"
-        " --split {input.split:q} --params {params.dataset:q} --output {output:q} 2>&1 | tee {log}"
+        command(
+            "dataset",
+            "--shards {input.shards:q} --annotations {input.annotations:q}"
+            " --negatives {input.negatives:q} --false-positives {input.false_positives:q}"
+            " --split {input.split:q} --params {params.dataset:q}"
+            " --output {output.x:q} {output.rows:q} {output.classes:q} {output.statistics:q} {output.training:q}"
+            " {output.training_rows:q} {output.context:q} {output.context_rows:q} {output.negatives:q}"
+            " {output.negative_rows:q}",
+        )

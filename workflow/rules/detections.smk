@@ -5,7 +5,7 @@
 #        reports/detections/ (scores, events, Raven, Audacity, submission, pictures), reports/detections.html
 #
 # Not part of `rule all`: ask for it by `snakemake --cores 8 detections`. A job keeps what it scored before of
-# every recording whose content, model, windows and code are the same: `update` hands it its own old shard.
+# every recording whose content, model, windows and code are the same.
 
 
 rule window_scores:
@@ -15,7 +15,8 @@ rule window_scores:
         kind_files=KIND_FILES,
         code=code("window_scores"),
     output:
-        update("data/detections/shard-{shard}.parquet"),
+        scores="data/detections/shard-{shard}.parquet",
+        provenance="data/detections/shard-{shard}.provenance.json",
     log:
         "logs/window_scores-{shard}.log",
     benchmark:
@@ -27,9 +28,12 @@ rule window_scores:
         detections=values("window_scores"),
         audio=fingerprint_of_detected,
     shell:
-        "python -m dawnchorus.stages.window_scores --model {input.model:q} --shard {wildcards.shard}"
-        f" --shards {len(SHARDS)}"
-        " --params {params.detections:q} --threads {threads} --output {output:q} 2>&1 | tee {log}"
+        command(
+            "window_scores",
+            "--model {input.model:q} --shard {wildcards.shard}"
+            f" --shards {len(SHARDS)}"
+            " --params {params.detections:q} --threads {threads} --output {output.scores:q}",
+        )
 
 
 rule detections:
@@ -42,6 +46,7 @@ rule detections:
     output:
         folder=directory("reports/detections"),
         page="reports/detections.html",
+        provenance="reports/detections.provenance.json",
     log:
         "logs/detections.log",
     benchmark:
@@ -51,6 +56,9 @@ rule detections:
     params:
         detections=values("detections"),
     shell:
-        "python -m dawnchorus.stages.detections --scores {input.scores:q} --model {input.model:q}"
-        " --calibration {input.calibration:q} --params {params.detections:q} --output {output.folder:q}"
-        " --page {output.page:q} 2>&1 | tee {log}"
+        command(
+            "detections",
+            "--scores {input.scores:q} --model {input.model:q}"
+            " --calibration {input.calibration:q} --params {params.detections:q} --output {output.folder:q}"
+            " --page {output.page:q}",
+        )

@@ -11,7 +11,7 @@ rule evaluation:
     """Score every clip, compute the metrics of every partition, and set the model beside its baselines."""
     input:
         model="models/model.keras",
-        dataset=rules.dataset.output,
+        dataset=products(rules.dataset),
         code=code("evaluation"),
     output:
         metrics="reports/metrics.json",
@@ -23,19 +23,24 @@ rule evaluation:
         baselines="reports/baselines.csv",
         baseline_predictions="reports/baseline_predictions.csv",
         calibration="models/calibration.json",
+        provenance="reports/evaluation.provenance.json",
     log:
         "logs/evaluation.log",
     benchmark:
         "benchmarks/evaluation.tsv"
     conda:
         "../../environment.yml"
-    threads: 8
+    threads: MODEL_THREADS
     params:
         evaluation=values("evaluation"),
     shell:
-        "python -m dawnchorus.stages.evaluation --dataset {input.dataset:q} --model {input.model:q}"
-        " --params {params.evaluation:q} --threads {threads} --metrics {output.metrics:q}"
-        " --predictions {output.predictions:q} --predictions-seen {output.predictions_seen:q}"
-        " --per-class {output.per_class:q} --confusion {output.confusion:q} --reliability {output.reliability:q}"
-        " --baselines {output.baselines:q} --baseline-predictions {output.baseline_predictions:q}"
-        " --calibration {output.calibration:q} 2>&1 | tee {log}"
+        command(
+            "evaluation",
+            "--dataset {input.dataset:q} --model {input.model:q}"
+            f" --params {{params.evaluation:q}} --threads {MODEL_THREADS}"
+            " --metrics {output.metrics:q}"
+            " --predictions {output.predictions:q} --predictions-seen {output.predictions_seen:q}"
+            " --per-class {output.per_class:q} --confusion {output.confusion:q} --reliability {output.reliability:q}"
+            " --baselines {output.baselines:q} --baseline-predictions {output.baseline_predictions:q}"
+            " --calibration {output.calibration:q}",
+        )

@@ -5,8 +5,7 @@
 # makes  data/features/shard-N.zip: the frames of every clip of the recordings whose id hashes to N,
 #        data/features/negatives-N.zip: those of the boxes that were checked not to hold their species
 #
-# A job keeps what it made before of every recording whose content, clips, parameters and code are the same:
-# `update` hands it its own old shard.
+# A job keeps what it made before of every recording whose content, clips, parameters and code are the same.
 
 
 rule features:
@@ -18,8 +17,9 @@ rule features:
         kind_files=KIND_FILES,
         code=code("features"),
     output:
-        shard=update("data/features/shard-{shard}.zip"),
-        negatives=update("data/features/negatives-{shard}.zip"),
+        shard="data/features/shard-{shard}.zip",
+        negatives="data/features/negatives-{shard}.zip",
+        provenance="data/features/shard-{shard}.provenance.json",
     log:
         "logs/features-{shard}.log",
     benchmark:
@@ -30,9 +30,12 @@ rule features:
         features=values("features"),
         audio_dir=config["data"]["audio_dir"],
     shell:
-        "python -m dawnchorus.stages.features --recordings {input.recordings:q}"
-        " --annotations {input.annotations:q} --false-positives {input.false_positives:q}"
-        " --audio-dir {params.audio_dir:q} --shard {wildcards.shard}"
-        f" --shards {len(SHARDS)}"
-        " --params {params.features:q}"
-        " --output {output.shard:q} --negatives {output.negatives:q} 2>&1 | tee {log}"
+        command(
+            "features",
+            "--recordings {input.recordings:q}"
+            " --annotations {input.annotations:q} --false-positives {input.false_positives:q}"
+            " --audio-dir {params.audio_dir:q} --shard {wildcards.shard}"
+            f" --shards {len(SHARDS)}"
+            " --params {params.features:q}"
+            " --output {output.shard:q} --negatives {output.negatives:q}",
+        )

@@ -18,11 +18,12 @@ rule figures:
         kind_files=KIND_FILES,
         code=code("figures"),
     output:
-        expand(
+        figures=expand(
             "reports/figures/{figure}.{format}",
             figure=["training", "confusion", "baselines", "reliability", "durations", "classes", "examples"],
             format=["png", "svg"],
         ),
+        provenance="reports/figures/figures.provenance.json",
     log:
         "logs/figures.log",
     benchmark:
@@ -33,7 +34,10 @@ rule figures:
         figures=values("figures"),
         audio_dir=config["data"]["audio_dir"],
     shell:
-        "python -m dawnchorus.stages.figures --history {input.history:q} --confusion {input.confusion:q}"
-        " --baselines {input.baselines:q} --reliability {input.reliability:q} --rows {input.rows:q}"
-        " --classes {input.classes:q} --recordings {input.recordings:q} --audio-dir {params.audio_dir:q}"
-        " --params {params.figures:q} --output {output:q} 2>&1 | tee {log}"
+        command(
+            "figures",
+            "--history {input.history:q} --confusion {input.confusion:q}"
+            " --baselines {input.baselines:q} --reliability {input.reliability:q} --rows {input.rows:q}"
+            " --classes {input.classes:q} --recordings {input.recordings:q} --audio-dir {params.audio_dir:q}"
+            " --params {params.figures:q} --output {output.figures:q}",
+        )

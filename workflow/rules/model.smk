@@ -7,23 +7,28 @@
 rule model:
     """Train the network that model.name names; on a GPU if TensorFlow finds one, else on the CPU."""
     input:
-        dataset=rules.dataset.output,
+        dataset=products(rules.dataset),
         code=code("model"),
     output:
         model="models/model.keras",
         history="models/history.csv",
         classes="models/classes.csv",
+        provenance="models/model.provenance.json",
     log:
         "logs/model.log",
     benchmark:
         "benchmarks/model.tsv"
     conda:
         "../../environment.yml"
-    threads: 8
+    threads: MODEL_THREADS
     resources:
         gpu=1,
     params:
         model=values("model"),
     shell:
-        "python -m dawnchorus.stages.model --dataset {input.dataset:q} --params {params.model:q} --threads {threads}"
-        " --model {output.model:q} --history {output.history:q} --classes {output.classes:q} 2>&1 | tee {log}"
+        command(
+            "model",
+            "--dataset {input.dataset:q} --params {params.model:q}"
+            f" --threads {MODEL_THREADS}"
+            " --model {output.model:q} --history {output.history:q} --classes {output.classes:q}",
+        )

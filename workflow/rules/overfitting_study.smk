@@ -9,7 +9,7 @@ STEP = "models/overfitting_study/step-{step}"
 
 use rule model as study_model with:
     input:
-        dataset=rules.dataset.output,
+        dataset=products(rules.dataset),
         code=code("model", network="article"),
     output:
         **{name: f"{STEP}/{Path(path).name}" for name, path in rules.model.output.items()},
@@ -33,6 +33,7 @@ rule overfitting_study:
     output:
         table="reports/overfitting_study.csv",
         figures=expand("reports/overfitting_study.{format}", format=["png", "svg"]),
+        provenance="reports/overfitting_study.provenance.json",
     log:
         "logs/overfitting_study.log",
     benchmark:
@@ -42,5 +43,8 @@ rule overfitting_study:
     params:
         overfitting_study=values("overfitting_study"),
     shell:
-        "python -m dawnchorus.stages.overfitting_study --histories {input.histories:q}"
-        " --params {params.overfitting_study:q} --table {output.table:q} --figures {output.figures:q} 2>&1 | tee {log}"
+        command(
+            "overfitting_study",
+            "--histories {input.histories:q}"
+            " --params {params.overfitting_study:q} --table {output.table:q} --figures {output.figures:q}",
+        )

@@ -12,10 +12,11 @@ rule recordings:
         tables=SOURCE_TABLES,
         code=code("recordings"),
     output:
-        recordings=update("data/recordings/recordings.csv"),
+        recordings="data/recordings/recordings.csv",
         annotations="data/recordings/annotations.csv",
         false_positives="data/recordings/false_positives.csv",
         audit="data/recordings/audit.csv",
+        provenance="data/recordings/recordings.provenance.json",
     log:
         "logs/recordings.log",
     benchmark:
@@ -27,6 +28,9 @@ rule recordings:
         data=values("recordings"),
         audio=AUDIO_FINGERPRINT,
     shell:
-        "python -m dawnchorus.stages.recordings --params {params.data:q} --threads {threads}"
-        " --hash-cache .snakemake/sha256.json --recordings {output.recordings:q} --annotations {output.annotations:q}"
-        " --false-positives {output.false_positives:q} --audit {output.audit:q} 2>&1 | tee {log}"
+        command(
+            "recordings",
+            "--params {params.data:q} --threads {threads}"
+            " --hash-cache .snakemake/sha256.json --recordings {output.recordings:q} --annotations {output.annotations:q}"
+            " --false-positives {output.false_positives:q} --audit {output.audit:q}",
+        )

@@ -26,7 +26,8 @@ rule report:
         kind_files=KIND_FILES,
         code=code("report"),
     output:
-        "reports/report.html",
+        page="reports/report.html",
+        provenance="reports/report.provenance.json",
     log:
         "logs/report.log",
     benchmark:
@@ -37,9 +38,12 @@ rule report:
         report=values("report"),
         audio_dir=config["data"]["audio_dir"],
     shell:
-        "python -m dawnchorus.stages.report --metrics {input.metrics:q} --baselines {input.baselines:q}"
-        " --predictions {input.predictions:q} --per-class {input.per_class:q}"
-        " --reliability {input.reliability:q} --history {input.history:q} --model {input.model:q}"
-        " --rows {input.rows:q} --recordings {input.recordings:q} --audit {input.audit:q}"
-        " --figures {input.figures:q} --audio-dir {params.audio_dir:q} --params {params.report:q}"
-        " --output {output:q} 2>&1 | tee {log}"
+        command(
+            "report",
+            "--metrics {input.metrics:q} --baselines {input.baselines:q}"
+            " --predictions {input.predictions:q} --per-class {input.per_class:q}"
+            " --reliability {input.reliability:q} --history {input.history:q} --model {input.model:q}"
+            " --rows {input.rows:q} --recordings {input.recordings:q} --audit {input.audit:q}"
+            " --figures {input.figures:q} --audio-dir {params.audio_dir:q} --params {params.report:q}"
+            " --output {output.page:q}",
+        )

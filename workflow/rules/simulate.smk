@@ -14,6 +14,7 @@ rule simulate:
         recordings="data/simulated/recordings.csv",
         species="data/simulated/species.csv",
         audio=directory("data/simulated/train"),
+        provenance="data/simulated/simulate.provenance.json",
     log:
         "logs/simulate.log",
     benchmark:
@@ -24,6 +25,9 @@ rule simulate:
     params:
         simulate=values("simulate"),
     shell:
-        "python -m dawnchorus.stages.simulate --params {params.simulate:q} --threads {threads}"
-        " --audio {output.audio:q} --annotations {output.annotations:q} --recordings {output.recordings:q}"
-        " --species {output.species:q} 2>&1 | tee {log}"
+        command(
+            "simulate",
+            "--params {params.simulate:q} --threads {threads}"
+            " --audio {output.audio:q} --annotations {output.annotations:q} --recordings {output.recordings:q}"
+            " --species {output.species:q}",
+        )

@@ -10,7 +10,8 @@ rule split:
         annotations="data/recordings/annotations.csv",
         code=code("split"),
     output:
-        "data/split/split.csv",
+        split="data/split/split.csv",
+        provenance="data/split/split.provenance.json",
     log:
         "logs/split.log",
     benchmark:
@@ -20,5 +21,7 @@ rule split:
     params:
         split=values("split"),
     shell:
-        "python -m dawnchorus.stages.split --annotations {input.annotations:q} --params {params.split:q}"
-        " --output {output:q} 2>&1 | tee {log}"
+        command(
+            "split",
+            "--annotations {input.annotations:q} --params {params.split:q}" " --output {output.split:q}",
+        )

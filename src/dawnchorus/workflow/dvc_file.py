@@ -1,8 +1,8 @@
 """dvc.yaml, written from the Snakefile: `make generated`, or `python -m dawnchorus.workflow.dvc_file`.
 
-Every rule whose products `rule all` asks for is a stage of its name, with the rule's outputs, records, inputs and
-parameters. What follows the stages (plots, artifacts) is written by hand and kept. The simulated set is a pipeline of
-its own, workflow/simulate/dvc.yaml, because it exists only where the block `simulate` is not empty.
+Every rule whose products `rule all` asks for is a stage of its name, with the rule's outputs, inputs and parameters.
+What follows the stages (plots, artifacts) is written by hand and kept. The simulated set is a pipeline of its own,
+workflow/simulate/dvc.yaml, because it exists only where the block `simulate` is not empty.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import yaml
 from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_whole
-from dawnchorus.workflow import params_file, records
+from dawnchorus.workflow import params_file
 
 if TYPE_CHECKING:
     from snakemake.rules import Rule
@@ -38,8 +38,8 @@ AUDIO = "data.audio_dir"
 CHOICES = {"src/dawnchorus/networks": "model.name", "src/dawnchorus/features/kinds": "features.kind"}
 HEAD = """\
 # Written by `make generated` from the Snakefile, up to `plots`. Each stage runs the Snakemake rule of its name, and
-# versions every product together with Snakemake's record of how it was made (.snakemake/metadata/<base64 of its path>):
-# the two travel together, so that both tools know what is stale after any checkout.
+# versions its products together with the record of what they were made from (*.provenance.json): the two travel
+# together, so that both tools know what is stale after any checkout.
 
 stages:
 """
@@ -80,8 +80,6 @@ def opened(snakefile: Path, folder: Path) -> Iterator:
                 workdir=folder,
             )
     finally:
-        # The Snakefile has taken the folder for this process, which goes on.
-        records.unlock()
         os.chdir(before)
 
 
@@ -110,7 +108,7 @@ def placeholders(params: dict) -> dict:
 
 
 def products_of(rule: Rule, shards: range) -> list[str]:
-    """Return the outputs of a rule, those of a shard for every shard."""
+    """Return the outputs of a rule, its record included, those of a shard for every shard."""
     numbers = shards if any("{shard}" in str(path) for path in rule.output) else [0]
     return [str(path).replace("{shard}", str(number)) for path in rule.output for number in numbers]
 
@@ -131,7 +129,7 @@ def stage_of(rule: Rule, params: dict, shards: range) -> dict:
     read = (*given.values(), *deps)
     paths = [path for path in named_paths if path in read or (path, "audio" in given) == (AUDIO, True)]
     fixed = [dep for dep in deps if dep not in named_paths]
-    outs = [path for product in products_of(rule, shards) for path in (product, str(records.record_path(product)))]
+    outs = products_of(rule, shards)
     # An output of this name is what `dvc metrics diff` compares.
     metrics = [str(path) for name, path in rule.output.items() if name == "metrics"]
     return {

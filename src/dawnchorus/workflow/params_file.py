@@ -120,6 +120,12 @@ def check_config(config: dict, path: str | os.PathLike) -> None:
         )
 
 
+def changed_since(path: str | os.PathLike, config: dict) -> list[str]:
+    """Return the blocks and values at the top of a params file that are not those of ``config`` any more."""
+    params = load(path)
+    return sorted(key for key in {*config, *params} if config.get(key) != params.get(key))
+
+
 def _problems(params: dict) -> Iterator[str]:
     """Yield a line for each key that is unknown, missing, or has a value that its model does not allow."""
     model, chosen = model_of(params), _chosen(params)

@@ -69,9 +69,9 @@ def rules(root: Path) -> list[Rule]:
 
 def stage_of(name: str, command: str | None) -> str:
     """Return the stage that the shell command of a rule runs; one that runs none raises :class:`InputError`."""
-    found = re.search(r"dawnchorus\.stages\.(\w+)", command or "")
+    found = re.search(r"dawnchorus\.stages .* -- (\w+)", command or "")
     if found is None:
-        raise InputError(f"rule {name}: expected a shell command that runs python -m dawnchorus.stages.STAGE")
+        raise InputError(f"rule {name}: expected a shell command that runs a stage: command(STAGE, ...)")
     return found[1]
 
 

@@ -1,0 +1,52 @@
+"""Run a stage as a job of the workflow: ``python -m dawnchorus.stages [what the job reads and makes] -- STAGE ...``.
+
+A job whose products are what their record says, made from what is there now, ends at once. Any other one is held
+against the files twice: what it reads is hashed before the stage runs and again when it ends, and the record that
+makes its products current is written last (see :mod:`dawnchorus.workflow.provenance`).
+"""
+
+import argparse
+import importlib
+import os
+import sys
+
+from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.foundation.hashes import HashCache
+from dawnchorus.workflow import provenance, supervision
+
+# A number of threads of its own for each run would be a result of its own: sums of floats depend on it. Stages that
+# train or score have one fixed number of threads; the matrices of all others are small.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    if "--" not in words:
+        raise InputError("expected -- and a stage with its arguments")
+    cut = words.index("--")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rule", required=True, help="the rule that the job is of")
+    parser.add_argument("--inputs", nargs="*", default=[], help="the files that the job reads, source code included")
+    parser.add_argument("--params", nargs="*", default=[], help="the values that the rule hands the stage")
+    parser.add_argument("--outputs", nargs="+", required=True, help="what the job makes, its record included")
+    args = parser.parse_args(words[:cut])
+    job = provenance.Job(tuple(args.inputs), tuple(args.params), tuple(args.outputs))
+    stage, *arguments = words[cut + 1 :]
+
+    supervision.end_with_snakemake()
+    cache = HashCache(provenance.HASHES)
+    if not job.differences(cache):
+        print(f"{args.rule}: {job.name} is up to date", flush=True)
+        return
+    job.prepare(cache)
+    read = job.read(cache)
+    if missing := [path for path, digest in read["inputs"].items() if digest is None]:
+        raise InputError(f"{', '.join(missing)}: no such file; expected what {job.name} is made from")
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    importlib.import_module(f"dawnchorus.stages.{stage}").main(arguments)
+    job.write(read, cache)
+    cache.save()
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,196 @@
+"""What a product was made from: the record beside it, `<job>.provenance.json`, that says whether it still holds.
+
+A record names, by content, all that a job read (data, source code, values) and all that it made, and it is written
+last. A product is current while its record says what is there now; file times and Snakemake's own records decide
+nothing. Being an ordinary output, a record travels with its product through DVC, Git and copies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import path_for_whole, write_json
+from dawnchorus.foundation.hashes import HashCache, digest_of
+
+STATE = Path(".snakemake")
+HASHES = STATE / "sha256.json"
+IMPORTS = STATE / "imports.json"
+SUFFIX = ".provenance.json"
+# Libraries whose version can change a result: written down, not compared (dawnchorus compare says when they differ).
+LIBRARIES = ("keras", "librosa", "numpy", "scikit-learn", "scipy", "soundfile", "tensorflow")
+# Snakemake's own marker of the time of a folder.
+_TIMESTAMP = ".snakemake_timestamp"
+
+
+def is_record(path: str | os.PathLike) -> bool:
+    """Say whether a file is a provenance record."""
+    return str(path).endswith(SUFFIX)
+
+
+def content(path: str, cache: HashCache) -> str | None:
+    """Return the hash of a file's content; of a folder, one over its files' names and hashes; None if not there."""
+    if os.path.isfile(path):
+        return cache.sha256(path)
+    if not os.path.isdir(path):
+        return None
+    files = [file for file in Path(path).rglob("*") if file.is_file() and file.name != _TIMESTAMP]
+    names = [file.relative_to(path).as_posix() for file in files]
+    return digest_of(zip(names, cache.sha256_of_all(files), strict=True))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of the workflow as its record knows it.
+
+    ``inputs``: the files it reads, source code among them. ``params``: the values it gets, as texts. ``outputs``: what
+    it makes, the record included. All paths are as Snakemake names them, relative to the folder of the run.
+    """
+
+    inputs: tuple[str, ...]
+    params: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def record(self) -> Path:
+        """Where the record of the job is."""
+        (found,) = (path for path in self.outputs if is_record(path))
+        return Path(found)
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """What the job makes besides its record."""
+        return tuple(path for path in self.outputs if not is_record(path))
+
+    @property
+    def name(self) -> str:
+        """What people call the job: the path of its record without the ending."""
+        return str(self.record).removesuffix(SUFFIX)
+
+    def read(self, cache: HashCache) -> dict:
+        """Return all that the job reads, by content: the part of the record that is known before the job runs."""
+        return {"inputs": _contents(self.inputs, cache), "params": list(self.params)}
+
+    def differences(self, cache: HashCache) -> list[str]:
+        """Return in what the record differs from what is there now, in words; nothing for a product that is current."""
+        record = _recorded(self.record)
+        if record is None:
+            return ["there is no record of how it was made"]
+        now = self.read(cache)
+        return [
+            *_changed("input", record["inputs"], now["inputs"]),
+            *_changed_values(record["params"], now["params"]),
+            *_changed("output", record["outputs"], _contents(self.products, cache)),
+        ]
+
+    def prepare(self, cache: HashCache) -> None:
+        """Leave of earlier products only those that are as recorded, as files of our own.
+
+        A job may take over what it made before (entries of a shard, facts of a recording). So what was damaged or
+        exchanged since is removed, and a link into DVC's cache becomes a copy: nothing is ever written through it.
+        """
+        recorded = (_recorded(self.record) or {"outputs": {}})["outputs"]
+        for path in self.products:
+            if recorded.get(path) != content(path, cache):
+                _remove(path)
+            elif os.path.isfile(path) and (os.path.islink(path) or os.stat(path).st_nlink > 1):
+                with path_for_whole(path) as temporary:
+                    shutil.copyfile(path, temporary)
+
+    def write(self, read: dict, cache: HashCache) -> None:
+        """Write the record of a job that has just made its products from what it ``read``.
+
+        An input that is not what it was before the job began, or a product that is missing, raises
+        :class:`InputError`, and nothing is written: what the products were made from is then not known.
+        """
+        now = _contents(self.inputs, cache)
+        changed = sorted(path for path in now if now[path] != read["inputs"][path])
+        if changed:
+            raise InputError(f"{', '.join(changed)}: changed while {self.name} was made; expected no change, run again")
+        made = _contents(self.products, cache)
+        if missing := [path for path, digest in made.items() if digest is None]:
+            raise InputError(f"{', '.join(missing)}: not there; expected that the job made it")
+        write_json(self.record, {**read, "outputs": made, "versions": versions()})
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that can change a result, those that are installed."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _contents(paths: Iterable[str], cache: HashCache) -> dict[str, str | None]:
+    return {path: content(path, cache) for path in paths}
+
+
+def _recorded(path: Path) -> dict | None:
+    """Return a record; None for one that is missing, damaged or something else."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    kinds = {"inputs": dict, "params": list, "outputs": dict}
+    is_one = isinstance(record, dict) and all(isinstance(record.get(key), kind) for key, kind in kinds.items())
+    return record if is_one else None
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        Path(path).unlink(missing_ok=True)
+
+
+def _changed(what: str, before: dict, now: dict) -> Iterator[str]:
+    for path in sorted({*before, *now}):
+        if path not in now:
+            yield f"{what} {path} is no more"
+        elif path not in before:
+            yield f"{what} {path} is new"
+        elif now[path] is None:
+            yield f"{what} {path} is not there"
+        elif before[path] != now[path]:
+            yield f"{what} {path} is another"
+
+
+def _changed_values(before: list, now: list) -> Iterator[str]:
+    if before == now:
+        return
+    old, new = (dict(_values(texts)) for texts in (before, now))
+    names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    for name in names:
+        yield f"{name} was {old.get(name, 'not given')}, is {new.get(name, 'not given')}"
+    if not names:
+        yield "its values are others"
+
+
+def _values(texts: list) -> Iterator[tuple[str, str]]:
+    """Yield the name of each value that a rule hands its stage, and the value; a plain text has the name `value N`."""
+    for number, text in enumerate(texts, start=1):
+        try:
+            block = json.loads(text)
+        except (TypeError, ValueError):
+            block = None
+        if isinstance(block, dict):
+            yield from _flat(block, "")
+        else:
+            yield f"value {number}", str(text)
+
+
+def _flat(values: dict, prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", json.dumps(value)

@@ -1,0 +1,162 @@
+"""One run at a time in a folder, and no process of a run that outlives it.
+
+The lock is one of the operating system: a killed run leaves none behind. A run ends, and its jobs with it, when it is
+told to (SIGTERM, SIGINT), when whoever reads its output is gone, and when the `dvc` that started it is gone. A job
+ends when its Snakemake is gone.
+"""
+
+import fcntl
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import IO
+
+import psutil
+
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.workflow.provenance import STATE
+
+OWNER = STATE / "owner"
+# Snakemake's own: locks by file, marks of jobs at work, and copies of what jobs replace.
+LOCKS, MARKS = STATE / "locks", STATE / "incomplete"
+# How jobs know their Snakemake: the shell prefix sets it.
+SNAKEMAKE = "DAWNCHORUS_SNAKEMAKE"
+# How often a run looks whether it is still wanted, and how long its jobs have to end by themselves.
+_LOOK_S, _GRACE_S = 1.0, 10.0
+
+_held: list[IO[str]] = []
+
+
+def clear_leftovers() -> None:
+    """Remove what a killed run left of Snakemake's locks and marks, unless a run is at work in this folder."""
+    if not any(folder.is_dir() and any(folder.iterdir()) for folder in (LOCKS, MARKS)) or not os.access(STATE, os.W_OK):
+        return
+    with open(OWNER, "a+", encoding="utf-8") as file:
+        if not _taken(file):
+            return
+        file.seek(0)
+        # On a shared file system the lock may not reach other hosts: only this host's leftovers are known to be stale.
+        if file.read().split(" ")[0].strip() in ("", socket.gethostname()):
+            for path in [*LOCKS.rglob("*"), *MARKS.rglob("*")]:
+                if path.is_file():
+                    path.unlink(missing_ok=True)
+
+
+def take_folder() -> None:
+    """Take this folder for this process, until it ends; another run at work in it raises :class:`InputError`."""
+    try:
+        STATE.mkdir(exist_ok=True)
+        file = open(OWNER, "a+", encoding="utf-8")  # noqa: SIM115 - held open: it holds the lock
+    except OSError as error:
+        raise InputError(f"{OWNER}: {error.strerror}; expected a folder that you may write to") from None
+    if not _taken(file):
+        file.seek(0)
+        who = file.read().strip() or "of another process"
+        file.close()
+        raise InputError(f"this folder: another run is at work in it ({who}); expected one at a time, wait for its end")
+    file.truncate(0)
+    file.write(f"{socket.gethostname()} process {os.getpid()}\n")
+    file.flush()
+    _held.append(file)
+
+
+def give_back() -> None:
+    """Give the folder back before the process ends."""
+    while _held:
+        _held.pop().close()
+
+
+def _taken(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def end_when_unwanted() -> None:
+    """From now on, end this run with all its jobs once it is told to, or nobody is there to read what it says.
+
+    To be called from the main thread.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    # Whatever handlers Snakemake sets, Python writes the number of each signal here as well.
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    parent = os.getppid() if "DVC_STAGE" in os.environ else None
+
+    def watch() -> None:
+        while True:
+            told, _, _ = select.select([reader], [], [], _LOOK_S)
+            signals = set(os.read(reader, 64)) if told else set()
+            if signals & {signal.SIGTERM, signal.SIGINT}:
+                break
+            if _nobody_reads() or (parent is not None and os.getppid() != parent):
+                os.kill(os.getpid(), signal.SIGTERM)
+                break
+        _end_descendants()
+        # Snakemake ends by itself once its jobs have; but not if it cannot say so.
+        time.sleep(_GRACE_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def end_with_snakemake() -> None:
+    """From now on, end this job once the Snakemake that started it is gone."""
+    pid = os.environ.get(SNAKEMAKE, "")
+    if not pid.isdigit():
+        return
+
+    def watch() -> None:
+        try:
+            snakemake = psutil.Process(int(pid))
+            while not _ended(snakemake):
+                time.sleep(_LOOK_S)
+        except psutil.NoSuchProcess:
+            pass
+        _end_descendants()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _nobody_reads() -> bool:
+    """Say whether the other end of the output, a pipe, was closed."""
+    poll = select.poll()
+    for stream in (1, 2):
+        try:
+            os.fstat(stream)
+        except OSError:
+            continue
+        poll.register(stream, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _end_descendants() -> None:
+    processes = psutil.Process().children(recursive=True)
+    _to_all(processes, psutil.Process.terminate)
+    # Waiting for them would take their exit codes from who started them: a job that was ended would look finished.
+    until_s = time.monotonic() + _GRACE_S / 2
+    while not all(map(_ended, processes)) and time.monotonic() < until_s:
+        time.sleep(_LOOK_S / 10)
+    _to_all([process for process in processes if not _ended(process)], psutil.Process.kill)
+
+
+def _ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _to_all(processes: list[psutil.Process], send: Callable[[psutil.Process], None]) -> None:
+    for process in processes:
+        try:
+            send(process)
+        except psutil.NoSuchProcess:
+            continue

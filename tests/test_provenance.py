@@ -1,0 +1,181 @@
+"""Provenance records: a product is current while its record says what is there, by content, and only then."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.hashes import HashCache
+from dawnchorus.tables import made as made_tables
+from dawnchorus.tables.definitions import ANNOTATIONS
+from dawnchorus.workflow import provenance
+
+VALUES = {"train": {"epochs": 5, "rate": 0.1}, "seed": 3}
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch) -> provenance.Job:
+    """A job whose products were just made from two inputs."""
+    monkeypatch.chdir(tmp_path)
+    Path("in.txt").write_text("in")
+    Path("code.py").write_text("code")
+    return made(VALUES)
+
+
+def made(values: dict, inputs=("in.txt", "code.py")) -> provenance.Job:
+    job = with_values(values, inputs)
+    read = job.read(cache())
+    Path("out.txt").write_text("out")
+    Path("folder").mkdir(exist_ok=True)
+    Path("folder/a").write_text("a")
+    job.write(read, cache())
+    return job
+
+
+def with_values(values: dict, inputs=("in.txt", "code.py")) -> provenance.Job:
+    params = (json.dumps(values, sort_keys=True), "plain")
+    return provenance.Job(tuple(inputs), params, ("out.txt", "folder", "out.provenance.json"))
+
+
+def cache() -> HashCache:
+    return HashCache("hashes.json")
+
+
+def test_a_product_that_was_just_made_is_current(job):
+    assert job.differences(cache()) == []
+    record = json.loads(Path("out.provenance.json").read_text())
+    assert record["inputs"]["in.txt"] == hashlib.sha256(b"in").hexdigest()
+    assert record["outputs"]["out.txt"] == hashlib.sha256(b"out").hexdigest()
+    assert record["params"] == [json.dumps(VALUES, sort_keys=True), "plain"]
+    assert record["versions"]["numpy"] == __import__("numpy").__version__
+
+
+def test_times_say_nothing(job):
+    for path in ("in.txt", "out.txt", "out.provenance.json"):
+        os.utime(path, (0, 0))
+    assert job.differences(cache()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda: Path("in.txt").write_text("another"), "input in.txt is another"),
+        (lambda: Path("code.py").unlink(), "input code.py is not there"),
+        (lambda: Path("out.txt").write_text("damaged"), "output out.txt is another"),
+        (lambda: Path("folder/a").write_text("b"), "output folder is another"),
+        (lambda: Path("folder/b").write_text("b"), "output folder is another"),
+        (lambda: Path("out.txt").unlink(), "output out.txt is not there"),
+    ],
+)
+def test_what_differs_is_said(job, change, said):
+    change()
+    assert job.differences(cache()) == [said]
+
+
+def test_a_dangling_link_is_a_missing_product(job):
+    Path("out.txt").unlink()
+    Path("out.txt").symlink_to("gone")
+    assert job.differences(cache()) == ["output out.txt is not there"]
+
+
+def test_snakemakes_time_marker_in_a_folder_says_nothing(job):
+    Path("folder/.snakemake_timestamp").touch()
+    assert job.differences(cache()) == []
+
+
+def test_other_values_are_said_by_name(job):
+    other = with_values({"train": {"epochs": 6, "rate": 0.1}, "seed": 3})
+    assert other.differences(cache()) == ["train.epochs was 5, is 6"]
+    assert with_values({"train": {"epochs": 5}, "seed": 3}).differences(cache()) == ["train.rate was 0.1, is not given"]
+
+
+def test_another_set_of_inputs_is_said(job):
+    Path("new.txt").write_text("")
+    assert with_values(VALUES, ("in.txt", "new.txt")).differences(cache()) == [
+        "input code.py is no more",
+        "input new.txt is new",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", '{"inputs": {}}', '{"inputs": [], "params": [], "outputs": {}}', "\0"]
+)
+def test_a_record_that_is_none_makes_nothing_current(job, text):
+    Path("out.provenance.json").write_text(text)
+    assert job.differences(cache()) == ["there is no record of how it was made"]
+
+
+def test_an_input_that_changed_meanwhile_leaves_the_old_record(job):
+    before = Path("out.provenance.json").read_text()
+    read = job.read(cache())
+    Path("in.txt").write_text("edited while the job ran")
+    with pytest.raises(InputError, match=r"^in\.txt: changed while out was made; expected no change, run again$"):
+        job.write(read, cache())
+    assert Path("out.provenance.json").read_text() == before
+
+
+def test_a_product_that_was_not_made_is_not_blessed(job):
+    read = job.read(cache())
+    Path("out.txt").unlink()
+    with pytest.raises(InputError, match=r"^out\.txt: not there; expected that the job made it$"):
+        job.write(read, cache())
+
+
+def test_what_was_damaged_is_not_there_to_be_taken_over(job):
+    Path("out.txt").write_text("damaged")
+    job.prepare(cache())
+    assert not Path("out.txt").exists()
+    assert Path("folder/a").exists()
+
+
+def test_without_a_record_nothing_is_taken_over(job):
+    Path("out.provenance.json").unlink()
+    job.prepare(cache())
+    assert not Path("out.txt").exists()
+    assert not Path("folder").exists()
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_nothing_is_written_through_a_link(job, link):
+    stored = Path("stored").absolute()
+    Path("out.txt").rename(stored)
+    link(stored, "out.txt")
+    job.prepare(cache())
+    Path("out.txt").write_text("written in place")
+    assert stored.read_text() == "out"
+
+
+RUN = [sys.executable, "-m", "dawnchorus.stages", "--rule", "split"]
+
+
+def run(*words: str) -> subprocess.CompletedProcess:
+    source = str(Path(provenance.__file__).parents[2])
+    env = {**os.environ, "PYTHONPATH": source, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run([*RUN, *words], env=env, capture_output=True, text=True, check=False)
+
+
+def test_a_job_runs_once_and_then_finds_all_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"annotation_id": n, "recording_id": f"rec{n % 9}", "species_id": "a", "t_min_s": 0.0} for n in range(18)]
+    blank = dict.fromkeys(ANNOTATIONS.names, "")
+    made_tables.write("annotations.csv", ANNOTATIONS, [{**blank, **row, "t_max_s": 1.0} for row in rows])
+    values = {"seed": 1, "split": {"method": "grouped", "group": "recording_id", "test_fraction": 0.3}}
+    values["split"] |= {"validation_fraction": 0.3, "test_groups": None, "validation_groups": None}
+    text = json.dumps(values)
+    words = ["--inputs", "annotations.csv", "--params", text, "--outputs", "split.csv", "split.provenance.json", "--"]
+    words += ["split", "--annotations", "annotations.csv", "--params", text, "--output", "split.csv"]
+    first = run(*words)
+    assert first.returncode == 0, first.stderr
+    made_at = Path("split.csv").stat().st_mtime_ns
+    second = run(*words)
+    assert second.stdout == "split: split is up to date\n"
+    assert Path("split.csv").stat().st_mtime_ns == made_at
+    Path("annotations.csv").unlink()
+    third = run(*words)
+    assert third.returncode == 1
+    assert third.stderr == "error: annotations.csv: no such file; expected what split is made from\n"

@@ -1,0 +1,109 @@
+"""One run at a time in a folder, and no process that outlives what it belongs to."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.workflow import supervision
+
+SOURCE = str(Path(supervision.__file__).parents[2])
+HEAD = f"import subprocess, sys; sys.path.insert(0, {SOURCE!r})\nfrom dawnchorus.workflow import supervision\n"
+HOLD = HEAD + "supervision.take_folder()\nprint('taken', flush=True)\nsys.stdin.read()\n"
+# A run with one job, which would never end by itself.
+RUN = HEAD + (
+    "supervision.end_when_unwanted()\n"
+    "job = subprocess.Popen([sys.executable, '-c', 'import sys; sys.stdin.read()'], stdin=subprocess.PIPE)\n"
+    "print(job.pid, flush=True)\n"
+    "sys.exit(job.wait() and 3)\n"
+)
+JOB = HEAD + "supervision.end_with_snakemake()\nprint('running', flush=True)\nsys.stdin.read()\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(".snakemake/locks").mkdir(parents=True)
+    Path(".snakemake/incomplete").mkdir()
+    yield tmp_path
+    supervision.give_back()
+
+
+def process(text: str, **options) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", text], stdin=-1, stdout=-1, text=True, **options)
+
+
+def runs(pid: int) -> bool:
+    """Say whether a process is at work; one that ended may wait for somebody to ask how."""
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def left_behind() -> list[Path]:
+    paths = [Path(".snakemake/locks/0.output.lock"), Path(".snakemake/incomplete/eA==")]
+    for path in paths:
+        path.touch()
+    return paths
+
+
+def test_one_process_has_the_folder_and_a_killed_one_leaves_nothing(folder):
+    with process(HOLD) as other:
+        assert other.stdout.readline() == "taken\n"
+        leftovers = left_behind()
+        with pytest.raises(InputError, match=rf"another run is at work in it \(\S+ process {other.pid}\)"):
+            supervision.take_folder()
+        supervision.clear_leftovers()
+        assert all(path.exists() for path in leftovers), "they are those of a run at work"
+        other.kill()
+        other.wait()
+    supervision.clear_leftovers()
+    assert not any(path.exists() for path in leftovers)
+    supervision.take_folder()
+
+
+def test_what_another_host_left_is_left_to_the_user(folder):
+    leftovers = left_behind()
+    supervision.OWNER.write_text("elsewhere process 5\n")
+    supervision.clear_leftovers()
+    assert all(path.exists() for path in leftovers)
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_run_with_its_jobs(told):
+    # Its own handler would let the jobs go on, as Snakemake's does.
+    handlers = "import signal\nfor s in (signal.SIGTERM, signal.SIGINT): signal.signal(s, lambda *_: None)\n"
+    with process(handlers + RUN) as run:
+        job = int(run.stdout.readline())
+        run.send_signal(told)
+        assert run.wait(timeout=60) == 3
+    assert not runs(job)
+
+
+def test_a_run_ends_when_nobody_reads_it():
+    with process(RUN) as run:
+        job = int(run.stdout.readline())
+        run.stdout.close()
+        assert run.wait(timeout=60) != 0
+    assert not runs(job)
+
+
+def test_a_job_ends_with_its_snakemake():
+    with process("import sys; sys.stdin.read()") as snakemake:
+        environment = {**os.environ, supervision.SNAKEMAKE: str(snakemake.pid)}
+        job = process(JOB, env=environment)
+        assert job.stdout.readline() == "running\n"
+        snakemake.kill()
+        snakemake.wait()
+        assert job.wait(timeout=60) == 1
+        job.communicate()
+
+
+def test_a_job_without_a_snakemake_goes_on():
+    with process(JOB, env={key: value for key, value in os.environ.items() if key != supervision.SNAKEMAKE}) as job:
+        assert job.stdout.readline() == "running\n"
+        job.communicate("")
+        assert job.returncode == 0

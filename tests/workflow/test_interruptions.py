@@ -1,0 +1,285 @@
+"""What happens while a run is at work, and to a run: edits, kills, signals, another run. Nothing wrong is blessed."""
+
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+from project import Project, environment
+from test_one_truth import FROM_EVALUATION, FROM_MODEL, TOOLS, assert_settled, store
+
+pytestmark = pytest.mark.table
+
+COMMANDS = {"snakemake": ["snakemake", "--cores", "2"], "dvc": ["dvc", "repro"]}
+# Long enough that the training is still at work when something happens to it.
+LONG = 2000
+MODULE = "src/dawnchorus/networks/logistic_regression.py"
+
+
+def started(project: Project, tool: str, marker: str = "epoch 2:") -> subprocess.Popen:
+    """Start a run in a process group of its own and return it once its output shows the marker."""
+    process = subprocess.Popen(
+        COMMANDS[tool],
+        cwd=project.path,
+        env={**environment(), "PYTHONUNBUFFERED": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if marker in line:
+            return process
+    raise AssertionError(f"never saw {marker!r} in:\n{''.join(seen)}")
+
+
+@contextmanager
+def stopped(process: subprocess.Popen) -> Iterator[None]:
+    """Hold a run in its middle."""
+    os.killpg(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGCONT)
+
+
+def descendants(process: subprocess.Popen) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def ended(process: subprocess.Popen) -> str:
+    output, _ = process.communicate(timeout=120)
+    return output
+
+
+@TOOLS
+def test_values_edited_during_a_run(project, tool):
+    project.set("train.epochs", 300)
+    run = started(project, tool)
+    with stopped(run):
+        project.set("train.epochs", 301)
+    output = ended(run)
+    assert run.returncode != 0
+    assert "params.yaml: train: changed during the run" in output
+    assert not project.dvc_is_clean()
+    assert project.planned() == FROM_MODEL
+    assert project.repro_with(tool) == FROM_MODEL
+    assert project.trained_with()["train"]["epochs"] == 301
+    store(project, tool)
+
+
+@TOOLS
+def test_a_module_edited_during_a_run(project, tool):
+    before = (project.path / "models/model.keras").read_bytes()
+    project.set("train.epochs", 300)
+    run = started(project, tool)
+    with stopped(run), (project.path / MODULE).open("a") as module:
+        module.write("# a line more\n")
+    output = ended(run)
+    assert run.returncode != 0
+    assert f"error: {MODULE}: changed while models/model was made" in output
+    assert (project.path / "models/model.keras").read_bytes() == before, "nothing half-written, nothing lost"
+    assert project.planned() == FROM_MODEL
+    assert project.repro_with(tool)["model"] == 1
+    store(project, tool)
+
+
+@TOOLS
+def test_a_table_edited_after_it_was_read(project, tool):
+    project.set("train.epochs", 300)
+    run = started(project, tool)
+    rows = project.annotations()
+    rows[5][5] = f"{float(rows[5][5]) - 0.1:.1f}"
+    with stopped(run):
+        project.write_annotations(rows)
+    ended(run)
+    # The training read its own data set, which is as it was; what follows from the table is not.
+    assert project.planned()["recordings"] == 1
+    ran = project.repro_with(tool)
+    assert (ran["recordings"], ran["features"], ran["model"]) == (1, 8, 1)
+    store(project, tool)
+
+
+@TOOLS
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_told_to_end_ends_with_all_its_jobs(project, tool, told):
+    project.set("train.epochs", LONG)
+    run = started(project, tool)
+    with stopped(run):
+        processes = descendants(run)
+    assert processes
+    os.kill(run.pid, told) if told == signal.SIGTERM else os.killpg(run.pid, told)
+    ended(run)
+    assert run.returncode != 0
+    _, alive = psutil.wait_procs(processes, timeout=60)
+    assert not alive
+    project.set("train.epochs", 7)
+    assert project.repro_with(tool) == FROM_MODEL
+    store(project, tool)
+
+
+@TOOLS
+def test_a_run_whose_reader_is_gone_ends_with_all_its_jobs(project, tool):
+    project.set("train.epochs", LONG)
+    run = started(project, tool)
+    with stopped(run):
+        processes = descendants(run)
+    run.stdout.close()
+    run.wait(timeout=120)
+    _, alive = psutil.wait_procs(processes, timeout=60)
+    assert not alive
+    project.set("train.epochs", 7)
+    assert project.repro_with(tool) == FROM_MODEL
+    store(project, tool)
+
+
+@pytest.mark.parametrize("tool", ["snakemake", "dvc"])
+def test_a_run_that_was_killed_leaves_no_job_behind(project, tool):
+    project.set("train.epochs", LONG)
+    run = started(project, tool)
+    with stopped(run):
+        processes = descendants(run)
+    run.kill()
+    run.wait()
+    _, alive = psutil.wait_procs(processes, timeout=60)
+    assert not alive
+    project.set("train.epochs", 7)
+    assert project.repro_with(tool) == FROM_MODEL
+    store(project, tool)
+
+
+@TOOLS
+def test_a_checkout_after_a_kill_has_nothing_to_do(project, tool):
+    project.set("train.epochs", LONG)
+    run = started(project, tool)
+    os.killpg(run.pid, signal.SIGKILL)
+    ended(run)
+    project.run("git", "checkout", "--", ".")
+    project.run("dvc", "checkout", "--force")
+    assert_settled(project)
+    assert project.repro_with(tool) == Counter()
+
+
+@TOOLS
+@pytest.mark.parametrize("second", ["snakemake", "dvc"])
+def test_the_second_of_two_runs_says_so_and_stops(project, tool, second):
+    project.set("train.epochs", 300)
+    run = started(project, tool)
+    # The first is stopped in its middle, however long the second takes to look around.
+    with stopped(run):
+        other = project.run(*COMMANDS[second], check=False)
+        looked = project.run("snakemake", "-n")
+    output = ended(run)
+    assert other.returncode != 0
+    says = "is busy, it is being blocked by" if (tool, second) == ("dvc", "dvc") else "another run is at work in it ("
+    assert says in other.stdout
+    assert "Traceback" not in other.stdout
+    assert looked.returncode == 0
+    assert run.returncode == 0, output
+    assert project.trained_with()["train"]["epochs"] == 300
+    store(project, tool)
+
+
+@TOOLS
+def test_snakemakes_own_state_may_be_deleted(project, tool):
+    project.run("rm", "-rf", ".snakemake")
+    assert_settled(project)
+    project.set("train.epochs", 7)
+    project.run("rm", "-rf", ".snakemake")
+    assert project.repro_with(tool) == FROM_MODEL
+    assert project.trained_with()["train"]["epochs"] == 7
+    store(project, tool)
+
+
+@TOOLS
+def test_times_decide_nothing(project, tool):
+    for path in project.path.rglob("*"):
+        if path.is_file() and not {".git", ".dvc", ".snakemake"} & set(path.parts):
+            os.utime(path, (0, 0))
+    assert_settled(project)
+    table = project.path / "raw/annotations.csv"
+    rows = project.annotations()
+    rows[5][5] = f"{float(rows[5][5]) - 0.1:.1f}"
+    project.write_annotations(rows)
+    os.utime(table, (0, 0))
+    assert project.repro_with(tool)["features"] == 8
+    store(project, tool)
+
+
+@TOOLS
+def test_a_damaged_fact_is_not_taken_over(project, tool):
+    path = project.path / "data/recordings/recordings.csv"
+    right = path.read_text()
+    assert ",3.0" in right
+    path.write_text(right.replace(",3.0", ",4.0", 1))
+    assert project.repro_with(tool)["recordings"] == 1
+    assert path.read_text() == right
+    store(project, tool)
+
+
+@TOOLS
+def test_what_a_person_blesses_by_hand_still_does_not_fit(project, tool):
+    project.set("train.epochs", 7)
+    if tool == "snakemake":
+        project.run("snakemake", "--cores", "2", "--touch")
+    else:
+        project.run("dvc", "commit", "-f")
+        assert project.dvc_is_clean()
+    assert project.planned() == FROM_MODEL
+    assert project.trained_with()["train"]["epochs"] == 5
+
+
+def test_what_a_person_forces_is_made_again(project):
+    ran = project.snakemake("--forcerun", "evaluation")
+    assert ran["evaluation"] == 1
+    assert ran <= FROM_EVALUATION
+    assert_settled(project)
+
+
+def test_a_link_into_a_cache_that_is_gone_is_a_missing_product(project):
+    project.run("dvc", "config", "--local", "cache.type", "symlink")
+    project.run("dvc", "checkout", "--relink")
+    (project.path / "models/model.keras").resolve().unlink()
+    assert (project.path / "models/model.keras").is_symlink()
+    assert project.snakemake()["model"] == 1
+    assert not (project.path / "models/model.keras").is_symlink()
+    store(project, "snakemake")
+
+
+def test_a_folder_with_a_colon_in_its_name_runs_its_own_code(project, tmp_path):
+    moved = Project(project.path.rename(tmp_path / "of: mine"))
+    with (moved.path / "src/dawnchorus/stages/split.py").open("a") as module:
+        module.write("\nprint('the code of', __file__)\n")
+    output = moved.run("snakemake", "--cores", "1", "--", "data/split/split.csv").stdout
+    assert f"the code of {moved.path}/src/dawnchorus/stages/split.py" in output
+
+
+def test_a_network_computes_with_as_many_threads_on_any_number_of_cores(project):
+    commands = []
+    for cores in ("1", "2", "8"):
+        text = project.run(
+            "snakemake", "--cores", cores, "-n", "-p", "--forcerun", "model", "--", "reports/metrics.json"
+        )
+        commands.append([line for line in text.stdout.splitlines() if "dawnchorus.stages" in line])
+    assert commands[0] == commands[1] == commands[2]
+    assert len(commands[0]) == 2
+    assert all(" --threads 8 " in command for command in commands[0])
+
+
+def test_who_may_not_write_gets_one_line(project):
+    if os.geteuid() != 0:
+        (project.path / ".snakemake").chmod(0o500)
+        done = project.run("snakemake", "--cores", "1", check=False)
+    else:
+        # Root writes anywhere: a user without rights runs it.
+        command = ["setpriv", "--reuid", "65534", "--clear-groups", "snakemake", "--cores", "1"]
+        done = project.run(*command, check=False)
+    assert done.returncode != 0
+    assert "expected a folder that you may write to" in done.stdout
+    assert "Traceback" not in done.stdout
