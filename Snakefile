@@ -7,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -19,10 +18,15 @@ from dawnchorus.detection import sounds
 from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import study_steps
+from dawnchorus.parameters import fields
 from dawnchorus.workflow import params_file, provenance, staleness, supervision
 
-
-configfile: "params.yaml"
+# In place of `configfile:`, which would run what `__use_yte__` in the file asks for, and knows no types.
+try:
+    params_file.refuse_overrides(config, "params.yaml")
+    config.update(params_file.load("params.yaml", with_files=workflow.is_main_process))
+except errors.InputError as error:
+    errors.stop(error)
 
 
 include: "workflow/rules/common.smk"

@@ -15,7 +15,7 @@ from project import ROOT, Project
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.parameters import fields, train
-from dawnchorus.workflow import params_file, reruns
+from dawnchorus.workflow import params_file
 
 pytestmark = pytest.mark.table
 
@@ -48,7 +48,7 @@ def declared() -> dict[str, set[str]]:
     return found
 
 
-KEYS = list(reruns.keys(params_file.defaults()))
+KEYS = list(fields.keys(params_file.defaults()))
 DECLARED = declared()
 
 
@@ -89,7 +89,7 @@ def changed(params: dict, key: str) -> dict:
             owner = owner[block]
         owner[name] = value
         try:
-            params_file.check(made)
+            params_file.canonical(made)
         except InputError:
             continue
         if value != old[name]:

@@ -1,11 +1,11 @@
 # common: what all rules share
 #
-# checks params.yaml, and lets the provenance records of earlier runs decide what runs
+# lets the provenance records of earlier runs decide what runs
 
 
 def values(stage, **others):
     """Return the values that a stage reads, by block, as one JSON text: all of them that its stage gets."""
-    return json.dumps({**params_file.read_by(stage, config), **others}, sort_keys=True)
+    return fields.as_text({**params_file.read_by(stage, config), **others})
 
 
 def code(stage, network=None):
@@ -38,14 +38,9 @@ def begin():
     try:
         supervision.take_folder()
     except errors.InputError as error:
-        raise WorkflowError(str(error)) from None
+        errors.stop(error)
     supervision.end_when_unwanted()
 
-
-try:
-    params_file.check_config(config, "params.yaml")
-except errors.InputError as error:
-    raise WorkflowError(str(error)) from None
 
 # The jobs of a cluster read this file too; only the process that plans them decides what runs.
 if workflow.is_main_process:

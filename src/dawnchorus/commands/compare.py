@@ -12,12 +12,13 @@ import argparse
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-import yaml
 
 from dawnchorus.evaluation import comparison
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation import strict_yaml
+from dawnchorus.foundation.errors import InputError, shown
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.foundation.seeds import rng
 from dawnchorus.report import comparison_page
@@ -100,10 +101,10 @@ class Revision:
         return table
 
     def params(self) -> dict:
-        try:
-            return yaml.safe_load(self.read(PARAMS)) or {}
-        except yaml.YAMLError as error:
-            raise InputError(f"{self.name}: {PARAMS}: {_line(error)}") from None
+        source = f"{self.name}: {PARAMS}"
+        if self._files is None:
+            return strict_yaml.read(self.root / PARAMS, source).values
+        return strict_yaml.parse(self.read(PARAMS).encode(), source).values
 
 
 def _line(error: Exception) -> str:
@@ -132,17 +133,25 @@ def groups_of(revision: Revision, predictions: pd.DataFrame) -> dict[tuple, str]
     return dict(zip(comparison.keys(predictions), of_clip, strict=True))
 
 
+def whole_number(revision: Revision, params: dict, key: str, least: int) -> int:
+    """Return a value of the parameters of a revision, whose other keys may be those of another version."""
+    found: Any = params
+    for name in key.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    if type(found) not in (int, float) or found != int(found) or not least <= found < 2**32:
+        raise InputError(f"{revision.name}: {PARAMS}: {key}: {shown(found)}: expected a whole number from {least}")
+    return int(found)
+
+
 def main(args: argparse.Namespace) -> None:
     root = project_root()
     a, b = Revision(root, args.a), Revision(root, args.b)
     params = {"a": a.params(), "b": b.params()}
-    block = params["b"].get("evaluation", {})
-    n_draws = args.draws or block.get("bootstrap_draws")
-    if not n_draws or n_draws < 1 or "top_k" not in block:
-        raise InputError(f"{b.name}: {PARAMS}: expected evaluation.bootstrap_draws and evaluation.top_k")
+    n_draws = args.draws or whole_number(b, params["b"], "evaluation.bootstrap_draws", 1)
+    top_k, seed = whole_number(b, params["b"], "evaluation.top_k", 1), whole_number(b, params["b"], "seed", 0)
     in_a, in_b = a.predictions(), b.predictions()
-    draws = rng(params["b"].get("seed", 0), "comparison")
-    result = comparison.compare(in_a, in_b, groups_of(b, in_b), args.common, block["top_k"], n_draws, draws)
+    draws = rng(seed, "comparison")
+    result = comparison.compare(in_a, in_b, groups_of(b, in_b), args.common, top_k, n_draws, draws)
     result |= {
         "a": {"name": a.name, "commit": a.commit},
         "b": {"name": b.name, "commit": b.commit},

@@ -1,9 +1,11 @@
 """One clear line for every mistake that a user can make."""
 
 import errno
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 
 class InputError(Exception):
@@ -33,6 +35,11 @@ def run(main: Callable[[], None]) -> int:
     return 0
 
 
+def stop(error: InputError) -> NoReturn:
+    """End this process as :func:`run` does: Snakemake puts lines of its own and a trace around other exceptions."""
+    sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
+
+
 def reported_since(logs: Path, time_s: float) -> list[str]:
     """Return the error lines of all logs written since a time: what a long run's output has long scrolled past."""
     recent = (path for path in sorted(logs.glob("*.log")) if path.stat().st_mtime >= time_s)
@@ -42,3 +49,10 @@ def reported_since(logs: Path, time_s: float) -> list[str]:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
         if line.startswith("error: ")
     ]
+
+
+def shown(value: object, longest: int = 80, quotes: bool = True) -> str:
+    """Return a value as a line shows it: as it stands in YAML and JSON, printable, and cut where it is long."""
+    text = value if isinstance(value, str) and not quotes else json.dumps(value, ensure_ascii=False, default=str)
+    text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -1,11 +1,12 @@
 """What the models of params.yaml say: defaults, who reads a key, and in words what a key may be."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from dawnchorus.parameters.base import Block, said_of
@@ -65,6 +66,35 @@ def readers(model: type[Block]) -> Iterator[str]:
         yield from said_of(field)["read_by"] or ()
         if inner := block_of(field):
             yield from readers(inner)
+
+
+def keys(values: dict, prefix: str = "") -> Iterator[str]:
+    """Yield every key, as DVC names it: ``train.epochs``; a block that is empty is a key itself."""
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from keys(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def value_of(values: dict, key: str) -> Any:
+    """Return the value of a key, as DVC names it."""
+    found: Any = values
+    for name in key.split("."):
+        found = found[name]
+    return found
+
+
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def as_text(values: dict) -> str:
+    """Return canonical values as one text, JSON: equal values are the same text. It is what a stage is handed.
+
+    Braces within a text are escaped: Snakemake would take `{fold}` for a wildcard.
+    """
+    made = json.dumps(values, sort_keys=True, allow_nan=False)
+    return _TEXT.sub(lambda match: match[0].replace("{", "\\u007b").replace("}", "\\u007d"), made)
 
 
 def rule_of(model: type[Block], key: str) -> dict[str, Any]:
@@ -132,6 +162,6 @@ def parsed(model: type[Block], key: str, text: str) -> Any:
     field = model.model_fields[key]
     kind: Any = Annotated[field.annotation, field]
     try:
-        return TypeAdapter(kind).validate_python(text)
+        return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False)).validate_python(text)
     except ValidationError:
         raise ValueError(f"{text!r}: expected {words(rule_of(model, key))}") from None

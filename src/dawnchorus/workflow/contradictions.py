@@ -1,9 +1,10 @@
 """What no single value of params.yaml shows: values that are right by themselves and do not fit each other."""
 
-import json
+import shlex
 from collections.abc import Iterator
 
 from dawnchorus.features import kinds
+from dawnchorus.foundation.errors import shown
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.data import Data
 
@@ -11,14 +12,36 @@ from dawnchorus.parameters.data import Data
 PLACES = ("annotations", "audio_dir", "false_positives", "recordings_table", "species_table")
 # Augmentation that takes the frames of a clip to begin with its sound, and the value that turns it off.
 OVER_TIME = {"time_shift_frames": 0, "time_stretch": 1, "equalizer_gain": 0, "time_masks": 0}
+# Linux hands a command at most 131,072 characters in one piece; a rule has up to so many beside its values.
+LONGEST_VALUES, MOST_TRAININGS = 100_000, 500
 
 
 def contradictions(params: dict) -> Iterator[str]:
     """Yield one line for each value that another one rules out: ``key: value: expected ..., because ...``."""
+    yield from _of_length(params)
     yield from _of_data(params)
     yield from _of_features(params)
     yield from _of_partitions(params)
     yield from _of_training(params)
+
+
+def _of_length(params: dict) -> Iterator[str]:
+    length = len(shlex.quote(fields.as_text(params)))
+    if length > LONGEST_VALUES:
+        lengths = {key: len(fields.as_text({"": fields.value_of(params, key)})) for key in fields.keys(params)}
+        key = max(lengths, key=lengths.__getitem__)
+        value = fields.value_of(params, key)
+        what = f"{len(value)} items, " if isinstance(value, list) else ""
+        yield (
+            f"{key}: {what}{lengths[key]} characters: expected at most {LONGEST_VALUES - length + lengths[key]}, "
+            "because a command line holds no more (of groups: name a coarser split.group)"
+        )
+    folds, seeds = params["cross_validation"]["folds"], params["cross_validation"]["seeds"]
+    if folds * seeds > MOST_TRAININGS:
+        yield (
+            f"cross_validation.seeds: {seeds}: expected at most {MOST_TRAININGS // folds} with cross_validation.folds "
+            f"{folds}, because a command line holds no more than {MOST_TRAININGS} trainings"
+        )
 
 
 def _of_data(params: dict) -> Iterator[str]:
@@ -26,19 +49,17 @@ def _of_data(params: dict) -> Iterator[str]:
     if data["source"] == "simulated":
         for key in ("format", *PLACES):
             if data[key] != simulated[key]:
-                yield (
-                    f"data.{key}: {json.dumps(data[key])}: expected {simulated[key]}, because data.source is simulated"
-                )
+                yield (f"data.{key}: {shown(data[key])}: expected {simulated[key]}, because data.source is simulated")
         if not params["simulate"]:
             yield "simulate.set: missing; expected what to simulate (see presets), because data.source is simulated"
     else:
         for key in PLACES:
             if data[key] == simulated[key]:
-                yield f"data.{key}: {json.dumps(data[key])}: expected your own, because data.source is table"
+                yield f"data.{key}: {shown(data[key])}: expected your own, because data.source is table"
         if params["simulate"]:
             yield "simulate.set: given; expected `simulate: {}`, because data.source is table"
     if data["columns"] and data["format"] in ("rfcx", "audacity"):
-        yield f"data.columns: {json.dumps(data['columns'])}: expected {{}}, because data.format is {data['format']}"
+        yield f"data.columns: {shown(data['columns'])}: expected {{}}, because data.format is {data['format']}"
 
 
 def _of_features(params: dict) -> Iterator[str]:
@@ -49,6 +70,9 @@ def _of_features(params: dict) -> Iterator[str]:
             f"data.shortest_annotation_s: {data['shortest_annotation_s']:g}: expected >= "
             f"{features['n_fft'] / rate_hz:.4g}, one FFT frame of features.n_fft {features['n_fft']} at {rate_hz} Hz"
         )
+    of_kind = getattr(kinds.get(features["kind"]), "contradictions", None)
+    if of_kind:
+        yield from of_kind(features)
 
 
 def _of_partitions(params: dict) -> Iterator[str]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from dawnchorus.features import kinds
+from dawnchorus.foundation import strict_yaml
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.workflow import params_file
@@ -93,7 +94,7 @@ def base_of(root: Path, default: dict) -> dict:
 
     But a kind of features that reads the user's files adds dependencies, and has keys that have no default.
     """
-    present = params_file.load(root / "params.yaml")
+    present = strict_yaml.read(root / "params.yaml").values
     return {**present, "model": default["model"]} if kinds.input_files(present["features"]) else default
 
 
@@ -174,7 +175,8 @@ def texts(root: Path) -> dict[Path, str]:
     given = placeholders(base_of(root, default))
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "params.yaml").write_text(yaml.safe_dump(given), encoding="utf-8")
-        (Path(folder) / "data.audio_dir").mkdir()
+        for path in paths_of(given):
+            (Path(folder) / path).mkdir() if path == AUDIO else (Path(folder) / path).touch()
         with opened(root / "Snakefile", Path(folder)) as workflow_api:
             workflow = workflow_api._workflow
             rules = {rule.name: rule for rule in workflow.rules}

@@ -5,50 +5,24 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import ValidationError, create_model
 
 from dawnchorus import networks
 from dawnchorus.features import kinds
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation import strict_yaml
+from dawnchorus.foundation.errors import InputError, shown
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.base import Block, meaning_of
 from dawnchorus.parameters.recipe import RECIPE
+from dawnchorus.workflow import named_files
 from dawnchorus.workflow.contradictions import contradictions
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A YAML loader that refuses a key given twice; YAML's own rule is to keep the last in silence."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)
-            if key in seen:
-                raise InputError(f"line {key_node.start_mark.line + 1}: {key}: given twice")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def load(path: str | os.PathLike) -> dict:
-    """Read a params file; an unreadable one or a key given twice raises :class:`InputError`."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            params = yaml.load(file, Loader=_UniqueKeyLoader)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from None
-    if not isinstance(params, dict):
-        raise InputError(f"{path}: expected blocks of keys and values, found {type(params).__name__}")
-    return params
 
 
 # Blocks with a key that chooses a file, whose ``Params`` are the other keys of the block.
@@ -97,26 +71,61 @@ def read_by(stage: str, params: dict) -> dict[str, Any]:
     return fields.read_by(stage, model_of(params), params)
 
 
-def check(params: dict, source: str | os.PathLike = "params.yaml") -> None:
-    """Raise :class:`InputError` with one line for each value that its model or the other values rule out."""
-    lines = list(_problems(params)) or list(contradictions(params))
-    if lines:
-        raise InputError("\n".join(f"{source}: {line}" for line in lines))
+# So many problems are listed; whoever has more has another problem.
+MOST_LINES = 20
+COMPLETE = "presets/default.yaml has them all"
+NO_LINES: Mapping[str, int] = {}
 
 
-def check_config(config: dict, path: str | os.PathLike) -> None:
-    """Check the values that Snakemake is about to use: valid, and those of the params file and no others.
+def load(path: str | os.PathLike, with_files: bool = False) -> dict[str, Any]:
+    """Read a params file and return its values in canonical form: the one way from params.yaml to what uses it.
 
-    A value given by ``--config`` or ``--configfile`` would be invisible to DVC, which would then lock a model
-    under parameters that it was not trained with; so it is refused.
+    Anything wrong raises :class:`InputError`, one line a problem: ``params.yaml:40: train.epochs: 0: expected ...``.
+    ``with_files``: a path that it names without a file that can be read is a problem too.
     """
-    params = load(path)
-    check(params, path)
-    if config != params:
-        keys = sorted(key for key in {*config, *params} if config.get(key) != params.get(key))
+    document = strict_yaml.read(path)
+    values = canonical(document.values, path, document.lines)
+    if with_files and (missing := list(named_files.faults(values))):
+        raise _error(path, document.lines, missing)
+    return values
+
+
+def canonical(
+    params: dict, source: str | os.PathLike = "params.yaml", lines: Mapping[str, int] = NO_LINES
+) -> dict[str, Any]:
+    """Return the values in their one canonical form, in which equal values are the same text, or raise InputError.
+
+    There is one line for each value that its model or the other values rule out. ``lines``: where each key stands.
+    """
+    if not (problems := list(_problems(params))):
+        values = model_of(params).model_validate(params).model_dump(exclude_unset=True)
+        if not (problems := list(contradictions(values))):
+            return values
+    raise _error(source, lines, problems)
+
+
+def _error(source: str | os.PathLike, lines: Mapping[str, int], problems: list[str]) -> InputError:
+    said = []
+    for problem in problems[:MOST_LINES]:
+        key = problem.split(":")[0].split(" ")[0]
+        while key and key not in lines:
+            key = key.rpartition(".")[0]
+        said.append(f"{source}:{lines[key]}: {problem}" if key else f"{source}: {problem}")
+    if len(problems) > MOST_LINES:
+        said.append(f"{source}: {len(problems) - MOST_LINES} problems more")
+    return InputError("\n".join(said))
+
+
+def refuse_overrides(config: Mapping[str, Any], path: str | os.PathLike) -> None:
+    """Raise :class:`InputError` if Snakemake was given values by ``--config`` or ``--configfile``.
+
+    They would be invisible to DVC, which would then lock a model under parameters that it was not trained with.
+    """
+    if config:
+        keys = ", ".join(shown(str(key), quotes=False) for key in sorted(config, key=str))
         raise InputError(
-            f"{', '.join(keys)}: given by --config or --configfile; expected all values in {path}, where DVC "
-            "sees them too (edit it, copy a preset over it, or use `dvc exp run -S`)"
+            f"{keys}: given by --config or --configfile; expected all values in {path}, where DVC sees them too "
+            "(edit it, copy a preset over it, or use `dvc exp run -S`)"
         )
 
 
@@ -135,17 +144,29 @@ def _problems(params: dict) -> Iterator[str]:
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False)
     for block, (key, registry) in CHOICES.items():
-        if block not in chosen and isinstance(params.get(block), dict) and key in params[block]:
-            # Which other keys there are, nobody knows without the file.
-            found = [problem for problem in found if problem["loc"][0] != block]
+        if block in chosen or not isinstance(params.get(block), dict):
+            continue
+        # Which other keys there are, nobody knows without the file.
+        found = [problem for problem in found if problem["loc"][0] != block or problem["loc"][1:] == (key,)]
+        if key in params[block]:
+            found = [problem for problem in found if problem["loc"] != (block, key)]
             names = ", ".join(json.dumps(name) for name in registry.names())
             meaning = meaning_of(fields.block(RECIPE, block).model_fields[key])
-            yield f"{block}.{key}: {json.dumps(params[block][key])}: expected one of {names} ({meaning})"
+            yield f"{block}.{key}: {shown(params[block][key])}: expected one of {names} ({meaning})"
     # A value that several choices rule out, or a list with several wrong items, is one problem.
     lines: dict[str, str] = {}
+    missing: dict[str, list[str]] = {}
     for problem in sorted(found, key=lambda problem: [str(part) for part in problem["loc"]]):
         where, line = _line(model, params, problem)
         lines.setdefault(where, line)
+        if problem["type"] == "missing":
+            missing.setdefault(where.rpartition(".")[0], []).append(where)
+    for owner, keys in missing.items():
+        if len(keys) > 1:
+            names = ", ".join(key.rpartition(".")[2] for key in keys[:6])
+            more = f" and {len(keys) - 6} more" if len(keys) > 6 else ""
+            lines = {where: line for where, line in lines.items() if where not in keys}
+            lines[owner] = f"{owner}{': ' * bool(owner)}{len(keys)} keys missing: {names}{more}; {COMPLETE}"
     yield from lines.values()
 
 
@@ -160,7 +181,7 @@ def _line(model: type[Block], values: Any, problem: ErrorDetails) -> tuple[str, 
         if field is None:
             close = difflib.get_close_matches(name, model.model_fields, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(model.model_fields)}"
-            return where, f"{where}: unknown key; {hint}"
+            return where, f"{shown(where, quotes=False)}: unknown key; {hint}"
         inner = fields.block_of(field)
         if inner is None or not rest:
             break
@@ -168,9 +189,9 @@ def _line(model: type[Block], values: Any, problem: ErrorDetails) -> tuple[str, 
     said = problem["msg"].removeprefix("Value error, ")
     if said.startswith("expected"):
         # A rule of the model's own, which says what it wants.
-        return where, f"{where}: {json.dumps(values[name])}: {said}"
+        return where, f"{where}: {shown(values[name])}: {said}"
     expected = "block of keys and values" if inner else fields.words(fields.rule_of(model, name))
     expected += f" ({meaning_of(field)})"
     if problem["type"] == "missing":
         return where, f"{where}: missing; expected {expected}"
-    return where, f"{where}: {json.dumps(values[name], default=str)}: expected {expected}"
+    return where, f"{where}: {shown(values[name])}: expected {expected}"

@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from dawnchorus.foundation.errors import run
+from dawnchorus.foundation import strict_yaml
+from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.base import Block, meaning_of
@@ -91,9 +92,11 @@ def preset(path: Path) -> str:
     """Return the complete preset of a file of changes; its comment comes along."""
     text = path.read_text(encoding="utf-8")
     head = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
-    params = completed(params_file.load(path) if text != head else {})
-    params_file.check(params, path)
-    return text_of(params, head + "#\n" + WRITTEN.format(name=path.stem))
+    params = params_file.canonical(completed(strict_yaml.read(path).values if text != head else {}), path)
+    made = text_of(params, head + "#\n" + WRITTEN.format(name=path.stem))
+    if strict_yaml.parse(made.encode(), path.name).values != params:
+        raise InputError(f"{path}: expected texts that need no quotes in YAML")
+    return made
 
 
 def texts(root: Path) -> dict[Path, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,24 +79,15 @@ def _makes(rule: SnakemakeRule, path: _IOFile) -> bool:
     return rule.is_producer(str(path)) or any(path.match(str(product)) for product in rule.output)
 
 
-def keys(values: dict, prefix: str = "") -> Iterator[str]:
-    """Yield every key, as DVC names it: ``train.epochs``."""
-    for name, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from keys(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name
-
-
 def reruns(rules: list[Rule]) -> dict[str, list[str]]:
     """Return, for every key of the default recipe, the rules that run when it changes, in order."""
     default = params_file.defaults()
-    read = {rule.name: set(keys(params_file.read_by(rule.stage, default))) for rule in rules}
+    read = {rule.name: set(fields.keys(params_file.read_by(rule.stage, default))) for rule in rules}
     for rule in rules:
         if rule.opens_recordings:
             read[rule.name].add("data.audio_dir")
     found = {}
-    for key in keys(default):
+    for key in fields.keys(default):
         stale: set[str] = set()
         while more := {rule.name for rule in rules if key in read[rule.name] or rule.needs & stale} - stale:
             stale |= more
@@ -129,7 +119,7 @@ def table(root: Path) -> str:
 
 def _short(of_row: list[str]) -> list[str]:
     blocks: dict[str, list[str]] = {}
-    for key in keys(params_file.defaults()):
+    for key in fields.keys(params_file.defaults()):
         blocks.setdefault(key.rpartition(".")[0], []).append(key)
     found = []
     for key in of_row:

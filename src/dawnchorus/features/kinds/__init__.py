@@ -17,6 +17,7 @@ checked without waiting for them. Where it has something to say, a kind also has
 
     def band_hz(params, sample_rate_hz): ...           # -> lowest and highest frequency it sees (default: all)
     def remark(params, sample_rate_hz): ...            # -> a line for the log of a run, or None
+    def contradictions(params): ...                    # -> a line for each value that others of the block rule out
 
 A kind that reads a file of the user's names the key of its path in ``Kind.inputs``: the file is then an input of the
 rules that make features, a dependency of their DVC stages (after `make generated`), and a part of what each recording's

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ class MelParams(Block):
     mel_sample_rate_hz: float | None = value(
         None,
         "rate that the mel filter bank is built for; null is the sound's own rate, as it should be",
-        gt=0,
+        ge=1000,
         le=500_000,
     )
 
@@ -54,6 +55,30 @@ def band_hz(params: dict, sample_rate_hz: int) -> tuple[float, float]:
     return scale * params["f_min_hz"], scale * (params["f_max_hz"] or mel_hz / 2)
 
 
+def contradictions(params: dict) -> Iterator[str]:
+    """Yield a line for each value that leaves no mel band where it is asked for, as far as the rate is known."""
+    n_bins = 1 + params["n_fft"] // 2
+    if params["n_mels"] > n_bins:
+        yield (
+            f"features.n_mels: {params['n_mels']}: expected at most {n_bins}, the bins of an FFT frame of "
+            f"features.n_fft {params['n_fft']}"
+        )
+    rate_hz = params["mel_sample_rate_hz"] or params["sample_rate_hz"]
+    if rate_hz is None:
+        f_max_hz = params["f_max_hz"]
+    else:
+        of_rate = "mel_sample_rate_hz" if params["mel_sample_rate_hz"] else "sample_rate_hz"
+        f_max_hz = params["f_max_hz"] or rate_hz / 2
+        if f_max_hz > rate_hz / 2:
+            yield (
+                f"features.f_max_hz: {f_max_hz:g}: expected at most {rate_hz / 2:g}, half of features.{of_rate} "
+                f"{rate_hz:g}"
+            )
+    if f_max_hz is not None and params["f_min_hz"] >= f_max_hz:
+        limit = "features.f_max_hz" if params["f_max_hz"] else "half the rate,"
+        yield f"features.f_min_hz: {params['f_min_hz']:g}: expected less than {limit} {f_max_hz:g}"
+
+
 def remark(params: dict, sample_rate_hz: int) -> str | None:
     """Say how many bands are narrower than an FFT bin and have none, as librosa would say of every clip."""
     n_empty = int((basis(sample_rate_hz, params).max(axis=1) == 0).sum())
@@ -66,6 +91,11 @@ def basis(sample_rate_hz: int, params: dict) -> np.ndarray:
     """Return the filter bank, (bands, 1 + n_fft // 2); edges that allow none raise :class:`InputError`."""
     rate_hz = params["mel_sample_rate_hz"] or sample_rate_hz
     f_min_hz, f_max_hz = params["f_min_hz"], params["f_max_hz"] or rate_hz / 2
+    if not params["mel_sample_rate_hz"] and f_max_hz > rate_hz / 2:
+        raise InputError(
+            f"params.yaml: features.f_max_hz: {f_max_hz:g}: expected at most {rate_hz / 2:g}, half the rate of "
+            f"{rate_hz:g} Hz of a recording (null is half the rate of each)"
+        )
     if f_min_hz >= f_max_hz:
         limit = "features.f_max_hz" if params["f_max_hz"] else f"half the rate of {rate_hz:g} Hz"
         raise InputError(f"features.f_min_hz: {f_min_hz:g}: expected less than {limit}, {f_max_hz:g} Hz")

@@ -22,7 +22,7 @@ class Params(_mel.MelParams):
         return n_mfcc
 
 
-band_hz, remark = _mel.band_hz, _mel.remark
+band_hz, remark, contradictions = _mel.band_hz, _mel.remark, _mel.contradictions
 
 
 def n_features(params):

@@ -15,7 +15,7 @@ class Params(_mel.MelParams):
     """The keys of PCEN: its bands."""
 
 
-n_features, band_hz, remark = _mel.n_bands, _mel.band_hz, _mel.remark
+n_features, band_hz, remark, contradictions = _mel.n_bands, _mel.band_hz, _mel.remark, _mel.contradictions
 
 
 def frames(y, sample_rate_hz, params):

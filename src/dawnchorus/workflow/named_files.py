@@ -1,0 +1,40 @@
+"""The files that params.yaml names: whether each of them is there, before a DAG is planned without them.
+
+Snakemake drops a rule whose input is missing, in silence, where its products are there: the run would go on with the
+data of another table.
+"""
+
+from collections.abc import Iterator
+
+from dawnchorus.features import kinds
+from dawnchorus.foundation.errors import shown
+from dawnchorus.foundation.given_files import fault_of_file, fault_of_folder
+
+# Formats whose tables may be a folder of them.
+OF_FOLDERS = ("raven", "audacity")
+
+
+def faults(params: dict) -> Iterator[str]:
+    """Yield a line for each path that the user names and that is no file, or folder, that can be read.
+
+    What is simulated is made by the workflow itself. The recordings to detect in are looked for when they are wanted.
+    """
+    data = params["data"]
+    if data["source"] == "table":
+        folders = data["format"] in OF_FOLDERS
+        boxes = "the table of annotations" + ", or a folder of tables" * folders
+        for key, expected in (
+            ("annotations", boxes),
+            ("false_positives", boxes),
+            ("recordings_table", "a CSV of recordings, or data.annotations again"),
+            ("species_table", "a CSV of species, or data.annotations again"),
+        ):
+            as_annotations = key != "annotations" and data[key] == data["annotations"]
+            if not as_annotations and (fault := fault_of_file(data[key], or_folder=folders and expected is boxes)):
+                yield f"data.{key}: {shown(data[key])}: {fault}; expected {expected}"
+        if fault := fault_of_folder(data["audio_dir"]):
+            yield f"data.audio_dir: {shown(data['audio_dir'])}: {fault}; expected the folder of the recordings"
+    for key in kinds.get(params["features"]["kind"]).KIND.inputs:
+        path = params["features"][key]
+        if fault := fault_of_file(path):
+            yield f"features.{key}: {shown(path)}: {fault}; expected a file to read"
