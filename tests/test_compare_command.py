@@ -164,3 +164,51 @@ def test_outside_of_a_project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="not in a DVC project"):
         called()
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", ": empty; expected blocks of keys and values"),
+        (b"- a\n", ":1: a list; expected blocks of keys and values"),
+        (b"seed: \xff\n", ":1: byte 0xFF is not UTF-8; expected a file saved as UTF-8"),
+        (b"seed: 1\nevaluation: 5\n", ": evaluation.bootstrap_draws: null: expected a whole num"),
+        (
+            b"seed: 1\nevaluation: {bootstrap_draws: yes}\n",
+            ': evaluation.bootstrap_draws: "yes": e',
+        ),
+        (
+            b"evaluation: {bootstrap_draws: 200, top_k: 0}\n",
+            ": evaluation.top_k: 0: expected a wh",
+        ),
+        (
+            b"evaluation: {bootstrap_draws: 200, top_k: 1.5}\n",
+            ": evaluation.top_k: 1.5: expected",
+        ),
+        (
+            b"evaluation: {bootstrap_draws: 200, top_k: 1}\n",
+            ": seed: null: expected a whole numb",
+        ),
+        (
+            b"evaluation: {bootstrap_draws: .nan}\n",
+            ":1: evaluation.bootstrap_draws: .nan: not fin",
+        ),
+        (b"seed: *a\n", ":1: seed: *a, an alias; expected the value itself"),
+    ],
+)
+def test_an_odd_params_file_is_one_line(project, content, expected):
+    path = project.path / "params.yaml"
+    whole = path.read_bytes()
+    try:
+        path.write_bytes(content)
+        with pytest.raises(InputError) as caught:
+            called()
+        (line,) = str(caught.value).splitlines()
+        assert line.startswith(f"workspace: params.yaml{expected}")
+        path.unlink()
+        os.mkfifo(path)
+        with pytest.raises(InputError, match=r"^workspace: params.yaml: a named pipe; expected a YAML file"):
+            called("workspace", "workspace")
+    finally:
+        path.unlink()
+        path.write_bytes(whole)

@@ -180,6 +180,7 @@ def test_a_kind_that_gives_another_shape_than_it_says_is_told_so(monkeypatch, ma
         ({"n_mfcc": 200}, "features.n_mfcc: 200: expected at most features.n_mels 128"),
         ({"f_min_hz": 9_000.0, "f_max_hz": 5_000.0}, "features.f_min_hz: 9000: expected less than"),
         ({"f_min_hz": 12_000.0}, "features.f_min_hz: 12000: expected less than half the rate of 22050 Hz"),
+        ({"f_max_hz": 11_026.0}, "features.f_max_hz: 11026: expected at most 11025, half the rate of 22050 Hz"),
     ],
 )
 def test_values_that_do_not_fit_are_input_errors(changes, message):

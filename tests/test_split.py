@@ -127,3 +127,24 @@ def test_article_split_is_scikit_learns_called_plainly():
     assert set(np.flatnonzero(partition == "test")) == set(test)
     assert set(np.flatnonzero(partition == "validation")) == set(validation)
     assert set(np.flatnonzero(partition == "train")) == set(train)
+
+
+def test_the_article_s_split_of_few_rows_is_made_or_is_one_line():
+    draws, n_refused, n_made = np.random.default_rng(0), 0, 0
+    for n_rows in range(1, 30):
+        for n_classes in range(1, 6):
+            for fraction in (0.05, 0.25, 0.8):
+                classes = draws.integers(n_classes, size=n_rows)
+                try:
+                    partition = split.article(classes, 1, fraction, fraction)
+                except InputError as error:
+                    n_refused += 1
+                    (line,) = str(error).splitlines()
+                    assert line.startswith(("params.yaml: split.method: ", "params.yaml: split.validation_fraction: "))
+                else:
+                    n_made += 1
+                    assert set(partition) == set(PARTITIONS)
+    assert n_refused > 50
+    assert n_made > 50
+    with pytest.raises(InputError, match="4 rows of 2 classes, 1 of the rarest, 1 to test: expected two or more"):
+        split.article(np.array([0, 0, 0, 1]), 1, 0.25, 0.25)

@@ -70,11 +70,11 @@ def known_keys(project: Project) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_wrong_value_is_one_line_and_nothing_around_it(bare, command):
-    text = (bare.path / PARAMS).read_text()
-    number = next(n for n, line in enumerate(text.splitlines(), 1) if line.startswith("  epochs:"))
     bare.set("train.epochs", 0)
     (line,) = refused(bare, command)
-    assert line.startswith(f"error: params.yaml:{number}: train.epochs: 0: expected integer from 1 to 100000")
+    assert line.startswith(
+        f"error: params.yaml:{line_of(bare, 'epochs')}: train.epochs: 0: expected integer from 1 to 100000"
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,14 @@ def said_by_snakemake(project: Project) -> str:
 
 
 def products(project: Project) -> dict[Path, bytes]:
-    return {
-        path: path.read_bytes() for folder in ("data", "reports") for path in (project.path / folder).rglob("*.csv")
-    }
+    folders = (project.path / "data", project.path / "reports")
+    return {path: path.read_bytes() for folder in folders for path in folder.rglob("*.csv")}
+
+
+def line_of(project: Project, key: str) -> int:
+    """Return the line in which a key stands, indented once."""
+    lines = (project.path / PARAMS).read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if line.startswith(f"  {key}:"))
 
 
 def test_a_table_that_is_not_there_is_named_by_both_tools_and_nothing_runs(project):
@@ -130,11 +135,10 @@ def test_a_table_that_is_not_there_is_named_by_both_tools_and_nothing_runs(proje
     before, made = (project.path / PARAMS).read_text(), products(project)
     for key in (*TABLES, "audio_dir"):
         project.set(f"data.{key}", f"raw/typo-{key}")
-        number = next(
-            n for n, line in enumerate((project.path / PARAMS).read_text().splitlines(), 1) if f" {key}:" in line
-        )
         what = "folder" if key == "audio_dir" else "file"
-        expected = f'error: params.yaml:{number}: data.{key}: "raw/typo-{key}": no such {what}; expected '
+        expected = (
+            f'error: params.yaml:{line_of(project, key)}: data.{key}: "raw/typo-{key}": no such {what}; expected '
+        )
         assert said_by_snakemake(project).startswith(expected)
         if key in ("annotations", "species_table"):
             for command in ("run", "dry run"):
@@ -153,9 +157,8 @@ def test_a_table_that_was_taken_away_or_is_none_is_named(project):
     table = project.path / "raw/annotations.csv"
     content = table.read_bytes()
     table.unlink()
-    expected = 'error: params.yaml:8: data.annotations: "raw/annotations.csv": {}; expected the table of annotations'
-    number = next(n for n, x in enumerate((project.path / PARAMS).read_text().splitlines(), 1) if " annotations:" in x)
-    expected = expected.replace(":8:", f":{number}:")
+    expected = f"error: params.yaml:{line_of(project, 'annotations')}: "
+    expected += 'data.annotations: "raw/annotations.csv": {}; expected the table of annotations'
     assert said_by_snakemake(project) == expected.format("no such file")
     done = project.run("dvc", "repro", check=False)
     assert done.returncode != 0
@@ -198,21 +201,23 @@ def test_a_small_number_of_an_experiment(project):
     output = project.run("dvc", "exp", "run", "-S", "train.learning_rate=0.00001").stdout
     assert "learning_rate: 1e-05" in (project.path / PARAMS).read_text()
     assert "rule model:" in output
-    assert project.trained_with()["params"]["train"]["learning_rate"] == 1e-5
+    assert project.trained_with()["train"]["learning_rate"] == 1e-5
     assert project.planned() == {}
     assert project.dvc_is_clean()
 
 
 def test_a_group_with_braces_is_a_column_like_any_other(project):
     rows = (project.path / "raw/annotations.csv").read_text().splitlines()
-    with_column = [f"{row},{'{fold}' if not n else 'ab{c}'[n % 2 :]}" for n, row in enumerate(rows)]
+    recordings = {row.split(",")[0] for row in rows[1:]}
+    group = {name: f"{'ab'[n % 2]}{n % 4}{{c}}" for n, name in enumerate(sorted(recordings))}
+    with_column = [f"{row},{group.get(row.split(',')[0], '{fold}')}" for row in rows]
     (project.path / "raw/annotations.csv").write_text("\n".join(with_column) + "\n")
     project.set("split.group", "{fold}")
-    project.set("split.test_groups", ["ab{c}"])
+    project.set("split.test_groups", ["b1{c}"])
     project.snakemake("--", "data/split/split.csv")
     split = (project.path / "data/split/split.csv").read_text()
-    assert ",ab{c},test" in split
-    assert ",b{c},test" not in split
+    assert ",b1{c},test" in split
+    assert ",a0{c},test" not in split
     project.set("split.group", "{shard}")
     done = project.run("snakemake", "--cores", "2", "--", "data/split/split.csv", check=False)
     assert "error: params.yaml: split.group: '{shard}': expected a column of the annotations" in done.stdout

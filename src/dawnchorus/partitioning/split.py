@@ -130,12 +130,25 @@ def article(classes: np.ndarray, seed: int, test_fraction: float, validation_fra
     """Split rows as the article does: a stratified test share, then an unstratified validation share of the rest.
 
     Both draws use scikit-learn's ``train_test_split`` with ``random_state=seed``. Rows of one recording can
-    land in different partitions; that is the article's choice, kept for comparison.
+    land in different partitions; that is the article's choice, kept for comparison. Too few rows raise
+    :class:`InputError`.
     """
     from sklearn.model_selection import train_test_split
 
-    rows = np.arange(len(classes))
+    rows, n_of_class = np.arange(len(classes)), np.bincount(classes)
+    n_test, n_classes = int(np.ceil(test_fraction * len(rows))), int((n_of_class > 0).sum())
+    fewest = int(n_of_class[n_of_class > 0].min())
+    if fewest < 2 or n_test < n_classes or len(rows) - n_test < max(n_classes, 2):
+        raise InputError(
+            f"params.yaml: split.method: article: {len(rows)} rows of {n_classes} classes, {fewest} of the rarest, "
+            f"{n_test} to test: expected two or more of each class, and as many rows to test and to train as classes"
+        )
     rest, test = train_test_split(rows, test_size=test_fraction, random_state=seed, stratify=classes)
+    if int(np.ceil(validation_fraction * len(rest))) >= len(rest):
+        raise InputError(
+            f"params.yaml: split.validation_fraction: {validation_fraction:g}: expected less with method article: of "
+            f"{len(rest)} rows that are not test none is left to train"
+        )
     _, validation = train_test_split(rest, test_size=validation_fraction, random_state=seed)
     partition = np.full(len(classes), PARTITIONS[0], dtype="<U10")
     partition[validation], partition[test] = PARTITIONS[1], PARTITIONS[2]

@@ -91,10 +91,9 @@ def basis(sample_rate_hz: int, params: dict) -> np.ndarray:
     """Return the filter bank, (bands, 1 + n_fft // 2); edges that allow none raise :class:`InputError`."""
     rate_hz = params["mel_sample_rate_hz"] or sample_rate_hz
     f_min_hz, f_max_hz = params["f_min_hz"], params["f_max_hz"] or rate_hz / 2
-    if not params["mel_sample_rate_hz"] and f_max_hz > rate_hz / 2:
+    if f_max_hz > rate_hz / 2:
         raise InputError(
-            f"params.yaml: features.f_max_hz: {f_max_hz:g}: expected at most {rate_hz / 2:g}, half the rate of "
-            f"{rate_hz:g} Hz of a recording (null is half the rate of each)"
+            f"features.f_max_hz: {f_max_hz:g}: expected at most {rate_hz / 2:g}, half the rate of {rate_hz:g} Hz"
         )
     if f_min_hz >= f_max_hz:
         limit = "features.f_max_hz" if params["f_max_hz"] else f"half the rate of {rate_hz:g} Hz"
