@@ -18,7 +18,6 @@ from dawnchorus.detection import sounds
 from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import study_steps
-from dawnchorus.parameters import fields
 from dawnchorus.workflow import params_file, provenance, staleness, supervision
 
 # In place of `configfile:`, which would run what `__use_yte__` in the file asks for, and knows no types.

@@ -5,7 +5,7 @@
 
 def values(stage, **others):
     """Return the values that a stage reads, by block, as one JSON text: all of them that its stage gets."""
-    return fields.as_text({**params_file.read_by(stage, config), **others})
+    return params_file.handed_to(stage, config, **others)
 
 
 def code(stage, network=None):

@@ -71,6 +71,11 @@ def read_by(stage: str, params: dict) -> dict[str, Any]:
     return fields.read_by(stage, model_of(params), params)
 
 
+def handed_to(stage: str, params: dict, **others: Any) -> str:
+    """Return the values that a stage reads, and ``others``, as the one text that it is handed and known by."""
+    return fields.as_text({**read_by(stage, params), **others})
+
+
 # So many problems are listed; whoever has more has another problem.
 MOST_LINES = 20
 COMPLETE = "presets/default.yaml has them all"
