@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 import soundfile
 
 from dawnchorus.annotations import readers
-from dawnchorus.commands import detect
+from dawnchorus.commands import cli, detect
 from dawnchorus.detection import detector, score_store, scoring, sounds
 from dawnchorus.features import extraction
 from dawnchorus.foundation.errors import InputError
@@ -400,8 +401,9 @@ def test_a_model_that_is_none_is_one_line(folder, model_dir, what):
     else:
         change_card(path, what)
     expected = {
-        "absent": "no such file", "text": "not a model", "version": "model format 99", "features": "lacks 'features'",
-        "classes": "2 classes|one finite score", "calibration": "other classes",
+        "absent": "no such file", "text": "not a model", "version": "model format 99",
+        "features": "card: dataset.features: missing",
+        "classes": "not a usable model: its scores have the shape", "calibration": "other classes",
     }[what]  # fmt: skip
     with pytest.raises(InputError, match=expected) as caught:
         run_detect("sound", "--model", broken, "--output", "out")
@@ -445,3 +447,163 @@ def test_nothing_to_listen_to(folder, recordings, expected):
 def test_a_file_given_twice(folder):
     with pytest.raises(InputError, match=r"a\.wav: given twice"):
         sounds.named(["x/a.wav", "./x/a.wav"])
+
+
+def command(model_dir, *words):
+    return ["detect", "--model", str(model_dir), "--output", "out", "--threads", "1", *map(str, words)]
+
+
+LONG = "ä" * 121  # 242 bytes: a file may be called so, but not its table for Raven
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--sample-submission", "nowhere.csv"], "nowhere.csv: no such file; expected a CSV table"),
+        (["--sample-submission", "sound"], "sound: expected a CSV table, found no file"),
+        (["--sample-submission", "species.csv"], "species.csv:1: column snine: expected species of the model"),
+        (["--sample-submission", "lacking.csv"], "lacking.csv:2: column recording_id: 'r9': expected a recording"),
+        (["more/r0.wav", "--sample-submission", "good.csv"], "good.csv: 'r0' is the id of two recordings"),
+        (["--output", "good.csv"], "good.csv: expected a folder to write into, but"),
+        (["--output", "good.csv/out"], "good.csv/out: expected a folder to write into, but"),
+        (["--output", "taken"], "taken/raven: not a folder; expected no such name, or a folder"),
+        (["--output", "busy"], "busy/raven/r0.flac.selections.txt: a folder; expected no such name, or a file"),
+        ([f"{LONG}.wav"], f"{LONG}.wav: its results would be called .* bytes; expected names of at most 240 bytes"),
+        (["--window-s", "600", "--batch-size", "4096"], "detections.window_s: 600: .* the windows alone take"),
+        (["--step-s", "0.0005"], "detections.step_s: 0.0005: .* over each other"),
+        (["sound"], r"r\d.flac: given twice"),
+    ],
+)
+def test_what_can_be_known_is_said_before_anything_is_scored(folder, model_dir, monkeypatch, capsys, words, expected):
+    monkeypatch.setattr(detector.Detector, "update", lambda *_: pytest.fail("scored"))
+    (folder / "species.csv").write_text("recording_id,ss0,snine\nr0,0,0\n")
+    (folder / "lacking.csv").write_text("recording_id,ss0\nr9,0\n")
+    (folder / "good.csv").write_text("recording_id,ss0\nr0,0\n")
+    (folder / "taken").mkdir()
+    (folder / "taken/raven").write_text("")
+    (folder / "busy/raven/r0.flac.selections.txt").mkdir(parents=True)
+    for name in ("more/r0.wav", f"{LONG}.wav"):
+        write_sound(folder / name, 1.0, 1)
+    before = sorted(folder.rglob("*"))
+    assert cli.main(command(model_dir, "sound", *words)) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert re.match(f"error: .*{expected}", line)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_every_file_bad_is_an_error_and_some_are_named(folder, model_dir, capsys):
+    for name in ("bad 1.wav", "bad 2.wav"):
+        (folder / name).write_bytes(b"no sound")
+    assert cli.main(command(model_dir, "bad 1.wav", "bad 2.wav", "--keep-going")) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in lines[:2]] == ["bad 1.wav", "bad 2.wav"]
+    assert lines[2].startswith("error: none of the 2 recordings could be scored; the first: bad 1.wav: no sound")
+    assert pd.read_csv(folder / "out/problems.csv")["path"].tolist() == ["bad 1.wav", "bad 2.wav"]
+    assert cli.main(command(model_dir, "sound", "bad 1.wav", "--keep-going")) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("error: bad 1.wav: no sound")
+    assert "events in 4 recordings; 1 left out, see out/problems.csv; look and listen" in said.out
+    assert cli.main(command(model_dir, "sound", "bad 1.wav")) == 1
+    (folder / "sound").rename(folder / "kept")
+    (folder / "sound").mkdir()
+    (folder / "sound/bad.wav").write_bytes(b"no sound")
+    score_shard(model_dir)
+    with pytest.raises(InputError, match=r"none of the 1 recordings could be scored; the first: sound/bad.wav: "):
+        gather_all(model_dir)
+
+
+def test_a_bad_recording_of_a_submission_leaves_the_other_results(folder, model_dir, capsys):
+    (folder / "bad.wav").write_bytes(b"no sound")
+    (folder / "sample.csv").write_text("recording_id,ss0\nr0,0\nbad,0\n")
+    words = ("sound", "bad.wav", "--keep-going", "--sample-submission", "sample.csv")
+    assert cli.main(command(model_dir, *words)) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].startswith("error: sample.csv:3: column recording_id: 'bad': expected a recording with scores")
+    assert (folder / "out/detections.html").exists()
+    assert not (folder / "out/submission.csv").exists()
+
+
+FORGED = "x\nerror: forged\r\x1b[2J\t\u202e\u2028.wav"
+SHOWN = r"x\nerror: forged\r\x1b[2J\t\u202e\u2028.wav"
+
+
+@pytest.mark.parametrize("content", ["sound", "none"])
+def test_a_name_cannot_forge_a_line_or_a_cell(folder, model_dir, capfd, content):
+    write_sound(folder / "in" / FORGED, 3.0, 0)
+    if content == "none":
+        (folder / "in" / FORGED).write_bytes(b"no sound")
+    code = cli.main(command(model_dir, "in", "--keep-going", "--pictures", "1"))
+    said = capfd.readouterr()
+    assert code == (content == "none")
+    if content == "none":
+        code = cli.main(command(model_dir, "in"))
+        said = capfd.readouterr()
+        assert code == 1
+        assert said.err == f"error: in/{SHOWN}: {said.err.partition('.wav: ')[2]}"
+        assert (folder / "out/problems.csv").read_text().splitlines()[1].startswith(f"in/{SHOWN},")
+    written = [path for path in (folder / "out").rglob("*") if path.suffix in (".txt", ".csv", ".html")]
+    for text in (said.out, said.err, *(path.read_text() for path in written), *map(str, written)):
+        assert not re.search(r"(?m)^error: forged|[\r\x1b\u202e\u2028]", text)
+        assert "\nerror: forged" not in text
+    if content == "sound":
+        events = pd.read_csv(folder / "out/events.csv")
+        assert set(events["path"]) == {f"in/{SHOWN}"}
+        [row, *_] = readers.read(folder / "out/raven.selections.txt", "raven", {})[1]
+        assert row.cells["recording_id"] == SHOWN.removesuffix(".wav")
+        assert (folder / f"out/raven/{SHOWN}.selections.txt").exists()
+        assert (folder / f"out/pictures/{SHOWN}.png").exists()
+        assert SHOWN in (folder / "out/detections.html").read_text()
+
+
+def test_names_that_become_one_are_refused(folder, model_dir, capsys):
+    for name in ("a\n.wav", r"a\n.wav"):
+        write_sound(folder / name, 1.0, 0)
+    assert cli.main(command(model_dir, "a\n.wav", r"a\n.wav")) == 1
+    assert capsys.readouterr().err == r"error: a\n.wav: two recordings would be called so in the results; " + (
+        "expected names that differ\n"
+    )
+    assert cli.main(command(model_dir, "a\n.wav", "./a\n.wav")) == 1
+    assert capsys.readouterr().err.startswith(r"error: ./a\n.wav: given twice (a\n.wav)")
+
+
+def test_a_name_that_is_not_utf_8_is_one_line(folder, model_dir, capfd):
+    name = os.fsdecode(b"caf\xe9.wav")
+    write_sound(folder / "in/cafe.wav", 2.0, 0)
+    os.rename(folder / "in/cafe.wav", folder / "in" / name)
+    assert cli.main(command(model_dir, "in")) == 1
+    [line] = capfd.readouterr().err.splitlines()
+    assert line == r"error: in/caf\udce9.wav: the name is not UTF-8; expected one that is: rename it"
+    assert cli.main(command(model_dir, "in", "sound", "--keep-going")) == 0
+    assert r"in/caf\udce9.wav,the name is not UTF-8" in (folder / "out/problems.csv").read_text()
+    assert "Traceback" not in capfd.readouterr().err
+    assert cli.main([*command(model_dir, "sound"), "--output", os.fsdecode(b"r\xe9sultats")]) == 1
+    assert capfd.readouterr().err == "error: r\\udce9sultats: expected a folder whose name is UTF-8\n"
+
+
+@pytest.mark.parametrize("what", ["pipe", "device", "folder"])
+def test_what_is_no_recording_is_not_waited_for(folder, model_dir, capsys, what):
+    path = folder / "x.wav"
+    os.mkfifo(path) if what == "pipe" else path.symlink_to("/dev/zero") if what == "device" else None
+    target = sounds.Sound("x.wav" if what != "folder" else "sound", "x.wav", "x")
+    found = detector.Detector(model_dir / "model.keras", model_file.read_card(model_dir / "model.keras"), {**PARAMS}, 1)
+    found.update(folder / "scores.parquet", [target])
+    assert found.n_bad == 1
+    assert "not a file; expected a recording" in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_score_is_told_from_bad_sound(folder, model_dir, capsys):
+    broken = folder / "model"
+    shutil.copytree(model_dir, broken)
+    with zipfile.ZipFile(broken / "model.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    card = json.loads(members["dawnchorus.json"])
+    card["dataset"]["features"]["f_min_hz"] = 7500.0  # above f_max_hz, 7000
+    members["dawnchorus.json"] = json.dumps(card).encode()
+    with zipfile.ZipFile(broken / "model.keras", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert cli.main([*command(broken, "sound"), "--keep-going"]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {broken}/model.keras: ")
+    assert "f_min_hz" in line
+    assert not (folder / "out").exists()

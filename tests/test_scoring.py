@@ -37,7 +37,8 @@ def card_of(block, frames=40, padding="right", clip_normalization="none"):
         "clip_normalization": clip_normalization,
     }  # fmt: skip
     classes = [{"class_index": str(k), "species_id": f"s{k}", "species_name": f"species {k}"} for k in range(3)]
-    return {"format": 1, "classes": classes, "dataset": statistics, "input_shape": [frames, n]}
+    model = {"name": "logistic_regression", "l2": 0.0}
+    return {"format": 1, "classes": classes, "model": model, "dataset": statistics, "input_shape": [frames, n]}
 
 
 def model_of(recipe, x=None):
@@ -172,15 +173,103 @@ def test_a_sound_shorter_than_a_window_is_one_window(tmp_path):
 def test_a_card_that_lacks_something_says_what(lacking):
     card = json.loads(json.dumps(card_of(LOG_MEL)))
     del card["dataset"][lacking]
-    with pytest.raises(InputError, match=f"m.keras: model lacks '{lacking}'"):
+    with pytest.raises(InputError, match=f"m.keras: card: dataset.{lacking}: missing; expected "):
         scoring.Recipe.of_card(card, "m.keras")
 
 
 def test_a_card_whose_features_do_not_fit_its_input_is_refused():
-    with pytest.raises(InputError, match=r"input shape \[40, 24\]; expected \[40, 12\]"):
+    with pytest.raises(InputError, match=r"m.keras: card: input_shape: \[40, 24\]: expected \[40, 12\]"):
         card = card_of(LOG_MEL)
         card["dataset"]["features"] = {**LOG_MEL, "kind": "mfcc"}
         scoring.Recipe.of_card(card, "m.keras")
+
+
+ABSURD = [
+    ("dataset.features.sample_rate_hz", 1e12, "expected integer from 1000 to 500000 or null"),
+    ("dataset.features.sample_rate_hz", 10**12, "expected integer from 1000 to 500000 or null"),
+    ("dataset.features.sample_rate_hz", "24000", "expected integer"),
+    ("dataset.features.hop_length", 0, "0: expected integer from 1"),
+    ("dataset.features.n_mels", 10**9, "expected integer from 2 to 1024"),
+    ("dataset.features.window_s", -1.0, "expected number"),
+    ("dataset.features.clip", "x", "expected one of"),
+    ("dataset.features.kind", "../../x", "expected one of log_mel"),
+    ("dataset.features", 7, "7: expected"),
+    ("dataset.frames", True, "true: expected integer"),
+    ("dataset.frames", 10**9, "expected integer from 1 to 100000"),
+    ("dataset.offset", [], "expected list of at least 1"),
+    ("dataset.offset", [0.0, 1.0], "2 numbers; expected one, or 24"),
+    ("dataset.scale", [0.0], "expected numbers to divide by"),
+    ("dataset.scale", [float("nan")], "expected list"),
+    ("dataset.padding", "left", "expected one of"),
+    ("dataset", None, "missing"),
+    ("model.name", "../evil", "expected one of article"),
+    ("model", "svm", "expected"),
+    ("input_shape", [40], "expected list of 2 to 2"),
+    ("input_shape", [40, 10**9], "expected list of 2 to 2: integer from 1 to 1000000"),
+    ("classes", [], "expected list of 1 to 100000: "),
+    ("classes", {"a": 1}, "expected list"),
+    ("epochs_trained", -1, "expected integer >= 0"),
+    ("versions", {"numpy": 2}, "expected .*null"),
+]
+
+
+@pytest.mark.parametrize(("field", "found", "expected"), ABSURD)
+def test_a_card_with_an_absurd_value_names_the_field(field, found, expected):
+    card = json.loads(json.dumps(card_of(LOG_MEL)))
+    *blocks, key = field.split(".")
+    within = card
+    for block in blocks:
+        within = within[block]
+    within[key] = found
+    with pytest.raises(InputError, match=expected) as caught:
+        scoring.Recipe.of_card(card, "m.keras")
+    assert str(caught.value).startswith(f"m.keras: card: {field}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"species_id": "s0"}, 'classes: species "s0" is there twice'),
+        ({"species_id": 1}, "classes.1.species_id: 1: expected string"),
+        ({"species_name": None}, "classes.1.species_name: null: expected string"),
+        ({"class_index": 2}, "classes.1.class_index: 2: expected 1"),
+    ],
+)
+def test_classes_of_a_card_are_in_order_and_each_once(change, field):
+    card = card_of(LOG_MEL)
+    card["classes"][1] |= change
+    with pytest.raises(InputError, match=f"m.keras: card: {field}"):
+        scoring.Recipe.of_card(card, "m.keras")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"step_s": 1e-9}, "detections.step_s: 0: expected more than 0"),
+        ({"step_s": 0.0001}, "detections.step_s: 0.000125: .* windows .* over each other; expected at most 1000"),
+        ({"window_s": 600.0, "batch_size": 4096}, "detections.window_s: 600: .* take 146.8 GiB; expected at most 4"),
+        ({"window_s": 1e-6}, "detections.window_s: 0: expected one FFT frame at least"),
+        ({"window_s": 2.0, "step_s": 3.0}, "detections.step_s: 3: expected more than 0 and at most the window"),
+    ],
+)
+def test_absurd_windows_are_refused(changes, expected):
+    recipe = scoring.Recipe.of_card(card_of(LOG_MEL), "m")
+    with pytest.raises(InputError, match=expected):
+        scoring.planned(recipe, {**PARAMS, **changes}, RATE_HZ)
+
+
+def test_a_model_whose_spectra_fill_the_memory_is_refused():
+    recipe = scoring.Recipe.of_card(card_of({**LOG_MEL, "n_fft": 65_536, "hop_length": 1}), "m")
+    with pytest.raises(InputError, match=r"features.n_fft 65536 are .* numbers; expected at most"):
+        scoring.planned(recipe, {**PARAMS, "window_s": 60.0}, RATE_HZ)
+
+
+def test_more_windows_of_a_recording_than_anybody_reads_are_refused(recording, monkeypatch):
+    monkeypatch.setattr(scoring, "MOST_WINDOWS", 10)
+    recipe = scoring.Recipe.of_card(card_of(LOG_MEL), "m")
+    with pytest.raises(InputError, match=r"a.flac: .* windows; expected at most 10: a longer detections.step_s"):
+        scoring.score(recording, model_of(recipe), recipe, PARAMS, 1)
 
 
 def test_what_is_taken_ahead_is_bounded_and_ends_with_its_reader():

@@ -1,10 +1,17 @@
 """Use a trained model, and compare experiments. Everything else is a run of the workflow: `snakemake --cores 8`."""
 
 import argparse
+import contextlib
 import importlib
+import io
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from typing import NoReturn
 
+from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import run
 
 # A module has add_arguments(parser) and main(args); it is imported only when its command is called, since what it
@@ -39,25 +46,60 @@ def parser_of(words: list[str]) -> argparse.ArgumentParser:
 def main(words: list[str] | None = None) -> int:
     """Run `dawnchorus COMMAND ...` and return its exit code."""
     words = sys.argv[1:] if words is None else words
+    # A stream that was closed before the start is None, and nobody reads it.
+    sys.stdout, sys.stderr = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()
+    try:
+        with ended_by_signals():
+            try:
+                return _run(words)
+            finally:
+                # What is written too late is complained about by Python itself.
+                sys.stdout.flush()
+                sys.stderr.flush()
+    except BrokenPipeError:
+        # Whoever read has seen enough, as `head` has; Python would complain again when it closes the pipes.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return 1
+
+
+def _run(words: list[str]) -> int:
     args = parser_of(words).parse_args(words)
     if args.verbose:
         args.main(args)
         return 0
     try:
-        code = run(lambda: args.main(args))
-        sys.stdout.flush()
-        return code
+        return run(lambda: args.main(args))
     except BrokenPipeError:
-        # Whoever read has seen enough, as `head` has; Python would complain again when it closes the pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        raise
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return 130
     except Exception as error:
-        said = " ".join(str(error).split())
+        said = escaped(" ".join(str(error).split()))
         print(f"error: {type(error).__name__}: {said} (--verbose shows where)", file=sys.stderr)
         return 1
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let a request to end, or a terminal that goes away, end the command as an error would: what is half made goes."""
+
+    def end(number: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # One that is ignored, as by nohup, stays ignored.
+    heeded = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    kept = [(number, signal.signal(number, end)) for number in heeded]
+    try:
+        yield
+    finally:
+        for number, handler in kept:
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 if __name__ == "__main__":

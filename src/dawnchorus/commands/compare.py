@@ -16,11 +16,16 @@ from typing import Any
 
 import pandas as pd
 
+from dawnchorus.commands import options
 from dawnchorus.evaluation import comparison
 from dawnchorus.foundation import strict_yaml
 from dawnchorus.foundation.errors import InputError, shown
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.foundation.seeds import rng
+from dawnchorus.parameters import fields
+from dawnchorus.parameters.base import Block
+from dawnchorus.parameters.evaluation import Evaluation
+from dawnchorus.parameters.recipe import Recipe
 from dawnchorus.report import comparison_page
 from dawnchorus.tables import definitions, made
 
@@ -30,6 +35,8 @@ EXAMPLES = """examples:
   dawnchorus compare HEAD~1 HEAD --html c.html
 """
 WORKSPACE = "workspace"
+MOST_DRAWS = 100_000
+MOST_PARAMS_BYTES = 2**20
 PREDICTIONS, ROWS, PARAMS = "reports/predictions.csv", "data/dataset/rows.csv", "params.yaml"
 
 
@@ -42,18 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare the test clips that both runs have (default: refuse if they differ)",
     )
     parser.add_argument(
-        "--draws", type=positive, metavar="N", help="bootstrap draws (default: evaluation.bootstrap_draws of REV_B)"
+        "--draws",
+        type=options.whole_number(MOST_DRAWS),
+        metavar="N",
+        help="bootstrap draws (default: evaluation.bootstrap_draws of REV_B)",
     )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print everything as JSON")
     output.add_argument("--html", type=Path, metavar="FILE", help="write a page instead of text")
-
-
-def positive(text: str) -> int:
-    """Return a whole number from 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
-    return int(text)
 
 
 class Revision:
@@ -74,11 +77,19 @@ class Revision:
         except (DvcException, OSError) as error:
             raise InputError(f"{name}: expected a commit, a branch, a tag or an experiment: {_line(error)}") from None
 
-    def read(self, path: str) -> str:
+    def read(self, path: str, most_bytes: int = -1) -> str:
         try:
             if self._files is None:
-                return (self.root / path).read_text(encoding="utf-8")
-            return self._files.read_text(path, encoding="utf-8")
+                if (self.root / path).exists() and not (self.root / path).is_file():
+                    raise InputError(f"{self.name}: {path}: expected a file")
+                file = (self.root / path).open("rb")
+            else:
+                file = self._files.open(path, "rb")
+            with file:
+                content = file.read(most_bytes + 1 if most_bytes > 0 else -1)
+            if most_bytes > 0 and len(content) > most_bytes:
+                raise InputError(f"{self.name}: {path}: expected at most {most_bytes} bytes")
+            return content.decode("utf-8")
         except FileNotFoundError as error:
             hint = "run `snakemake --cores 8`" if self._files is None else "it may have to be fetched: `dvc pull`"
             raise InputError(f"{self.name}: {path} is not there ({hint}): {_line(error)}") from None
@@ -104,11 +115,22 @@ class Revision:
         source = f"{self.name}: {PARAMS}"
         if self._files is None:
             return strict_yaml.read(self.root / PARAMS, source).values
-        return strict_yaml.parse(self.read(PARAMS).encode(), source).values
+        return strict_yaml.parse(self.read(PARAMS, MOST_PARAMS_BYTES).encode(), source).values
+
+    def value(self, params: dict, block: str, model: type[Block], key: str) -> Any:
+        """Return one value of the parameters, of a block or, without its name, of the top."""
+        within = params.get(block) if block else params
+        where = f"{self.name}: {PARAMS}: {block}." if block else f"{self.name}: {PARAMS}: "
+        if not isinstance(within, dict) or key not in within:
+            raise InputError(f"{where}{key}: missing; expected {fields.words(fields.rule_of(model, key))}")
+        try:
+            return options.checked(model, key, within[key])
+        except ValueError as error:
+            raise InputError(f"{where}{key}: {error}") from None
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join(str(error).split())[:300]
 
 
 def project_root() -> Path:
@@ -133,22 +155,13 @@ def groups_of(revision: Revision, predictions: pd.DataFrame) -> dict[tuple, str]
     return dict(zip(comparison.keys(predictions), of_clip, strict=True))
 
 
-def whole_number(revision: Revision, params: dict, key: str, least: int) -> int:
-    """Return a value of the parameters of a revision, whose other keys may be those of another version."""
-    found: Any = params
-    for name in key.split("."):
-        found = found.get(name) if isinstance(found, dict) else None
-    if type(found) not in (int, float) or found != int(found) or not least <= found < 2**32:
-        raise InputError(f"{revision.name}: {PARAMS}: {key}: {shown(found)}: expected a whole number from {least}")
-    return int(found)
-
-
 def main(args: argparse.Namespace) -> None:
     root = project_root()
     a, b = Revision(root, args.a), Revision(root, args.b)
     params = {"a": a.params(), "b": b.params()}
-    n_draws = args.draws or whole_number(b, params["b"], "evaluation.bootstrap_draws", 1)
-    top_k, seed = whole_number(b, params["b"], "evaluation.top_k", 1), whole_number(b, params["b"], "seed", 0)
+    n_draws = args.draws or b.value(params["b"], "evaluation", Evaluation, "bootstrap_draws")
+    top_k = b.value(params["b"], "evaluation", Evaluation, "top_k")
+    seed = b.value(params["b"], "", Recipe, "seed")
     in_a, in_b = a.predictions(), b.predictions()
     draws = rng(seed, "comparison")
     result = comparison.compare(in_a, in_b, groups_of(b, in_b), args.common, top_k, n_draws, draws)

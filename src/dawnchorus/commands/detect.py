@@ -9,10 +9,10 @@ repeated on one output folder.
 import argparse
 import os
 from pathlib import Path
-from typing import Any
 
+from dawnchorus.commands import options
+from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.parameters import fields
 from dawnchorus.parameters.base import meaning_of, said_of
 from dawnchorus.parameters.detections import Detections
 
@@ -21,6 +21,8 @@ EXAMPLES = """examples:
   dawnchorus detect --model models --output found --keep-going /data/site-3
 """
 MODEL, CALIBRATION, SCORES = "model.keras", "calibration.json", "window-scores.parquet"
+
+MOST_THREADS = 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         add_option(group, key, option, metavar)
     machine.add_argument(
-        "--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all, here %(default)s"
+        "--threads",
+        type=options.whole_number(MOST_THREADS),
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="default: all, here %(default)s",
     )
 
 
@@ -65,30 +71,29 @@ def add_option(group: argparse._ArgumentGroup, key: str, option: str, metavar: s
     if default is not None:
         text += f" (default: {default:g})" if isinstance(default, float) else f" (default: {default})"
 
-    def parsed(given: str) -> Any:
-        try:
-            return fields.parsed(Detections, key, given)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    group.add_argument(option, type=parsed, default=default, metavar=metavar, help=text)
+    typed = options.typed(Detections, key)
+    group.add_argument(option, type=typed, default=default, metavar=metavar, help=text)
 
 
 def recordings(given: list[str]) -> list:
     """Return the recordings of all arguments, sorted by name; named as in a list."""
     from dawnchorus.detection import sounds
 
-    paths = []
-    for path in given:
-        paths += [sound.path for sound in sounds.find(path)] if Path(path).is_dir() else [path]
-    return sorted(sounds.named(paths), key=lambda sound: sound.name)
+    try:
+        paths = []
+        for path in given:
+            paths += [sound.path for sound in sounds.find(path)] if Path(path).is_dir() else [path]
+        return sorted(sounds.named(paths), key=lambda sound: sound.name)
+    except InputError as error:
+        # One problem, and so one line, whatever a name holds.
+        raise InputError(escaped(str(error))) from None
 
 
 def main(args: argparse.Namespace) -> None:
     # The matrices of a window are small: a second thread of BLAS only waits.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from dawnchorus.detection import detections
-    from dawnchorus.detection.detector import Detector
+    from dawnchorus.detection import detections, results_folder
+    from dawnchorus.detection.detector import Detector, in_results
     from dawnchorus.foundation.progress import Progress
     from dawnchorus.learning import model_file
     from dawnchorus.stages.detections import make
@@ -105,13 +110,18 @@ def main(args: argparse.Namespace) -> None:
         "page_events": args.events,
         "pictures": args.pictures,
     }
-    if args.threads < 1:
-        raise InputError(f"--threads {args.threads}: expected 1 or more")
     model = args.model / MODEL
+    # Everything that can be known is looked at before the hours of scoring.
     decision = detections.Decision.of_model(model, args.model / CALIBRATION, params)
     wanted, scores = recordings(args.audio), args.output / SCORES
-    with Progress("detect", len(wanted)) as progress:
-        detector = Detector(model, model_file.read_card(model), params, args.threads, progress.warn)
-        done = detector.update(scores, wanted, lambda sound: progress.step(sound.path))
-    detections.remove(args.output, done.dropped)
-    print(f"detect: {make([scores], decision, str(model), args.output, args.output / 'detections.html')}")
+    called = [in_results(sound) for sound in wanted]
+    results_folder.check_names(args.output, (sound.name for sound in called))
+    if args.sample_submission is not None:
+        ids = [sound.recording_id for sound in called]
+        detections.check_sample(args.sample_submission, ids, decision.species_ids)
+    with results_folder.claimed(args.output, [SCORES]) as staged:
+        with Progress("detect", len(wanted)) as progress:
+            detector = Detector(model, model_file.read_card(model), params, args.threads, progress.warn)
+            detector.update(scores, wanted, lambda sound: progress.step(sound.path))
+        page = args.output / "detections.html"
+        print(f"detect: {make([scores], decision, str(model), staged, args.output, page)}")

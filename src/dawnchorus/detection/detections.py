@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dawnchorus.annotations import exports
-from dawnchorus.detection import events, scoring
+from dawnchorus.detection import events, results_folder, scoring
 from dawnchorus.detection.score_store import Entry
 from dawnchorus.features import extraction
+from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import path_for_whole, write_whole
 from dawnchorus.learning import model_file
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     import pyarrow.parquet
 
 TIME_DECIMALS = 6
-PICTURES = "pictures"
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def events_of(entry: Entry, decision: Decision) -> list[dict]:
         rounded = {key: round(event[key], TIME_DECIMALS) for key in ("start_s", "end_s", "peak_s")}
         rows.append(
             {
-                "path": entry.path,
+                "path": entry.shown_path,
                 "recording_id": entry.recording_id,
                 "species_id": decision.species_ids[event["class_index"]],
                 "species_name": decision.species_names[event["class_index"]],
@@ -92,8 +94,8 @@ def selections(rows: Iterable[dict], band_hz: tuple[float, float]) -> list[dict]
         {
             "path": row["path"],
             "recording_id": row["recording_id"],
-            "species_id": row["species_id"],
-            "species_name": row["species_name"],
+            "species_id": escaped(row["species_id"]),
+            "species_name": escaped(row["species_name"]),
             "songtype_id": "",
             "t_min": row["start_s"],
             "t_max": row["end_s"],
@@ -105,77 +107,77 @@ def selections(rows: Iterable[dict], band_hz: tuple[float, float]) -> list[dict]
     ]
 
 
-def files_of(output: Path, name: str) -> tuple[Path, Path, Path]:
-    """Return the files that are of one recording alone: its Raven table, its Audacity labels, its picture."""
-    return (
-        output / "raven" / f"{name}.selections.txt",
-        output / "audacity" / f"{name}.txt",
-        output / PICTURES / f"{name}.png",
-    )
+@dataclass(frozen=True)
+class Written:
+    """What was found and written: all events, and the highest score of each recording by its id, one a class."""
+
+    events: list[dict]
+    maxima: dict[str, np.ndarray]
+    doubled: set[str]
 
 
-def remove(output: Path, names: Iterable[str]) -> None:
-    """Remove what was written of single recordings, and the folders that this leaves empty; nothing else."""
-    for name in names:
-        for path in files_of(output, name):
-            path.unlink(missing_ok=True)
-            for folder in path.parents[: len(Path(name).parts)]:
-                if folder.is_dir() and not any(folder.iterdir()):
-                    folder.rmdir()
-
-
-def write_all(output: Path, entries: Iterable[Entry], decision: Decision, sample: str | None) -> list[dict]:
-    """Write every format into a folder, one recording in memory at a time, and return all events.
+def write_all(output: Path, entries: Iterable[Entry], decision: Decision) -> Written:
+    """Write every format into an empty folder, one recording in memory at a time.
 
     scores.parquet and scores.csv (a row a window, calibrated), events.csv, problems.csv (a row a file that
     could not be scored), raven/<file>.selections.txt and raven.selections.txt (all files),
-    audacity/<file>.txt, and submission.csv when ``sample`` names a sample_submission.csv. What an earlier run left
-    of these recordings and is not made now is removed.
+    audacity/<file>.txt.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    output.mkdir(parents=True, exist_ok=True)
     names = [f"score_{species_id}" for species_id in decision.species_ids]
     texts = [(name, pa.string()) for name in ("path", "recording_id")]
     numbers = [(name, pa.float64()) for name in ("start_s", "end_s")]
     schema = pa.schema([*texts, *numbers, *((name, pa.float32()) for name in names)])
-    rows, combined, problems, maxima, durations_s, doubled = [], [], [], {}, {}, set()
+    made_of, combined, problems, durations_s = Written([], {}, set()), [], [], {}
     with ExitStack() as stack:
         parquet = stack.enter_context(path_for_whole(output / "scores.parquet"))
         table = stack.enter_context(pq.ParquetWriter(parquet, schema))
         lines = csv.writer(stack.enter_context(write_whole(output / "scores.csv")), lineterminator="\n")
         lines.writerow(schema.names)
         for entry in entries:
-            remove(output, [entry.name])
             if entry.problem is not None:
-                problems.append({"path": entry.path, "problem": entry.problem})
+                problems.append({"path": entry.shown_path, "problem": entry.problem})
                 continue
             scores = calibration.scaled(entry.scores, decision.temperature).astype(np.float32)
             _write_scores(entry, scores, schema, table, lines.writerow)
-            if entry.recording_id in maxima:
-                doubled.add(entry.recording_id)
-            maxima[entry.recording_id] = scores.max(axis=0)
-            durations_s[entry.path] = entry.duration_s
+            if entry.recording_id in made_of.maxima:
+                made_of.doubled.add(entry.recording_id)
+            made_of.maxima[entry.recording_id] = scores.max(axis=0)
+            durations_s[entry.shown_path] = entry.duration_s
             found = events_of(entry, decision)
             selected = selections(found, extraction.band_hz(decision.features, entry.sample_rate_hz))
-            raven, audacity, _ = files_of(output, entry.name)
+            raven, audacity, _ = (output / name for name in results_folder.names_of(entry.name))
             exports.write_raven(raven, selected, None, decision.raven_channel)
             exports.write_audacity(audacity, [{**selection, "f_min": "", "f_max": ""} for selection in selected])
-            rows += found
+            made_of.events.extend(found)
             combined += selected
     exports.write_raven(
         output / "raven.selections.txt", combined, exports.begins_of(durations_s), decision.raven_channel
     )
-    made.write(output / EVENTS.name, EVENTS, rows)
+    made.write(output / EVENTS.name, EVENTS, made_of.events)
     made.write(output / PROBLEMS.name, PROBLEMS, problems)
-    (output / "submission.csv").unlink(missing_ok=True)
-    if sample is not None:
-        if doubled:
-            name = sorted(doubled)[0]
-            raise InputError(f"{sample}: {name!r} is the id of two recordings; expected each once for a submission")
-        write_rows(output / "submission.csv", *exports.submission(Path(sample), maxima, decision.species_ids))
-    return rows
+    return made_of
+
+
+def write_submission(path: Path, sample: str, found: Written, species_ids: Sequence[str]) -> None:
+    """Write a submission like the sample_submission.csv ``sample``; see :func:`check_sample` for what it raises."""
+    _refuse_doubled(sample, found.doubled)
+    write_rows(path, *exports.submission(Path(sample), found.maxima, species_ids))
+
+
+def check_sample(sample: str, recording_ids: Sequence[str], species_ids: Sequence[str]) -> None:
+    """Raise :class:`InputError` unless recordings with these ids can give a submission like ``sample``."""
+    if os.path.exists(sample) and not os.path.isfile(sample):
+        raise InputError(f"{sample}: expected a CSV table, found no file")
+    _refuse_doubled(sample, {name for name, count in Counter(recording_ids).items() if count > 1})
+    exports.submission(Path(sample), dict.fromkeys(recording_ids, np.zeros(len(species_ids))), species_ids)
+
+
+def _refuse_doubled(sample: str, doubled: set[str]) -> None:
+    if doubled:
+        raise InputError(f"{sample}: {min(doubled)!r} is the id of two recordings; expected each once for a submission")
 
 
 def _write_scores(
@@ -190,7 +192,7 @@ def _write_scores(
     n_windows = len(scores)
     starts_s = np.round(entry.starts_s, TIME_DECIMALS)
     ends_s = np.round(entry.starts_s + entry.window_s, TIME_DECIMALS)
-    columns = [[entry.path] * n_windows, [entry.recording_id] * n_windows, starts_s, ends_s, *scores.T]
+    columns = [[entry.shown_path] * n_windows, [entry.recording_id] * n_windows, starts_s, ends_s, *scores.T]
     table.write_table(pa.Table.from_arrays([pa.array(column) for column in columns], schema=schema))
     for start_s, end_s, row in zip(starts_s.tolist(), ends_s.tolist(), scores, strict=True):
-        write_line([entry.path, entry.recording_id, start_s, end_s, *(f"{score:.9g}" for score in row)])
+        write_line([entry.shown_path, entry.recording_id, start_s, end_s, *(f"{score:.9g}" for score in row)])

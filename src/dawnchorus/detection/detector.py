@@ -2,16 +2,21 @@
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from dawnchorus.detection import score_store, scoring
 from dawnchorus.detection.sounds import Sound
 from dawnchorus.features import kinds
 from dawnchorus.foundation import incremental
+from dawnchorus.foundation.display_names import escaped
+from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import sha256_of
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import model_file
@@ -20,6 +25,21 @@ from dawnchorus.sound.decoding import RecordingError
 SCORED_BY = ("window_s", "step_s", "channel")  # the parameters that scores depend on
 # The modules that they depend on, with all that they import.
 CODE = ("detection.scoring", "learning.model_file")
+
+
+def in_results(sound: Sound) -> Sound:
+    """Return a recording by the name that it has in results: one line, whatever characters are in it."""
+    return replace(sound, name=escaped(sound.name), recording_id=escaped(sound.recording_id))
+
+
+def _check_file(path: str) -> None:
+    """Raise :class:`RecordingError` for what nobody should try to decode."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise RecordingError(f"{path}: the name is not UTF-8; expected one that is: rename it") from None
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise RecordingError(f"{path}: not a file; expected a recording")
 
 
 def code_version(card: dict) -> str:
@@ -38,7 +58,9 @@ class Detector:
     def __init__(self, path: Path, card: dict, params: dict, threads: int, warn: Callable[[str], None] | None = None):
         self._path, self._params, self._threads = path, params, threads
         self.recipe = scoring.Recipe.of_card(card, path)
-        self._warn = warn or (lambda text: print(text, file=sys.stderr, flush=True))
+        self._warn = warn or (lambda text: print(escaped(text), file=sys.stderr, flush=True))
+        if rate_hz := self.recipe.features["sample_rate_hz"]:
+            scoring.planned(self.recipe, params, rate_hz)
         scored_by = {key: params[key] for key in SCORED_BY}
         files = kinds.input_hashes(self.recipe.features)
         self._same_for_all = [sha256_of(path), scored_by, files, code_version(card)]
@@ -56,7 +78,7 @@ class Detector:
         species_ids = self.recipe.species_ids
         return incremental.update(
             path,
-            [(sound.name, sound) for sound in sounds],
+            [(sound.name, sound) for sound in map(in_results, sounds)],
             self.signature,
             partial(score_store.Store, species_ids=species_ids),
             partial(score_store.write_store, species_ids=species_ids),
@@ -67,6 +89,8 @@ class Detector:
 
     def signature(self, sound: Sound) -> str:
         """Return one hash of all that the scores of a recording depend on: its content, model, windows, code."""
+        if not os.path.isfile(sound.path):
+            return "unreadable"  # a pipe would be waited for
         try:
             content = sha256_of(sound.path)
         except OSError:
@@ -76,15 +100,35 @@ class Detector:
 
     def _add(self, sound: Sound, signature: str, writer: score_store.Writer) -> None:
         if self._model is None:
-            self._model, _ = model_file.load(self._path, self._threads)
+            self._model = self._loaded()
         entry = score_store.Entry(sound.path, sound.name, sound.recording_id, signature)
         try:
+            _check_file(sound.path)
             scored = scoring.score(sound.path, self._model, self.recipe, self._params, self._threads)
         except RecordingError as error:
+            said = escaped(str(error))
             if self._params["on_bad_recording"] == "stop":
-                raise
-            self._warn(f"error: {error}; left out")
+                raise RecordingError(said) from None
+            self._warn(f"error: {said}; left out")
             self.n_bad += 1
-            writer.add(replace(entry, problem=str(error).removeprefix(f"{sound.path}: ")))
+            writer.add(replace(entry, problem=said.removeprefix(f"{escaped(sound.path)}: ")))
+        except InputError as error:
+            raise InputError(escaped(str(error))) from None
         else:
             writer.add(replace(entry, **vars(scored)))
+
+    def _loaded(self) -> model_file.Model:
+        """Return the model, after it has scored a window of silence: one that cannot is told apart from bad sound."""
+        model, _ = model_file.load(self._path, self._threads)
+        rate_hz = self.recipe.features["sample_rate_hz"]
+        if rate_hz:
+            plan = scoring.planned(self.recipe, self._params, rate_hz)
+            try:
+                silence = self.recipe.prepared(np.zeros(plan.length_samples, np.float32), rate_hz)
+                scores = np.asarray(model.predict_on_batch(silence[None]))
+            except Exception as error:  # whatever features and layers that do not fit each other make them raise
+                reason = " ".join(str(error).split())[:200] or type(error).__name__
+                raise InputError(f"{self._path}: the model cannot score a window of silence: {reason}") from None
+            if scores.shape != (1, len(self.recipe.species_ids)) or not np.isfinite(scores).all():
+                raise InputError(f"{self._path}: the model gives no finite score for each of its classes")
+        return model

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import path_for_whole
 
@@ -44,6 +45,11 @@ class Entry:
     problem: str | None = None
     starts_s: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
     scores: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32), repr=False)
+
+    @property
+    def shown_path(self) -> str:
+        """The path as results say it: in one line, whatever characters are in it."""
+        return escaped(self.path)
 
     def facts(self) -> dict:
         """Return what fits into JSON."""
@@ -184,15 +190,15 @@ class Stores:
         self.n_recordings, self.duration_s, self.problems = 0, 0.0, []
         for name in sorted(self._where):
             entry = self._where[name].entry(name)
-            self._name_of[entry.path] = name
+            self._name_of[entry.shown_path] = name
             if entry.problem:
-                self.problems.append({"path": entry.path, "problem": entry.problem})
+                self.problems.append({"path": entry.shown_path, "problem": entry.problem})
             else:
                 self.n_recordings += 1
                 self.duration_s += entry.duration_s
             yield entry
 
     def of_path(self, path: str) -> Entry:
-        """Return the recording of a path, after all have been looked at once."""
+        """Return the recording of a path as results say it, after all have been looked at once."""
         name = self._name_of[path]
         return self._where[name].entry(name)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from dawnchorus.features import extraction as feature_frames
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.learning import dataset
+from dawnchorus.learning import dataset, model_card
 from dawnchorus.sound import audio, decoding, windows
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 NORMALIZING = ("features", "clip_normalization", "normalization", "offset", "scale", "frames", "padding")
 DECODED_AHEAD = 8  # windows; with a batch of windows in the making they bound the memory
+# What no windows of sound that somebody wants scored come near: the bytes of those that are held at a time, the numbers
+# in the spectrum of one, and how many of them lie over each other.
+MOST_BYTES, MOST_NUMBERS, MOST_OVERLAP, MOST_WINDOWS = 2**32, 2**28, 1000, 2_000_000
 
 
 @dataclass(frozen=True)
@@ -43,24 +46,16 @@ class Recipe:
 
     @classmethod
     def of_card(cls, card: dict, path: str | os.PathLike) -> Recipe:
-        """Read a card; what it lacks raises :class:`InputError` naming the model's ``path``."""
-        try:
-            made = card["dataset"]
-            recipe = cls(
-                made["features"],
-                {key: made[key] for key in NORMALIZING},
-                int(made["frames"]),
-                tuple(row["species_id"] for row in card["classes"]),
-                tuple(row["species_name"] for row in card["classes"]),
-            )
-            shape = [recipe.frames, feature_frames.n_features(recipe.features)]
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: model lacks {error} in its card; expected one trained by this version") from None
-        if card.get("input_shape") != shape:
-            raise InputError(
-                f"{path}: input shape {card.get('input_shape')}; expected {shape}, as its features are made"
-            )
-        return recipe
+        """Read a card; what is wrong with it raises :class:`InputError` naming the model's ``path`` and the field."""
+        model_card.check_dataset(card, path)
+        made = card["dataset"]
+        return cls(
+            made["features"],
+            {key: made[key] for key in NORMALIZING},
+            made["frames"],
+            tuple(row["species_id"] for row in card["classes"]),
+            tuple(row["species_name"] for row in card["classes"]),
+        )
 
     def prepared(self, y: np.ndarray, rate_hz: int) -> np.ndarray:
         """Return what the network takes of one window's samples: normalized, (frames, n_features), float32."""
@@ -82,6 +77,32 @@ class Scored:
     scores: np.ndarray
 
 
+def planned(recipe: Recipe, params: dict, rate_hz: int) -> windows.Plan:
+    """Return how windows are laid in sound of a rate; those that nobody could want raise :class:`InputError`."""
+    plan = windows.plan(recipe.features, recipe.frames, rate_hz, params["window_s"], params["step_s"])
+    length_s, step_s = plan.length_samples / rate_hz, plan.step_samples / rate_hz
+    overlap = plan.length_samples / plan.step_samples
+    if overlap > MOST_OVERLAP:
+        raise InputError(
+            f"detections.step_s: {step_s:g}: {overlap:.0f} windows of {length_s:g} s over each other; "
+            f"expected at most {MOST_OVERLAP}"
+        )
+    held = 4 * plan.length_samples * (params["batch_size"] + DECODED_AHEAD)
+    if held > MOST_BYTES:
+        raise InputError(
+            f"detections.window_s: {length_s:g}: with detections.batch_size {params['batch_size']} the windows alone "
+            f"take {held / 2**30:.1f} GiB; expected at most {MOST_BYTES / 2**30:g}"
+        )
+    n_frames = 1 + plan.length_samples // recipe.features["hop_length"]
+    numbers = n_frames * max(1 + recipe.features["n_fft"] // 2, feature_frames.n_features(recipe.features))
+    if numbers > MOST_NUMBERS:
+        raise InputError(
+            f"detections.window_s: {length_s:g}: {n_frames} frames of the model's features.n_fft "
+            f"{recipe.features['n_fft']} are {numbers} numbers; expected at most {MOST_NUMBERS}"
+        )
+    return plan
+
+
 def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, threads: int) -> Scored:
     """Score the windows of one recording.
 
@@ -93,8 +114,11 @@ def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, t
 
     native_hz, n_native = decoding.measure(path)
     rate_hz = recipe.features["sample_rate_hz"] or native_hz
-    plan = windows.plan(recipe.features, recipe.frames, rate_hz, params["window_s"], params["step_s"])
+    plan = planned(recipe, params, rate_hz)
     n_samples = audio.resampled_length(n_native, native_hz, rate_hz)
+    if len(plan.starts(n_samples)) > MOST_WINDOWS:
+        expected = f"at most {MOST_WINDOWS}: a longer detections.step_s than {plan.step_samples / rate_hz:g} s"
+        raise InputError(f"{path}: {len(plan.starts(n_samples))} windows; expected {expected}")
     scores = score_ranges(path, model, recipe, params, threads, plan.ranges(n_samples), rate_hz, n_samples)
     starts_s = np.array(plan.starts(n_samples)) / rate_hz
     return Scored(n_native / native_hz, native_hz, starts_s, plan.length_samples / rate_hz, scores)

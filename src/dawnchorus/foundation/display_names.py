@@ -33,6 +33,14 @@ def printable(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
+def escaped(text: str) -> str:
+    """Return a text in one line that nothing in it can move, turn around or colour: such characters as Python writes
+    them, ``\\n`` and ``\\x1b``. So is what a name has that is not UTF-8. Any other text is returned as it is.
+    """
+    joiners = "\u200c\u200d"
+    return "".join(c if c in joiners or unicodedata.category(c) not in _UNPRINTABLE else ascii(c)[1:-1] for c in text)
+
+
 def _abbreviated(text: str, characters: int) -> str:
     if len(text) <= characters:
         return text

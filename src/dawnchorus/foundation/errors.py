@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from dawnchorus.foundation.display_names import escaped
+
 
 class InputError(Exception):
     """Bad input: the message names file, row, column, value and what was expected; one line a problem."""
@@ -24,8 +26,8 @@ def run(main: Callable[[], None]) -> int:
     try:
         main()
     except InputError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+        for line in str(error).split("\n"):
+            print(f"error: {escaped(line)}", file=sys.stderr)
         return 1
     except OSError as error:
         if error.errno not in _REFUSALS:

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from dawnchorus.foundation.display_names import printable
+from dawnchorus.foundation.display_names import escaped, printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -39,7 +39,7 @@ class Progress:
         """Print a line to the error stream that stays, above the line that is renewed."""
         if self._bar is not None:
             self._bar.clear()
-        print(text, file=sys.stderr, flush=True)
+        print(escaped(text), file=sys.stderr, flush=True)
 
     def __enter__(self) -> Progress:
         return self

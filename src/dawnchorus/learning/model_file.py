@@ -9,20 +9,27 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from dawnchorus import networks
+from dawnchorus.foundation import archives
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import path_for_whole
-from dawnchorus.learning import device, pooled
+from dawnchorus.learning import device, model_card, pooled
 
 if TYPE_CHECKING:
     import keras
 
 FORMAT = 1
+CARD_BYTES, ARRAYS_BYTES = 2**26, 2**32
+SHOWN_CHARACTERS = 60
+# Parts of a Keras network that hold code, or load a program from elsewhere.
+RUNS_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+LARGEST = 2**24  # of a number in the configuration of a network, which has none such
 _MEMBER = "dawnchorus.json"
 _ARRAYS = "arrays.npz"
 
@@ -50,22 +57,32 @@ def save(model: pooled.Classifier | keras.Model, card: dict, path: str | Path) -
             archive.writestr(_MEMBER, json.dumps({"format": FORMAT, **card}, indent=1, sort_keys=True))
 
 
-def read_card(path: str | Path) -> dict:
+def read_card(path: str | Path, needs: Sequence[str] = ()) -> dict:
     """Return a model file's card, without loading Keras; no code of the file is run.
 
+    ``needs``: what the card has to have besides its classes, see :func:`model_card.check`.
+
     Raises:
-        InputError: no such file, not a model of dawnchorus, or one of another format version.
+        InputError: no such file, not a model of dawnchorus, one of another format version, or one whose card has a
+            value that cannot be.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            card = json.loads(archive.read(_MEMBER))
+        with archives.opened(path) as archive:
+            text = archives.member(archive, _MEMBER, CARD_BYTES)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a model made by dawnchorus") from None
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
-        raise InputError(f"{path}: not a model made by dawnchorus; expected a models/model.keras") from None
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        found = card.get("format") if isinstance(card, dict) else None
-        raise InputError(f"{path}: model format {found!r}; expected {FORMAT}: train it again with this version")
+    except archives.DAMAGE as error:
+        reason = "" if isinstance(error, (KeyError, zipfile.BadZipFile)) else f" ({_line(error)})"
+        raise InputError(f"{path}: not a model made by dawnchorus{reason}; expected a models/model.keras") from None
+    try:
+        card = archives.strict_json(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: card: {_line(error)}; expected JSON as dawnchorus writes it") from None
+    found = card.get("format") if isinstance(card, dict) else None
+    if type(found) is not int or found != FORMAT:
+        shown = repr(found)[:SHOWN_CHARACTERS]
+        raise InputError(f"{path}: model format {shown}; expected {FORMAT}: train it again with this version")
+    model_card.check(card, path, needs)
     return card
 
 
@@ -77,30 +94,65 @@ def load(path: str | Path, threads: int) -> tuple[Model, dict]:
     Raises:
         InputError: not a model of dawnchorus, or its class list does not fit its output.
     """
-    card = read_card(path)
-    with zipfile.ZipFile(path) as archive:
-        if _ARRAYS in archive.namelist():
-            return _load_pooled(archive, card, path), card
+    card = read_card(path, ("model",))
+    try:
+        with archives.opened(path) as archive:
+            if _ARRAYS in archive.namelist():
+                return _pooled(archive, card), card
+            _refuse_foreign(archives.strict_json(archives.member(archive, "config.json", CARD_BYTES)))
+    except (*archives.DAMAGE, AttributeError, TypeError) as error:
+        raise InputError(f"{path}: not a usable model: {_line(error)}") from None
     device.prepare(0, threads)
     import keras
 
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: Keras cannot load this model: {reason}") from None
-    if model.output_shape[-1] != len(card["classes"]):
+        shapes = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
+    except Exception as error:  # whatever a damaged file makes Keras raise
+        raise InputError(f"{path}: Keras cannot load this model: {_line(error)}") from None
+    wanted = tuple(card.get("input_shape") or shapes[0])
+    if shapes[0] != wanted:
+        raise InputError(f"{path}: card: input_shape: {list(wanted)}: expected {list(shapes[0])}, as the network has")
+    if shapes[1] != (len(card["classes"]),):
         raise InputError(
             f"{path}: {model.output_shape[-1]} outputs for {len(card['classes'])} classes; expected one output a class"
         )
     return model, card
 
 
-def _load_pooled(archive: zipfile.ZipFile, card: dict, path: str | Path) -> pooled.Classifier:
-    try:
-        with np.load(io.BytesIO(archive.read(_ARRAYS)), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        network = networks.get(card["model"]["name"])
-        return pooled.Classifier.of_arrays(network, arrays, len(card["classes"]))
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a usable model: {error}") from None
+def _pooled(archive: zipfile.ZipFile, card: dict) -> pooled.Classifier:
+    """Return a classifier on pooled statistics; what cannot be one raises something of archives.DAMAGE or TypeError."""
+    content = io.BytesIO(archives.member(archive, _ARRAYS, ARRAYS_BYTES))
+    with archives.opened(content):
+        content.seek(0)
+    with np.load(content, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    network, shape = networks.get(card["model"]["name"]), card.get("input_shape")
+    classifier = pooled.Classifier.of_arrays(network, arrays, len(card["classes"]))
+    if shape is not None:
+        with np.errstate(all="ignore"):
+            scores = classifier.predict_on_batch(np.ones((1, 1, shape[1]), np.float32))
+        if scores.shape != (1, len(card["classes"])) or not np.isfinite(scores).all():
+            raise ValueError(f"its scores have the shape {scores.shape}; expected a finite one for each class")
+    return classifier
+
+
+def _refuse_foreign(node: Any, key: str = "") -> None:
+    """Raise ValueError for a part of a network that is not Keras's own, or could run code of the file, or is absurd."""
+    if isinstance(node, dict):
+        kind, module = node.get("class_name"), node.get("module")
+        if kind in RUNS_CODE or (module is not None and str(module).split(".")[0] != "keras"):
+            raise ValueError(f"config.json has a part {module}.{kind}, which could run code; expected Keras's own")
+        for name, inner in node.items():
+            _refuse_foreign(inner, name)
+    elif isinstance(node, list):
+        for inner in node:
+            _refuse_foreign(inner, key)
+    elif isinstance(node, int) and abs(node) > LARGEST and not key.endswith(("_id", "seed")):
+        raise ValueError(f"config.json: {key}: {node}: expected at most {LARGEST}")
+
+
+def _line(error: BaseException) -> str:
+    """Return what an error says in one line, not more of it than a person reads."""
+    text = " ".join((str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)).split())
+    return text[:200] or type(error).__name__

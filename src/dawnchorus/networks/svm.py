@@ -4,9 +4,8 @@ Saved by skops: scikit-learn's own machine, without pickle; to load one, no code
 """
 
 import io
-import json
-import zipfile
 
+from dawnchorus.foundation import archives
 from dawnchorus.parameters.base import Block, value
 
 
@@ -23,6 +22,7 @@ TYPES = {
     "numpy.float64",
     *(f"builtins.{name}" for name in ("dict", "list", "str", "tuple")),
 }
+SCHEMA_BYTES = 2**24
 
 
 def fit(vectors, y, n_classes, params, train, rng):
@@ -63,15 +63,46 @@ def of_arrays(arrays):
     from skops.io import loads
 
     content = arrays["machine"].tobytes()
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        foreign = _types(json.loads(archive.read("schema.json"))) - TYPES
+    with archives.opened(io.BytesIO(content)) as archive:
+        foreign = _types(archives.strict_json(archives.member(archive, "schema.json", SCHEMA_BYTES))) - TYPES
     if foreign:
         raise ValueError(f"it holds {', '.join(sorted(foreign))}; expected the parts of a support vector machine alone")
     machine = loads(content, trusted=[])
     if not isinstance(machine, SVC):
         raise ValueError(f"{type(machine).__name__}: expected a support vector machine")
     check_is_fitted(machine)
+    _check_sizes(machine)
     return machine
+
+
+def _check_sizes(machine):
+    """Raise ValueError unless the arrays of a machine fit each other: libsvm, which is C, reads them as they say."""
+    import numpy as np
+
+    n_classes, n_vectors, n_columns = len(machine.classes_), len(machine.support_vectors_), machine.n_features_in_
+    pairs = n_classes * (n_classes - 1) // 2
+    shapes = {
+        "support_": (n_vectors,),
+        "support_vectors_": (n_vectors, n_columns),
+        "_n_support": (n_classes,),
+        "_dual_coef_": (n_classes - 1, n_vectors),
+        "_intercept_": (pairs,),
+        "_probA": (0,),
+        "_probB": (0,),
+    }
+    for name, shape in shapes.items():
+        found = np.asarray(getattr(machine, name))
+        if found.shape != shape or found.dtype.kind not in "if" or not np.isfinite(found).all():
+            raise ValueError(f"{name} of the shape {found.shape}; expected finite numbers, {shape}")
+    counts, classes = np.asarray(machine._n_support), np.asarray(machine.classes_)
+    if (counts < 0).any() or counts.sum() != n_vectors:
+        raise ValueError(f"_n_support: expected counts that add up to the {n_vectors} support vectors")
+    if classes.dtype.kind != "i" or (np.diff(classes) <= 0).any() or classes[0] < 0:
+        raise ValueError("classes_: expected numbers of classes in order")
+    if machine._sparse is not False or machine.decision_function_shape != "ovr":
+        raise ValueError("a machine of sparse vectors, or of another kind of decisions; expected one as fit makes it")
+    if machine.kernel != "rbf" or not 0 < float(machine._gamma) < float("inf"):
+        raise ValueError(f"kernel {machine.kernel}, gamma {machine._gamma}; expected rbf and a finite number > 0")
 
 
 def _types(node):

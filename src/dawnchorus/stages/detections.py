@@ -6,24 +6,44 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dawnchorus.detection import detections, score_store
-from dawnchorus.foundation.errors import run
+from dawnchorus.detection import detections, results_folder, score_store
+from dawnchorus.foundation.display_names import escaped
+from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.report import detection_page
 
 
-def make(scores: Sequence[Path], decision: detections.Decision, model: str, output: Path, page: Path) -> str:
-    """Write all results and the page, and return one line that says what was found."""
-    stores = score_store.Stores(scores, decision.species_ids)
-    found = detections.write_all(output, stores, decision, decision.params["sample_submission"])
+def make(
+    scores: Sequence[Path], decision: detections.Decision, model: str, staged: Path, output: Path, page: Path
+) -> str:
+    """Make all results and the page, and return one line that says what was found.
+
+    ``staged``: a folder of :func:`results_folder.claimed`; when all is there, it takes its place in ``output`` and
+    ``page``. Raises :class:`InputError` after that where no recording could be scored, or a bad one lacks in a
+    submission.
+    """
+    stores, sample = score_store.Stores(scores, decision.species_ids), decision.params["sample_submission"]
+    found = detections.write_all(staged, stores, decision)
     facts = {
         "n_recordings": stores.n_recordings,
         "duration_s": stores.duration_s,
         "problems": stores.problems,
-        "model": model,
+        "model": escaped(model),
     }
-    detection_page.write(page, output / detections.PICTURES, found, stores.of_path, decision, facts)
+    detection_page.write(staged / page.name, staged / "pictures", found.events, stores.of_path, decision, facts)
+    problem = None
+    if sample is not None:
+        try:
+            detections.write_submission(staged / "submission.csv", sample, found, decision.species_ids)
+        except InputError as error:
+            problem = error
+    results_folder.publish(staged, output, page)
+    if stores.problems and not stores.n_recordings:
+        first = "{path}: {problem}".format(**stores.problems[0])
+        raise InputError(f"none of the {len(stores.problems)} recordings could be scored; the first: {first}")
+    if problem:
+        raise problem
     left_out = f"; {len(stores.problems)} left out, see {output / 'problems.csv'}" if stores.problems else ""
-    return f"{len(found)} events in {stores.n_recordings} recordings{left_out}; look and listen: {page}"
+    return escaped(f"{len(found.events)} events in {stores.n_recordings} recordings{left_out}; look and listen: {page}")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -37,7 +57,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     decision = detections.Decision.of_model(args.model, args.calibration, args.params["detections"])
-    print(f"detections: {make(args.scores, decision, str(args.model), args.output, args.page)}")
+    with results_folder.claimed(args.output) as staged:
+        print(f"detections: {make(args.scores, decision, str(args.model), staged, args.output, args.page)}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+"""Values of options, held against the same types and ranges as those of params.yaml."""
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from dawnchorus.parameters import fields
+from dawnchorus.parameters.base import Block
+
+# As a number is written in params.yaml; Python would take 1_000, spaces and the digits of other scripts besides.
+_NUMBER = re.compile(r"[-+]?(\d+|\d*\.\d+|\d+\.)([eE][-+]?\d+)?", re.ASCII)
+_INTEGER = re.compile(r"[-+]?\d+", re.ASCII)
+
+
+def typed(model: type[Block], key: str) -> Callable[[str], Any]:
+    """Return what makes a value of a key of a block out of the text of an option, for argparse."""
+
+    def parsed(given: str) -> Any:
+        try:
+            found = fields.parsed(model, key, given)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        form = _INTEGER if isinstance(found, int) else _NUMBER
+        if isinstance(found, (int, float)) and not form.fullmatch(given):
+            raise argparse.ArgumentTypeError(f"{given!r}: expected {fields.words(fields.rule_of(model, key))}")
+        return found
+
+    return parsed
+
+
+def whole_number(most: int) -> Callable[[str], int]:
+    """Return what makes a whole number from 1 to ``most`` out of the text of an option, for argparse."""
+
+    def parsed(given: str) -> int:
+        if not _INTEGER.fullmatch(given) or not 1 <= int(given) <= most:
+            raise argparse.ArgumentTypeError(f"{given!r}: expected integer from 1 to {most}")
+        return int(given)
+
+    return parsed
+
+
+def checked(model: type[Block], key: str, found: Any) -> Any:
+    """Return a value that stands in a params.yaml for a key of a block; ValueError says what was expected."""
+    field = model.model_fields[key]
+    kind: Any = Annotated[field.annotation, field]
+    try:
+        return TypeAdapter(kind).validate_python(found, strict=True)
+    except ValidationError:
+        raise ValueError(f"{str(found)[:60]!r}: expected {fields.words(fields.rule_of(model, key))}") from None

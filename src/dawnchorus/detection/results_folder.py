@@ -1,0 +1,183 @@
+"""The folder of results: looked at before any work, held by one run at a time, and never a mix of two runs.
+
+What a run makes is staged within the folder, and takes its place when all of it is there: first the page and all else
+of the last run go, then the new files come, the page last. So whenever a run is killed, what lies in the folder is of
+one run, and a page stands beside its own tables alone. What a killed run left is removed by the next. Files that no run
+wrote are the user's, and stay.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import write_json
+
+STAGED = ".dawnchorus-new"
+LIST = "results.json"  # the files that the last run wrote
+TABLES = ("scores.parquet", "scores.csv", "events.csv", "problems.csv", "raven.selections.txt", "submission.csv")
+# The folders with a file of each recording, and how that file is called after it.
+OF_RECORDING = {"raven": ".selections.txt", "audacity": ".txt", "pictures": ".png"}
+LONGEST_NAME_BYTES = 255
+
+
+@contextmanager
+def claimed(output: Path, kept: Iterable[str] = ()) -> Iterator[Path]:
+    """Hold a folder for the results of this run, and yield the folder in it to stage them in, see :func:`publish`.
+
+    ``kept``: names of files in it that are renewed while the run is at work; what is left of such a work is removed.
+    Raises :class:`InputError` for what is no folder that can be written into, and where another run is at work.
+    """
+    made = not output.exists()
+    try:
+        str(output).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{output}: expected a folder whose name is UTF-8") from None
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = os.open(output, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise InputError(f"{output}: expected a folder to write into, but {error.strerror}") from None
+    try:
+        _lock(lock, output)
+        staged = output / STAGED
+        try:
+            _remove_leftovers(output, kept)
+            staged.mkdir()
+        except OSError as error:
+            raise InputError(f"{output}: expected a folder to write into, but {error.strerror}") from None
+        try:
+            yield staged
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+            if made and not any(output.iterdir()):
+                output.rmdir()
+    finally:
+        os.close(lock)
+
+
+def _lock(folder: int, output: Path) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(f"{output}: another run is writing into it; expected one at a time") from None
+    except OSError:
+        pass  # a file system without locks
+
+
+def _remove_leftovers(output: Path, kept: Iterable[str]) -> None:
+    staged = output / STAGED
+    if staged.is_symlink():
+        staged.unlink()
+    elif staged.exists():
+        shutil.rmtree(staged)
+    for name in map(Path, kept):
+        # As foundation.files calls a file that is being written.
+        for path in output.glob(f".{name.stem}.????????{name.suffix}"):
+            path.unlink()
+
+
+def names_of(name: str) -> list[str]:
+    """Return the files that are of one recording alone, within the folder: Raven table, Audacity labels, picture."""
+    return [f"{folder}/{name}{ending}" for folder, ending in OF_RECORDING.items()]
+
+
+def check_names(output: Path, names: Iterable[str]) -> None:
+    """Raise :class:`InputError` for a recording whose results cannot have a name here: too long, or in the way."""
+    longest = os.pathconf(output, "PC_NAME_MAX") if output.is_dir() else LONGEST_NAME_BYTES
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f"{name}: two recordings would be called so in the results; expected names that differ")
+        seen.add(name)
+        for written in names_of(name):
+            for part in PurePosixPath(written).parts:
+                if len(os.fsencode(part)) > longest:
+                    limit = longest - max(map(len, OF_RECORDING.values()))
+                    raise InputError(
+                        f"{name}: its results would be called {part[:20]}..., {len(os.fsencode(part))} bytes; "
+                        f"expected names of at most {limit} bytes"
+                    )
+            _check_free(output, written)
+
+
+def _check_free(output: Path, written: str) -> None:
+    """Raise :class:`InputError` where a folder is to become a file, or a file a folder."""
+    target = output / written
+    if target.is_dir():
+        raise InputError(f"{target}: a folder; expected no such name, or a file")
+    for folder in target.parents[: len(PurePosixPath(written).parts) - 1]:
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: not a folder; expected no such name, or a folder")
+
+
+def publish(staged: Path, output: Path, page: Path) -> None:
+    """Let the staged files be the results: those of the last run go, and the page, staged by its name, comes last."""
+    new = sorted(path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file())
+    new.remove(page.name)
+    for name in (*TABLES, LIST, *new):
+        _check_free(output, name)
+    if page.is_dir():
+        raise InputError(f"{page}: a folder; expected no such name, or a file")
+    write_json(staged / LIST, {"files": new})
+    with _undisturbed():
+        page.unlink(missing_ok=True)
+        old = _written(output)
+        for name in (*TABLES, *old, LIST):
+            (output / name).unlink(missing_ok=True)
+        _remove_empty(output, old)
+        for name in (LIST, *new):
+            (output / name).parent.mkdir(parents=True, exist_ok=True)
+            (staged / name).replace(output / name)
+        page.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(staged / page.name, page)
+
+
+def _written(output: Path) -> list[str]:
+    """Return the files of single recordings that the last run wrote, as its list says; never one of somebody else's."""
+    try:
+        found = list(json.loads((output / LIST).read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [name for name in found if isinstance(name, str) and _is_ours(output, name)]
+
+
+def _is_ours(output: Path, name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    ours = len(parts) > 1 and ".." not in parts and name.endswith(OF_RECORDING.get(parts[0], "\0"))
+    return ours and (output / name).parent.resolve().is_relative_to(output.resolve() / parts[0])
+
+
+def _remove_empty(output: Path, names: Iterable[str]) -> None:
+    """Remove the folders that hold nothing any more, of those that the files lay in."""
+    folders = {folder for name in names for folder in PurePosixPath(name).parents if folder.name}
+    for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
+        path = output / folder
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let nobody who asks the run to end do so for as long as it takes to rename its files."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    kept = {number: signal.signal(number, lambda found, _: asked.append(found)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        for found in asked[:1]:
+            signal.raise_signal(found)

@@ -1,0 +1,203 @@
+"""The folder of results: one run at a time, never a mix of two, nothing of a killed one, and the user's files stay."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dawnchorus.detection import results_folder
+from dawnchorus.foundation.errors import InputError
+from test_detections import write_model, write_sound
+
+RUNS = {"old": ("a", "b", "c/d"), "new": ("b", "c/d", "c/e")}
+
+
+def stage(staged, run):
+    """Stage the results of a run; each file says of which."""
+    names = [written for name in RUNS[run] for written in results_folder.names_of(name)]
+    for name in (*results_folder.TABLES[: 6 if run == "old" else 5], *names, "page.html"):
+        path = staged / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(run)
+
+
+def publish(output, run):
+    with results_folder.claimed(output) as staged:
+        stage(staged, run)
+        results_folder.publish(staged, output, output / "page.html")
+
+
+def found(output):
+    """Return what each file of a folder says, by name, but of the list of files and of what is hidden."""
+    paths = [path for path in output.rglob("*") if path.is_file()]
+    named = {path.relative_to(output).as_posix(): path.read_text() for path in paths}
+    return {name: text for name, text in named.items() if name != "results.json" and not name.startswith(".")}
+
+
+@pytest.fixture
+def whole(tmp_path):
+    publish(tmp_path / "whole", "new")
+    return found(tmp_path / "whole")
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_a_run_replaces_all_of_the_last_one_and_leaves_the_users_files(tmp_path, whole):
+    output = tmp_path / "out"
+    publish(output, "old")
+    mine = {"raven/notes.txt": "mine", "raven/x.selections.txt": "mine", "notes.html": "mine"}
+    for name, text in mine.items():
+        (output / name).write_text(text)
+    publish(output, "new")
+    assert found(output) == whole | mine
+    assert not list(output.rglob(".*"))
+    publish(output, "old")
+    assert not (output / "raven/c/e.selections.txt").exists()
+    (output / "c").mkdir()
+    publish(output, "new")
+    assert (output / "c").is_dir()
+
+
+def test_a_run_that_is_killed_anywhere_leaves_no_mix(tmp_path, whole, monkeypatch):
+    changing = {"unlink": Path.unlink, "replace": Path.replace, "rmdir": Path.rmdir}
+    states = []
+    for number in range(200):
+        output = tmp_path / str(number)
+        publish(output, "old")
+        left = [number]
+
+        def counted(name, *args, left=left, **options):
+            if left[0] == 0:
+                raise Killed
+            left[0] -= 1
+            return changing[name](*args, **options)
+
+        with monkeypatch.context() as patched:
+            # Nothing is tidied up by who is killed.
+            patched.setattr(shutil, "rmtree", lambda *args, **options: None)
+            for name in changing:
+                patched.setattr(Path, name, lambda *args, name=name, **options: counted(name, *args, **options))
+            patched.setattr(shutil, "move", lambda *args: counted("replace", *map(Path, args)))
+            try:
+                publish(output, "new")
+                finished = True
+            except Killed:
+                finished = False
+        now = found(output)
+        assert len(set(now.values())) <= 1, f"killed at step {number}: {now}"
+        if "page.html" in now:
+            assert len(now) == len(whole) + (now["page.html"] == "old")
+        states.append((len(now), now.get("page.html")))
+        publish(output, "new")
+        assert found(output) == whole
+        assert not list(output.rglob(".*"))
+        if finished:
+            break
+    assert finished
+    assert len(set(states)) > 10
+
+
+def test_an_error_while_it_works_leaves_the_last_run_as_it_was(tmp_path):
+    output = tmp_path / "out"
+    publish(output, "old")
+    before = found(output)
+    with pytest.raises(RuntimeError), results_folder.claimed(output) as staged:
+        stage(staged, "new")
+        raise RuntimeError
+    assert found(output) == before
+    with pytest.raises(RuntimeError), results_folder.claimed(tmp_path / "other/out"):
+        raise RuntimeError
+    assert not (tmp_path / "other/out").exists()
+
+
+def test_one_run_at_a_time(tmp_path):
+    with (
+        results_folder.claimed(tmp_path / "out"),
+        pytest.raises(InputError, match="another run is writing into it"),
+        results_folder.claimed(tmp_path / "out"),
+    ):
+        pass
+    with results_folder.claimed(tmp_path / "out"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../victim.png",
+        "pictures/../../victim.png",
+        "pictures/link/victim.png",
+        "notes.png",
+        "raven/x.png",
+    ],
+)
+def test_a_list_that_somebody_wrote_removes_nothing_of_others(tmp_path, name):
+    (tmp_path / "victim.png").write_text("mine")
+    output = tmp_path / "out"
+    publish(output, "old")
+    (output / "pictures/link").symlink_to(tmp_path)
+    for path in ("notes.png", "raven/x.png"):
+        (output / path).write_text("mine")
+    (output / "results.json").write_text(json.dumps({"files": [name, f"{tmp_path}/victim.png", 7, None]}))
+    publish(output, "new")
+    assert (tmp_path / "victim.png").exists()
+    assert (output / "notes.png").exists()
+    assert (output / "raven/x.png").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"files": 7}', '{"files": "raven"}', "\xff"])
+def test_a_list_that_is_none_is_none(tmp_path, content):
+    publish(tmp_path / "out", "old")
+    (tmp_path / "out/results.json").write_text(content, encoding="latin-1")
+    publish(tmp_path / "out", "new")
+    assert found(tmp_path / "out")["page.html"] == "new"
+
+
+def started(folder, *words):
+    """Start the command on 40 recordings, and return when it has begun to write."""
+    code = "import sys; from dawnchorus.commands import cli; raise SystemExit(cli.main(sys.argv[1:]))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(results_folder.__file__).parents[2])}
+    command = [sys.executable, "-c", code, "detect", "sound", "--model", "model", "--output", "out", *words]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    limit = time.monotonic() + 60
+    while not list(folder.glob("out/.window-scores.*")):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_what_a_killed_command_leaves_hidden_goes(tmp_path, number):
+    (tmp_path / "model").mkdir()
+    write_model(tmp_path / "model")
+    for seed in range(40):
+        write_sound(tmp_path / f"sound/{seed}.flac", 4.0, seed)
+    process = started(tmp_path)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert "Traceback" not in said
+    hidden = sorted(tmp_path.rglob(".*"))
+    if number == signal.SIGKILL:
+        assert process.returncode == -number
+        assert [path.name[:14] for path in hidden] == [".dawnchorus-ne", ".window-scores"]
+        for path in (tmp_path / "sound").glob("??.flac"):
+            path.unlink()
+        assert started(tmp_path).wait(60) == 0
+        assert not list(tmp_path.rglob(".*"))
+        assert re.search("events", (tmp_path / "out/detections.html").read_text())
+    else:
+        assert process.returncode == 128 + number
+        assert hidden == []
+        assert not (tmp_path / "out").exists()
