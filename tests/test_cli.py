@@ -2,14 +2,18 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
 from dawnchorus.commands import cli
+from dawnchorus.foundation.display_names import escaped
+from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.progress import Progress
 
 ROOT = Path(__file__).parents[1]
@@ -66,6 +70,29 @@ def test_options_of_detect_are_those_of_the_block_of_params():
         ("--merge-gap-s", "nan", "'nan': expected number from 0 to 3600"),
         ("--batch-size", "0", "'0': expected integer from 1 to 4096"),
         ("--events", "2.5", "'2.5': expected integer from 0 to 100"),
+        ("--window-s", "nan", "'nan': expected number > 0 and <= 600"),
+        ("--window-s", "inf", "'inf': expected number > 0 and <= 600"),
+        ("--step-s", "1e999", "'1e999': expected number > 0 and <= 600"),
+        ("--step-s", "-1", "'-1': expected number > 0 and <= 600"),
+        ("--window-s", "601", "'601': expected number > 0 and <= 600"),
+        ("--window-s", "1_0", "'1_0': expected number > 0 and <= 600"),
+        ("--merge-gap-s", "inf", "'inf': expected number from 0 to 3600"),
+        ("--merge-gap-s", "-1", "'-1': expected number from 0 to 3600"),
+        ("--merge-gap-s", "", "'': expected number from 0 to 3600"),
+        ("--merge-gap-s", "1e-3", 0.001),
+        ("--merge-gap-s", ".5", 0.5),
+        ("--channel", "1_0", "'1_0': expected"),
+        ("--channel", "0.0", "'0.0': expected"),
+        ("--events", "-1", "'-1': expected integer from 0 to 100"),
+        ("--events", "5.0", "'5.0': expected integer from 0 to 100"),
+        ("--pictures", "101", "'101': expected integer from 0 to 100"),
+        ("--pictures", " 5", "' 5': expected integer from 0 to 100"),
+        ("--pictures", "٣", "'٣': expected integer from 0 to 100"),
+        ("--threads", "0", "'0': expected integer from 1 to 1024"),
+        ("--threads", "-3", "'-3': expected integer from 1 to 1024"),
+        ("--threads", "1000000000", "expected integer from 1 to 1024"),
+        ("--threads", "two", "'two': expected integer from 1 to 1024"),
+        ("--threads", "3", 3),
     ],
 )
 def test_options_of_detect_are_in_range(capsys, option, text, value):
@@ -116,14 +143,80 @@ def test_a_reader_who_has_seen_enough_is_no_error():
         assert process.stderr.read() == b""
 
 
+SHELL = "import sys; from dawnchorus.commands import cli; raise SystemExit(cli.main(sys.argv[1:]))"
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["detect", "--help"], ["detect"], WRONG, ["--verbose", "compare", "--help"]]
+)
+@pytest.mark.parametrize("closed", ["stdout", "stderr", "both", "before the start"])
+def test_nobody_who_reads_is_no_traceback(words, closed, tmp_path):
+    """Whatever is written, help and errors too, into a pipe that nobody reads, or where there is none."""
+    redirected = {"stdout": "", "stderr": "2>&1 1>/dev/null", "both": "2>&1", "before the start": ">&- 2>&-"}[closed]
+    reader = "sleep 0.01" if closed != "before the start" else "cat"
+    quoted = " ".join(f"'{word}'" for word in [sys.executable, "-c", SHELL, *words])
+    # The reader is gone before anything is written.
+    script = f"{{ sleep 0.5; {quoted} {redirected}; }} | {reader}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=ENVIRONMENT, cwd=tmp_path)
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr + done.stdout
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_message_cannot_forge_a_line(capsys, monkeypatch):
+    def refuse(error):
+        raise error
+
+    for error in (InputError("a.wav: \x1b[2J\r\u2028error: forged\x85x"), KeyError("\x1b[2J\u2028 forged\x85x")):
+        monkeypatch.setattr("dawnchorus.commands.detect.main", lambda args, error=error: refuse(error))
+        assert cli.main(WRONG) == 1
+        said = capsys.readouterr().err
+        assert len(said.splitlines()) == 1
+        assert not {"\x1b", "\r", "\u2028", "\x85"} & set(said)
+
+
+def test_names_are_shown_escaped():
+    assert escaped("plain ä ضفدع \u200d.wav") == "plain ä ضفدع \u200d.wav"
+    assert escaped("a\nb\x1b[2J\x7f\u202e\udce9") == r"a\nb\x1b[2J\x7f\u202e\udce9"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_end_ends_the_command_as_an_error_would(number, monkeypatch):
+    ended = []
+
+    def work(args):
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+        finally:
+            ended.append(number)
+
+    before = signal.getsignal(number)
+    monkeypatch.setattr("dawnchorus.commands.detect.main", work)
+    with pytest.raises(SystemExit) as left:
+        cli.main(WRONG)
+    assert (left.value.code, ended) == (128 + number, [number])
+    assert signal.getsignal(number) == before
+
+
+def test_a_signal_that_is_ignored_stays_ignored(monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr("dawnchorus.commands.detect.main", lambda args: os.kill(os.getpid(), signal.SIGHUP))
+        assert cli.main(WRONG) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_log_has_plain_lines(capsys):
     log = io.StringIO()
     with Progress("detect", 2, log, log_interval_s=0) as progress:
         progress.step("a.wav")
         progress.warn("error: b.wav: broken; left out")
         progress.step("b\x1b[2J\n.wav")
+        progress.warn("c\x1b[2J\nd")
     assert log.getvalue() == "detect: 1 of 2: a.wav\ndetect: 2 of 2: b [2J .wav\n"
-    assert capsys.readouterr().err == "error: b.wav: broken; left out\n"
+    assert capsys.readouterr().err == "error: b.wav: broken; left out\nc\\x1b[2J\\nd\n"
 
 
 def test_a_log_of_short_work_is_not_filled_with_its_steps():

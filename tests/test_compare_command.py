@@ -1,6 +1,7 @@
 """`dawnchorus compare` on a DVC project: commits, experiments by name, the workspace, and what it refuses."""
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -124,7 +125,7 @@ def test_text_says_what_changed(project, capsys):
 
 def test_from_a_folder_within_and_draws_of_ones_own(project, capsys, monkeypatch):
     monkeypatch.chdir(project.path / "reports")
-    assert as_json(capsys, "--draws", "50")["clips"] == 40
+    assert as_json(capsys, "--draws", "100")["clips"] == 40
 
 
 def test_html_shows_names_as_text(project, tmp_path, capsys):
@@ -150,6 +151,94 @@ def test_other_test_clips_are_refused_unless_common_is_asked_for(project, capsys
             called()
     finally:
         file.write_bytes(whole)
+
+
+LAUGHS = (
+    "a: &a ["
+    + "x, " * 9
+    + "x]\n"
+    + "".join(
+        f"{name}: &{name} [" + ", ".join([f"*{before}"] * 10) + "]\n"
+        for before, name in itertools.pairwise("abcdefghi")
+    )
+)
+BLOCK = "evaluation: {bootstrap_draws: 200, top_k: 1}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "params.yaml is not there"),
+        ("", "expected blocks of keys and values, found nothing"),
+        ("# nothing\n", "expected blocks of keys and values, found nothing"),
+        ("[1, 2]", "expected blocks of keys and values, found list"),
+        ("just text", "expected blocks of keys and values, found str"),
+        ("a: [", "expected blocks of keys and values in YAML: "),
+        ("a:\n\tb: 1", "expected blocks of keys and values in YAML: "),
+        ("a: *nowhere", "expected blocks of keys and values in YAML: found undefined alias"),
+        ("a: 1\n---\nb: 2\n", "expected blocks of keys and values in YAML: expected a single document"),
+        ("a: !!python/object/apply:os.system [id]", "expected blocks of keys and values in YAML: could not determine"),
+        ("\x00", "expected blocks of keys and values in YAML: "),
+        (b"\xff\xfe\xfa", "params.yaml cannot be read: "),
+        (b"x: caf\xe9", "params.yaml cannot be read: "),
+        ("x: " + "y" * 2**21, "params.yaml: expected at most 1048576 bytes"),
+        ("x: " + "[" * 5000 + "]" * 5000, "in YAML: "),
+        ("x: " + "{a: " * 30 + "1" + "}" * 30, "more than 20 levels"),
+        (LAUGHS, "more than 100000 values, aliases written out"),
+        ("a: &a [*a]", "levels"),
+        ("1: 2", "1: expected a name for a key"),
+        ("? [a]\n: 1", "in YAML: "),
+        ("a: .nan", "a: nan: expected text, a finite number, true, false or null"),
+        ("a: {b: 2024-01-01}", "a.b: 2024-01-01: expected text"),
+        ("other: 1", "evaluation.bootstrap_draws: missing; expected integer from 100 to 100000"),
+        ("evaluation: 5", "evaluation.bootstrap_draws: missing"),
+        ("evaluation: [bootstrap_draws]", "evaluation.bootstrap_draws: missing"),
+        ("evaluation: {bootstrap_draws: many, top_k: 1}", "evaluation.bootstrap_draws: 'many': expected integer"),
+        ("evaluation: {bootstrap_draws: 1.5e3, top_k: 1}", "evaluation.bootstrap_draws: '1.5e3': expected integer"),
+        ("evaluation: {bootstrap_draws: 999999999, top_k: 1}", "evaluation.bootstrap_draws: '999999999': expected"),
+        ("evaluation: {bootstrap_draws: 200, top_k: -1}", "evaluation.top_k: '-1': expected integer from 1"),
+        ("evaluation: {bootstrap_draws: 200}", "evaluation.top_k: missing"),
+        (BLOCK, "params.yaml: seed: missing; expected integer"),
+        (BLOCK + "seed: -1", "params.yaml: seed: '-1': expected integer from 0"),
+    ],
+)
+def test_odd_parameters_are_one_line(project, capsys, content, expected):
+    file = project.path / "params.yaml"
+    whole = file.read_bytes()
+    try:
+        if content is None:
+            file.unlink()
+        else:
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        with pytest.raises(InputError) as caught:
+            called()
+    finally:
+        file.write_bytes(whole)
+    assert str(caught.value).startswith("workspace: params.yaml")
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "device"])
+def test_parameters_that_are_no_file_are_one_line(project, what):
+    file = project.path / "params.yaml"
+    kept = file.with_name("kept.yaml")
+    file.rename(kept)
+    try:
+        file.mkdir() if what == "folder" else os.mkfifo(file) if what == "pipe" else file.symlink_to("/dev/zero")
+        with pytest.raises(InputError, match=r"workspace: params.yaml: expected a file"):
+            called()
+    finally:
+        file.rmdir() if what == "folder" else file.unlink()
+        kept.rename(file)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1e3", "1_000", "99999999999"])
+def test_draws_are_a_number_that_can_be_drawn(project, capsys, text):
+    with pytest.raises(SystemExit):
+        called("--draws", text)
+    assert "expected integer from 1 to 100000" in capsys.readouterr().err
 
 
 def test_an_unknown_revision_is_one_clear_line(project):

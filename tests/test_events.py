@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -63,7 +64,15 @@ def test_calibration_is_read_in_class_order(tmp_path):
         ('{"temperature": 1}', "not a calibration"),
         ('{"temperature": 1, "thresholds": {"3": 0.1}}', "other classes than the model has"),
         ('{"temperature": 0, "thresholds": {"3": 0.1, "7": 0.1}}', "a number > 0"),
-        ('{"temperature": 1, "thresholds": {"3": NaN, "7": 0.1}}', "finite thresholds"),
+        ('{"temperature": 1, "thresholds": {"3": NaN, "7": 0.1}}', "NaN; expected finite"),
+        ('{"temperature": 1e-300, "thresholds": {"3": 0.1, "7": 0.1}}', "from 0.001 to 1000"),
+        ('{"temperature": true, "thresholds": {"3": 0.1, "7": 0.1}}', "temperature: 'True', expected a finite number"),
+        ('{"temperature": 1, "thresholds": {"3": "0.1", "7": 0.1}}', "thresholds.3: '0.1', expected a finite number"),
+        ('{"temperature": 1, "thresholds": {"3": 1e999, "7": 0.1}}', "thresholds.3: 'inf', expected a finite number"),
+        ('{"temperature": 1, "thresholds": {"3": 0.1, "3": 0.9, "7": 0.1}}', "'3' is given twice"),
+        ('{"temperature": 1, "thresholds": [1]}', "not a calibration"),
+        ("[" * 100_000, "not a calibration"),
+        ("", "not a calibration"),
     ],
 )
 def test_a_bad_calibration_is_one_line(tmp_path, text, expected):
@@ -71,4 +80,12 @@ def test_a_bad_calibration_is_one_line(tmp_path, text, expected):
     if text is not None:
         path.write_text(text)
     with pytest.raises(InputError, match=f"calibration.json: .*{expected}"):
+        events.read_calibration(path, ["3", "7"])
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "device"])
+def test_what_is_no_file_is_no_calibration(tmp_path, what):
+    path = tmp_path / "calibration.json"
+    path.mkdir() if what == "folder" else os.mkfifo(path) if what == "pipe" else path.symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="not a calibration"):
         events.read_calibration(path, ["3", "7"])

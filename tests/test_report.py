@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from markupsafe import escape
 from PIL import Image
 from sklearn.metrics import confusion_matrix
 
@@ -489,6 +490,28 @@ def test_an_svg_in_a_page_keeps_its_texts_and_its_references():
     assert "var(--train)" in made
     assert "<text>&lt;b&gt; a<tspan>b</tspan> c</text>" in made
     assert 'aria-label="say &quot;x&quot; &lt;b&gt;"' in made
+
+
+def test_styles_of_elements_are_classes_of_the_one_style_sheet(monkeypatch, tmp_path):
+    monkeypatch.setattr(pages, "TEMPLATES", tmp_path)
+    (tmp_path / "x.js").write_text("let style = '<p style=\"a\">';\n")
+    template = (
+        "<meta content=\"{{ '{style-hash}' }} {{ hash_of('x.js') | safe }}\"><style>p { }</style>"
+        '<p title="{{ name }}" style="left:1%">{{ name }}</p>'
+        '<i style="left:1%" class="x y"></i><b style="{{ more }}"></b>'
+        "<script>{% include 'x.js' %}</script>"
+    )
+    (tmp_path / "x.j2").write_text(template)
+    name = ' style="top:0" {style-hash} <script>'
+    made = pages.render("x.j2", {"name": name, "more": "font: 1px 'A'"})
+    [sheet], [script] = (re.findall(f"<{tag}>(.*?)</{tag}>", made, re.DOTALL) for tag in ("style", "script"))
+    assert sheet == "p { }.s0.s0.s0{left:1%}\n.s1.s1.s1{font: 1px 'A'}\n"
+    assert f'content="{pages.hash_of(sheet)} {pages.hash_of(script)}"' in made
+    assert pages.hash_of("") == "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+    assert f'<p class="s0" title="{escape(name)}">{escape(name)}</p><i class="x y s0"></i><b class="s1"></b>' in made
+    for bad in ("a:b}x{", "a:b</style>", "/*", "@import"):
+        with pytest.raises(ValueError, match="expected properties and values alone"):
+            pages.render("x.j2", {"name": "", "more": bad})
 
 
 def test_the_data_of_a_page_hold_no_nan(monkeypatch, tmp_path):

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import report_run
+from dawnchorus.commands import cli
 from dawnchorus.report import comparison_page
+from test_detections import write_model, write_sound
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -268,7 +270,7 @@ def test_every_control_has_a_name(opened, few):
     assert len(ids) == len(set(ids))
 
 
-def test_the_comparison_in_the_browser(opened, tmp_path):
+def a_comparison(tmp_path):
     row = {"a": 0.5, "b": 0.6, "difference": 0.1, "low": 0.02, "high": 0.2, "verdict": "better"}
     clip = {"recording_id": HOSTILE[0], "t_min_s": 1.0, "t_max_s": 2.0, "species": HOSTILE[2]}
     context = {
@@ -288,6 +290,11 @@ def test_the_comparison_in_the_browser(opened, tmp_path):
     }
     path = tmp_path / "comparison.html"
     path.write_text(comparison_page.html(context), encoding="utf-8")
+    return path
+
+
+def test_the_comparison_in_the_browser(opened, tmp_path):
+    path = a_comparison(tmp_path)
     for scheme in ("light", "dark"):
         page = opened(path, scheme, 390)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -298,3 +305,74 @@ def test_the_comparison_in_the_browser(opened, tmp_path):
         assert page.locator("svg[role=img] text", has_text="Accuracy").count() == 1
         ratios = page.evaluate(RATIOS, "p, td, th, h1, h2, summary, footer")
         assert min(ratios)[0] >= CONTRAST, min(ratios)
+
+
+@pytest.fixture(scope="module")
+def detections(tmp_path_factory):
+    """The page of detections of two recordings."""
+    folder = tmp_path_factory.mktemp("detections")
+    write_model(folder)
+    for seed in (0, 1):
+        write_sound(folder / f"sound/<b>{seed}.flac", 5.0, seed)
+    words = ["detect", str(folder / "sound"), "--model", str(folder), "--output", str(folder / "out")]
+    assert cli.main(words) == 0
+    return folder / "out/detections.html"
+
+
+def test_the_detections_in_the_browser(opened, detections):
+    for scheme in ("light", "dark"):
+        page = opened(detections, scheme, 390)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert "<b>0.flac" in page.locator("main").inner_text()
+        box, image = (page.locator(f".card .picture {part}").first.bounding_box() for part in (".box", "img"))
+        assert 0 < box["width"] < image["width"], "the box lies over its part of the picture"
+        page.wait_for_function("document.querySelector('.recording img').naturalWidth > 0")
+        page.evaluate("document.querySelector('audio').load()")
+        page.evaluate("document.querySelector('audio').preload = 'metadata'")
+        page.wait_for_function("document.querySelector('audio').readyState > 0")
+        ratios = page.evaluate(RATIOS, "p, td, th, h1, h2, summary, footer, figcaption")
+        assert min(ratios)[0] >= CONTRAST, min(ratios)
+
+
+EVIL = "window.evil = (window.evil || 0) + 1;"
+INJECTED = f"""
+<script>{EVIL}</script>
+<script src="data:text/javascript,{EVIL}"></script>
+<script type="module">{EVIL}</script>
+<img src="data:," onerror="{EVIL}">
+<svg onload="{EVIL}"></svg>
+<a id="link" href="javascript:{EVIL}">x</a>
+<iframe srcdoc="<script>parent.{EVIL}</script>"></iframe>
+<style>#seen {{ position: fixed; top: 0; }}</style>
+<p id="seen" style="position: fixed; top: 0;">x</p>
+<base href="https://example.org/">
+<form id="form" action="https://example.org/"></form>
+"""
+
+
+@pytest.mark.parametrize("kind", ["report", "comparison", "detections"])
+def test_what_gets_into_a_page_does_nothing(browser, few, detections, tmp_path, kind):
+    """Were a name ever not escaped: no program, no handler, no style and no address of its own."""
+    path = {"report": few, "detections": detections, "comparison": few}[kind]
+    text = (a_comparison(tmp_path) if kind == "comparison" else path).read_text(encoding="utf-8")
+    assert "unsafe-" not in text.partition("</head>")[0]
+    assert not re.search(r"<[a-z][^<>]* style=", text)
+    (tmp_path / "evil.html").write_text(text.replace('<main id="main">', f'<main id="main">{INJECTED}'), "utf-8")
+    with browser.new_context(offline=True) as context:
+        page, said = context.new_page(), []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("request", lambda request: request.url.startswith(("data:", "file:")) or said.append(request.url))
+        page.goto((tmp_path / "evil.html").as_uri())
+        page.locator("#link").evaluate("e => e.click()")
+        page.wait_for_timeout(200)
+        assert page.evaluate("window.evil") is None
+        assert page.locator("#seen").evaluate("e => getComputedStyle(e).position") == "static"
+        assert page.evaluate("document.baseURI").startswith("file:")
+        if kind == "report":
+            # The page's own program is at work all the same.
+            page.locator('.matrix [data-cell="0-1"]').click()
+            assert page.locator("#clips article").count() == 1
+        page.evaluate("setTimeout(() => document.querySelector('#form').submit())")
+        page.wait_for_timeout(200)
+        assert not [line for line in said if line.startswith("http")]
+        assert sum("Content Security Policy" in line for line in said) >= 9, said

@@ -1,12 +1,17 @@
 """From window scores to decisions: smoothing, thresholds, and windows merged into events."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from dawnchorus.foundation import archives
 from dawnchorus.foundation.errors import InputError
+
+MOST_BYTES = 2**26
+# The evaluation looks from 1/20 to 20.
+TEMPERATURES = (1e-3, 1e3)
 
 
 def read_calibration(path: Path, species_ids: Sequence[str]) -> tuple[float, np.ndarray]:
@@ -15,20 +20,31 @@ def read_calibration(path: Path, species_ids: Sequence[str]) -> tuple[float, np.
     Raises :class:`InputError` for a file that is missing, or made for other classes.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        temperature = float(found["temperature"])
-        thresholds = {str(key): float(value) for key, value in found["thresholds"].items()}
+        if path.exists() and not path.is_file():
+            raise ValueError("not a file")
+        with path.open("rb") as file:
+            found = archives.strict_json(file.read(MOST_BYTES))
+        temperature = _number(found["temperature"], "temperature")
+        thresholds = {key: _number(value, f"thresholds.{key}") for key, value in found["thresholds"].items()}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected the calibration that the evaluation makes") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         expected = '{"temperature": number, "thresholds": {species_id: number}}'
-        raise InputError(f"{path}: not a calibration; expected {expected}") from None
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not a calibration ({reason}); expected {expected}") from None
     if set(thresholds) != set(species_ids):
         odd = ", ".join(sorted(set(thresholds) ^ set(species_ids)))
         raise InputError(f"{path}: thresholds for other classes than the model has ({odd}); evaluate the model again")
-    if not (temperature > 0 and np.isfinite([temperature, *thresholds.values()]).all()):
-        raise InputError(f"{path}: temperature {temperature}; expected a number > 0 and finite thresholds")
+    low, high = TEMPERATURES
+    if not low <= temperature <= high:
+        raise InputError(f"{path}: temperature {temperature:g}; expected a number > 0, from {low:g} to {high:g}")
     return temperature, np.array([thresholds[key] for key in species_ids])
+
+
+def _number(found: Any, name: str) -> float:
+    if type(found) not in (int, float) or not abs(found) < float("inf"):
+        raise ValueError(f"{name}: {str(found)[:60]!r}, expected a finite number")
+    return float(found)
 
 
 def smoothed(scores: np.ndarray, n_windows: int) -> np.ndarray:
