@@ -19,7 +19,7 @@ import pandas as pd
 from dawnchorus.commands import options
 from dawnchorus.evaluation import comparison
 from dawnchorus.foundation import strict_yaml
-from dawnchorus.foundation.errors import InputError, shown
+from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.foundation.seeds import rng
 from dawnchorus.parameters import fields
