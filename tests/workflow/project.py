@@ -14,6 +14,7 @@ from pathlib import Path
 import dag
 import numpy as np
 import soundfile
+import warm
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -60,10 +61,13 @@ PARAMS = {
 }
 
 
-def environment() -> dict[str, str]:
-    """Return an environment in which `snakemake`, `dvc` and `python` are those of this test run, and quiet."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    quiet = {"DVC_NO_ANALYTICS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": "1"}
+def environment(warmed: bool = False) -> dict[str, str]:
+    """Return an environment in which `snakemake`, `dvc` and `python` are those of this test run, and quiet.
+
+    Those that are warmed start at once, but are no children of whoever starts them: a signal to a group misses them.
+    """
+    path = os.pathsep.join([*(warm.path() if warmed else ()), str(Path(sys.executable).parent), os.environ["PATH"]])
+    quiet = {"DVC_NO_ANALYTICS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     identity = {
         f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
     }
@@ -93,7 +97,7 @@ class Project:
             if source.is_symlink():
                 (path / name).symlink_to(source.readlink())
             elif source.is_dir():
-                shutil.copytree(source, path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+                shutil.copytree(source, path / name, ignore=shutil.ignore_patterns("*.pyc.*", "*.egg-info"))
             elif source.exists():
                 shutil.copy(source, path / name)
         project = cls(path)
@@ -160,7 +164,7 @@ class Project:
         done = subprocess.run(
             command,
             cwd=self.path,
-            env=environment(),
+            env=environment(warmed=True),
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
