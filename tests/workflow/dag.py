@@ -23,9 +23,9 @@ def rules(path: Path) -> dict:
 
 
 def planned(path: Path, *targets: str) -> Counter:
-    """Return how often each rule would run, as `snakemake -n TARGETS` plans it."""
+    """Return how often each rule would run, as `snakemake -n TARGETS` plans it; of rule all unless targets are named."""
     with opened(path) as workflow_api:
-        dag_api = workflow_api.dag(DAGSettings(targets=set(targets), rerun_triggers=TRIGGERS))
+        dag_api = workflow_api.dag(DAGSettings(targets=frozenset(targets), rerun_triggers=TRIGGERS))
         dag_api.execute_workflow(executor="dryrun")
         names = [job.rule.name for job in workflow_api._workflow.dag.needrun_jobs(exclude_finished=False)]
     return Counter(name for name in names if name != "all")

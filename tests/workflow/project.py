@@ -14,8 +14,9 @@ from pathlib import Path
 import dag
 import numpy as np
 import soundfile
-import warm
 import yaml
+
+import warm
 
 ROOT = Path(__file__).parents[2]
 CODE = (

@@ -6,35 +6,37 @@ import json
 from project import rules_of
 
 
-def test_folds_are_the_rules_again_and_cost_only_what_is_new(project):
-    project.set("cross_validation.folds", 2)
-    project.set("split.group", "recording_id")
-    rules = rules_of(project.run("snakemake", "--cores", "2", "cross_validation").stdout)
+def test_folds_are_the_rules_again_and_cost_only_what_is_new(ran_project):
+    ran_project.set("cross_validation.folds", 2)
+    ran_project.set("split.group", "recording_id")
+    rules = rules_of(ran_project.run("snakemake", "--cores", "2", "cross_validation").stdout)
     again = {"fold_dataset": 2, "fold_model": 2, "fold_evaluation": 2}
     assert rules == {"folds": 1, "cross_validation": 1, **again}
-    reports = project.path / "reports/cross_validation"
+    reports = ran_project.path / "reports/cross_validation"
     with (reports / "predictions.csv").open(newline="") as file:
         tested = [row["annotation_id"] for row in csv.DictReader(file)]
-    with (project.path / "data/split/split.csv").open(newline="") as file:
+    with (ran_project.path / "data/split/split.csv").open(newline="") as file:
         assert sorted(tested) == sorted(row["annotation_id"] for row in csv.DictReader(file))
     found = json.loads((reports / "metrics.json").read_text())
     assert {"logistic_regression", "majority class", "SVM on pooled statistics"} <= set(found)
     # Git is not bothered with what is made on demand.
-    assert project.run("git", "status", "--porcelain").stdout.split() == ["M", "params.yaml"]
+    assert ran_project.run("git", "status", "--porcelain").stdout.split() == ["M", "params.yaml"]
     # A second run has nothing to do, one more seed costs its trainings, and the experiment itself is as it was.
-    assert not rules_of(project.run("snakemake", "--cores", "2", "cross_validation").stdout)
-    project.set("cross_validation.seeds", 2)
-    planned = rules_of(project.run("snakemake", "--cores", "2", "-n", "cross_validation").stdout)
+    assert not ran_project.planned("cross_validation")
+    ran_project.set("cross_validation.seeds", 2)
+    planned = ran_project.planned("cross_validation")
     assert planned["fold_model"] == 2
     assert "model" not in planned
 
 
-def test_the_study_trains_every_step_and_nothing_else(project):
+def test_the_study_trains_every_step_and_nothing_else(ran_project):
     for key, value in {"units": 4, "dense": [3], "dropout": [0.5], "epochs": 2}.items():
-        project.set(f"overfitting_study.{key}", value)
-    rules = rules_of(project.run("snakemake", "--cores", "2", "overfitting_study").stdout)
-    assert rules == {"study_model": 3, "overfitting_study": 1}
-    with (project.path / "reports/overfitting_study.csv").open(newline="") as file:
-        assert [row["network"] for row in csv.DictReader(file)] == ["LSTM 4", "+ dense 3", "+ dropout"]
-    assert (project.path / "reports/overfitting_study.png").stat().st_size > 10_000
-    assert project.run("git", "status", "--porcelain").stdout.split() == ["M", "params.yaml"]
+        ran_project.set(f"overfitting_study.{key}", value)
+    assert ran_project.planned("overfitting_study") == {"study_model": 3, "overfitting_study": 1}
+    ran_project.set("overfitting_study.dropout", [])
+    rules = rules_of(ran_project.run("snakemake", "--cores", "2", "overfitting_study").stdout)
+    assert rules == {"study_model": 2, "overfitting_study": 1}
+    with (ran_project.path / "reports/overfitting_study.csv").open(newline="") as file:
+        assert [row["network"] for row in csv.DictReader(file)] == ["LSTM 4", "+ dense 3"]
+    assert (ran_project.path / "reports/overfitting_study.png").stat().st_size > 10_000
+    assert ran_project.run("git", "status", "--porcelain").stdout.split() == ["M", "params.yaml"]

@@ -31,15 +31,15 @@ def test_bad_input_stops_the_run_and_the_last_lines_say_why(bare):
     assert not list((bare.path / "data").rglob("*.csv"))
 
 
-def test_quarantine_goes_on_and_says_at_the_end_how_much_is_missing(bare):
-    (bare.path / f"raw/audio/{IDS[3]}.wav").write_bytes(b"")
-    bare.set("data.on_bad_recording", "quarantine")
-    output = bare.run("snakemake", "--cores", "2").stdout
+def test_quarantine_goes_on_and_says_at_the_end_how_much_is_missing(ran_project):
+    (ran_project.path / f"raw/audio/{IDS[3]}.wav").write_bytes(b"")
+    ran_project.set("data.on_bad_recording", "quarantine")
+    output = ran_project.run("snakemake", "--cores", "2").stdout
     assert "workflow specific profile profiles/default" in output
     assert "quarantine: 3 of 27 annotations left out; 1 problem in data/recordings/audit.csv" in last_lines(output)
-    with open(bare.path / "data/recordings/audit.csv", newline="") as file:
+    with open(ran_project.path / "data/recordings/audit.csv", newline="") as file:
         assert [row["file"] for row in csv.DictReader(file)] == [f"raw/audio/{IDS[3]}.wav"]
-    metrics = json.loads((bare.path / "reports/metrics.json").read_text())
+    metrics = json.loads((ran_project.path / "reports/metrics.json").read_text())
     assert sum(metrics[part]["support"] for part in ("train", "validation", "test")) == 24
 
 
@@ -72,9 +72,9 @@ def test_a_group_that_is_no_column_is_named(bare):
     assert "error: params.yaml: split.group: 'site': expected a column of the annotations" in last_lines(done.stdout)
 
 
-def test_what_was_checked_not_to_be_a_species_reaches_the_metrics(tmp_path):
+def test_what_was_checked_not_to_be_a_species_reaches_the_metrics(ran_project):
     """Of a box in each recording, and of one in a recording without annotations; both tools agree on all of it."""
-    project = Project.create(tmp_path / "project")
+    project = ran_project
     rows = project.annotations()
     boxes = [["0" if column == 1 else cell for column, cell in enumerate(row)] for row in rows if row[1] == "1"]
     boxes.append(project.add_recording("elsewhere", 99)[0])
