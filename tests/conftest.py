@@ -1,6 +1,8 @@
 import contextlib
 import os
 
+import pytest
+
 import warm
 
 ENDS = contextlib.ExitStack()
@@ -14,3 +16,13 @@ def pytest_configure():
 
 def pytest_unconfigure():
     ENDS.close()
+
+
+@pytest.fixture
+def eager():
+    """Have TensorFlow compute what it is told when it is told: to trace a graph takes a second, an epoch here less."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -35,7 +35,7 @@ def fitted(seed=1, **changes):
     return model, training.fit(model, x, y, *parts, params, 5, lambda text: None), x
 
 
-def test_training_is_the_same_for_one_seed_and_learns():
+def test_training_is_the_same_for_one_seed_and_learns(eager):
     (model, history, x), (again, same, _) = fitted(epochs=2), fitted(epochs=2)
     assert history == same
     np.testing.assert_array_equal(model(x), again(x))
@@ -80,7 +80,7 @@ class Killed(Exception):
     ],
     ids=["plain", "averaged"],
 )
-def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, options):
+def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, options, eager):
     monkeypatch.setattr(training, "CHECKPOINT_INTERVAL_S", 0.0)
     x, y, _ = clips()
     params = {**TRAIN, "epochs": 5, "mixup_share": 0.5, **options}
@@ -108,7 +108,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_checkpoint_that_is_of_no_use_is_ignored(tmp_path, monkeypatch):
+def test_a_checkpoint_that_is_of_no_use_is_ignored(tmp_path, monkeypatch, eager):
     monkeypatch.setattr(training, "CHECKPOINT_INTERVAL_S", 0.0)
     (x, y, _), model, path = clips(), tiny_network(), tmp_path / "checkpoint.npz"
 
@@ -184,7 +184,7 @@ def test_negatives_come_with_each_batch_unmixed_each_with_its_class():
     np.testing.assert_array_equal(negatives[0], stored)
 
 
-def test_what_was_checked_not_to_be_a_species_is_learned_and_nothing_else():
+def test_what_was_checked_not_to_be_a_species_is_learned_and_nothing_else(eager):
     """Clips that look like class 0, checked not to be it: its score falls there, and no other class is named."""
     x, y, _ = clips()
     looks_like_it = x[:40][y[:40] == 0]
@@ -192,13 +192,13 @@ def test_what_was_checked_not_to_be_a_species_is_learned_and_nothing_else():
     for given in (False, True):
         model = tiny_network(3)
         negatives = (looks_like_it, np.arange(n), np.zeros(n, int)) if given else None
-        params = {**TRAIN, "epochs": 8, "negative_share": 2.0, "learning_rate": 0.03}
+        params = {**TRAIN, "epochs": 6, "negative_share": 2.0, "learning_rate": 0.03}
         training.fit(model, x, y, np.arange(40), np.arange(0), params, 5, lambda text: None, negatives=negatives)
         scores[given] = np.asarray(model(looks_like_it))[:, 0].mean()
     assert scores[True] < 0.7 * scores[False]
 
 
-def test_class_weights_count_rare_classes_as_much():
+def test_class_weights_count_rare_classes_as_much(eager):
     x, _, _ = clips(40)
     y = np.array([0] * 30 + [1] * 10)
     found = []
