@@ -168,33 +168,33 @@ BLOCK = "evaluation: {bootstrap_draws: 200, top_k: 1}\n"
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (None, "params.yaml is not there"),
-        ("", "expected blocks of keys and values, found nothing"),
-        ("# nothing\n", "expected blocks of keys and values, found nothing"),
-        ("[1, 2]", "expected blocks of keys and values, found list"),
-        ("just text", "expected blocks of keys and values, found str"),
-        ("a: [", "expected blocks of keys and values in YAML: "),
-        ("a:\n\tb: 1", "expected blocks of keys and values in YAML: "),
-        ("a: *nowhere", "expected blocks of keys and values in YAML: found undefined alias"),
-        ("a: 1\n---\nb: 2\n", "expected blocks of keys and values in YAML: expected a single document"),
-        ("a: !!python/object/apply:os.system [id]", "expected blocks of keys and values in YAML: could not determine"),
-        ("\x00", "expected blocks of keys and values in YAML: "),
-        (b"\xff\xfe\xfa", "params.yaml cannot be read: "),
-        (b"x: caf\xe9", "params.yaml cannot be read: "),
-        ("x: " + "y" * 2**21, "params.yaml: expected at most 1048576 bytes"),
-        ("x: " + "[" * 5000 + "]" * 5000, "in YAML: "),
-        ("x: " + "{a: " * 30 + "1" + "}" * 30, "more than 20 levels"),
-        (LAUGHS, "more than 100000 values, aliases written out"),
-        ("a: &a [*a]", "levels"),
-        ("1: 2", "1: expected a name for a key"),
-        ("? [a]\n: 1", "in YAML: "),
-        ("a: .nan", "a: nan: expected text, a finite number, true, false or null"),
-        ("a: {b: 2024-01-01}", "a.b: 2024-01-01: expected text"),
+        (None, "params.yaml: no such file"),
+        ("", "empty; expected blocks of keys and values"),
+        ("# nothing\n", "empty; expected blocks of keys and values"),
+        ("[1, 2]", "a list; expected blocks of keys and values"),
+        ("just text", '"just text"; expected blocks of keys and values'),
+        ("a: [", "no YAML: "),
+        ("a:\n\tb: 1", "params.yaml:2: a tab"),
+        ("a: *nowhere", "an alias; expected the value itself"),
+        ("a: 1\n---\nb: 2\n", "a second document; expected one"),
+        ("a: !!python/object/apply:os.system [id]", "a tag; expected the value alone"),
+        ("\x00", "character U+0000"),
+        (b"\xff\xfe\xfa", "byte 0xFF is not UTF-8"),
+        (b"x: caf\xe9", "byte 0xE9 is not UTF-8"),
+        ("x: " + "y" * 2**21, "more than 1,000,000 bytes"),
+        ("x: " + "[" * 5000 + "]" * 5000, "nested more than 20 deep"),
+        ("x: " + "{a: " * 30 + "1" + "}" * 30, "nested more than 20 deep"),
+        (LAUGHS, "an anchor; expected the value alone"),
+        ("a: &a [*a]", "an anchor; expected the value alone"),
+        ("1: 2", "a key that is no text; expected a name"),
+        ("? [a]\n: 1", "a key that is no plain text"),
+        ("a: .nan", "a: .nan: not finite"),
+        ("a: {b: 2024-01-01}", "a.b: 2024-01-01: a date in YAML"),
         ("other: 1", "evaluation.bootstrap_draws: missing; expected integer from 100 to 100000"),
         ("evaluation: 5", "evaluation.bootstrap_draws: missing"),
         ("evaluation: [bootstrap_draws]", "evaluation.bootstrap_draws: missing"),
         ("evaluation: {bootstrap_draws: many, top_k: 1}", "evaluation.bootstrap_draws: 'many': expected integer"),
-        ("evaluation: {bootstrap_draws: 1.5e3, top_k: 1}", "evaluation.bootstrap_draws: '1.5e3': expected integer"),
+        ("evaluation: {bootstrap_draws: yes, top_k: 1}", "evaluation.bootstrap_draws: 'yes': expected integer"),
         ("evaluation: {bootstrap_draws: 999999999, top_k: 1}", "evaluation.bootstrap_draws: '999999999': expected"),
         ("evaluation: {bootstrap_draws: 200, top_k: -1}", "evaluation.top_k: '-1': expected integer from 1"),
         ("evaluation: {bootstrap_draws: 200}", "evaluation.top_k: missing"),
@@ -227,7 +227,7 @@ def test_parameters_that_are_no_file_are_one_line(project, what):
     file.rename(kept)
     try:
         file.mkdir() if what == "folder" else os.mkfifo(file) if what == "pipe" else file.symlink_to("/dev/zero")
-        with pytest.raises(InputError, match=r"workspace: params.yaml: expected a file"):
+        with pytest.raises(InputError, match=r"workspace: params.yaml: a .*; expected a YAML file"):
             called()
     finally:
         file.rmdir() if what == "folder" else file.unlink()
@@ -253,51 +253,3 @@ def test_outside_of_a_project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="not in a DVC project"):
         called()
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"", ": empty; expected blocks of keys and values"),
-        (b"- a\n", ":1: a list; expected blocks of keys and values"),
-        (b"seed: \xff\n", ":1: byte 0xFF is not UTF-8; expected a file saved as UTF-8"),
-        (b"seed: 1\nevaluation: 5\n", ": evaluation.bootstrap_draws: null: expected a whole num"),
-        (
-            b"seed: 1\nevaluation: {bootstrap_draws: yes}\n",
-            ': evaluation.bootstrap_draws: "yes": e',
-        ),
-        (
-            b"evaluation: {bootstrap_draws: 200, top_k: 0}\n",
-            ": evaluation.top_k: 0: expected a wh",
-        ),
-        (
-            b"evaluation: {bootstrap_draws: 200, top_k: 1.5}\n",
-            ": evaluation.top_k: 1.5: expected",
-        ),
-        (
-            b"evaluation: {bootstrap_draws: 200, top_k: 1}\n",
-            ": seed: null: expected a whole numb",
-        ),
-        (
-            b"evaluation: {bootstrap_draws: .nan}\n",
-            ":1: evaluation.bootstrap_draws: .nan: not fin",
-        ),
-        (b"seed: *a\n", ":1: seed: *a, an alias; expected the value itself"),
-    ],
-)
-def test_an_odd_params_file_is_one_line(project, content, expected):
-    path = project.path / "params.yaml"
-    whole = path.read_bytes()
-    try:
-        path.write_bytes(content)
-        with pytest.raises(InputError) as caught:
-            called()
-        (line,) = str(caught.value).splitlines()
-        assert line.startswith(f"workspace: params.yaml{expected}")
-        path.unlink()
-        os.mkfifo(path)
-        with pytest.raises(InputError, match=r"^workspace: params.yaml: a named pipe; expected a YAML file"):
-            called("workspace", "workspace")
-    finally:
-        path.unlink()
-        path.write_bytes(whole)

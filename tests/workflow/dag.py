@@ -23,7 +23,7 @@ def rules(path: Path) -> dict:
 
 
 def planned(path: Path, *targets: str) -> Counter:
-    """Return how often each rule would run, as `snakemake -n TARGETS` plans it; of rule all unless targets are named."""
+    """Return how often each rule would run, as `snakemake -n TARGETS` plans it; of rule all without targets."""
     with opened(path) as workflow_api:
         dag_api = workflow_api.dag(DAGSettings(targets=frozenset(targets), rerun_triggers=TRIGGERS))
         dag_api.execute_workflow(executor="dryrun")
