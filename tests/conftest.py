@@ -1,10 +1,12 @@
 import contextlib
 import os
+from pathlib import Path
 
 import pytest
 
 import warm
 
+ROOT = Path(__file__).parents[1]
 ENDS = contextlib.ExitStack()
 
 
@@ -16,6 +18,21 @@ def pytest_configure():
 
 def pytest_unconfigure():
     ENDS.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """After failures say which files that are written from the code are not what the code says: many tests read them."""
+    if not terminalreporter.stats.get("failed") and not terminalreporter.stats.get("error"):
+        return
+    try:
+        from dawnchorus.workflow import params_texts
+
+        stale = [str(path) for path, text in params_texts.texts(ROOT).items() if (ROOT / path).read_text() != text]
+    except Exception as error:
+        stale = [f"they cannot be written: {error}"]
+    if stale:
+        terminalreporter.section("out of date: make generated")
+        terminalreporter.line(f"{', '.join(stale)}: run `make generated` first; tests that read these fail without")
 
 
 @pytest.fixture

@@ -1,0 +1,46 @@
+"""A stage is found by its noun in every place that README names: here fails the one that was forgotten."""
+
+import re
+
+import pytest
+from project import ROOT
+
+from dawnchorus.workflow import reruns
+
+# Rules that share a file make one noun together: detections have window scores, cross-validation has folds.
+NOUNS = sorted(path.stem for path in (ROOT / "workflow/rules").glob("*.smk") if path.stem != "common")
+
+
+def test_every_stage_has_a_row_in_the_table_of_readme():
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text().split("## Where things are")[1], re.MULTILINE)
+    lacking = set(NOUNS) - set(rows)
+    assert not lacking, f"README.md: the table of stages lacks {', '.join(lacking)}"
+    shown = rows[: len(NOUNS)]
+    assert set(shown) == set(NOUNS), f"README.md: the table of stages has {set(shown) - set(NOUNS)}, which is no stage"
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_every_stage_has_a_module_and_tests_of_its_name(noun):
+    for path in (f"src/dawnchorus/stages/{noun}.py", f"src/dawnchorus/parameters/{noun}.py"):
+        known = path.startswith("src/dawnchorus/parameters") and noun == "recordings"  # its block is `data`
+        assert known or (ROOT / path).exists(), f"{path} is not there: the stage {noun} lies there"
+    tests = [ROOT / f"tests/test_{name}.py" for name in (noun, f"{noun}s")]
+    assert any(path.exists() for path in tests), f"{tests[0].relative_to(ROOT)} is not there: stage {noun} has no test"
+
+
+def test_the_picture_of_the_dag_shows_the_rules_that_lead_to_the_report():
+    needs = {rule.name: rule.needs for rule in reruns.rules(ROOT)}
+    wanted, waiting = set(), ["report"]
+    while waiting:
+        name = waiting.pop()
+        if name not in wanted:
+            wanted.add(name)
+            waiting += needs[name]
+    svg = (ROOT / "docs/dag.svg").read_text(encoding="utf-8")
+    shown = set(re.findall(r">(\w+)</text>", svg))
+    assert shown == wanted, f"docs/dag.svg: {', '.join(shown ^ wanted)}: it is out of date: make docs/dag.svg"
+    titles = dict(re.findall(r"<title>(\d+)</title>\n<path.*\n<text[^>]*>(\w+)</text>", svg))
+    edges = {(titles[a], titles[b]) for a, b in re.findall(r"<title>(\d+)&#45;&gt;(\d+)</title>", svg)}
+    expected = {(need, name) for name in wanted for need in needs[name]}
+    odd = ", ".join(f"{a} -> {b}" for a, b in sorted(edges ^ expected))
+    assert not odd, f"docs/dag.svg: {odd}: it is out of date: make docs/dag.svg"
