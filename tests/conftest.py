@@ -21,7 +21,7 @@ def pytest_unconfigure():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """After failures say which files that are written from the code are not what the code says: many tests read them."""
+    """After failures say which files that are written from the code are out of date: many tests read them."""
     if not terminalreporter.stats.get("failed") and not terminalreporter.stats.get("error"):
         return
     try:
