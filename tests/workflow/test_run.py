@@ -46,8 +46,8 @@ def test_quarantine_goes_on_and_says_at_the_end_how_much_is_missing(ran_project)
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("train.epochs", 0, "params.yaml: train.epochs: 0: expected integer from 1 to 100000"),
-        ("train.epoch", 5, "params.yaml: train.epoch: unknown key; did you mean epochs?"),
+        ("train.epochs", 0, ": train.epochs: 0: expected integer from 1 to 100000"),
+        ("train.epoch", 5, ": train.epoch: unknown key; did you mean epochs?"),
     ],
 )
 def test_a_wrong_parameter_stops_before_anything_runs(bare, key, value, expected):
