@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -197,6 +198,22 @@ def test_a_request_to_end_ends_the_command_as_an_error_would(number, monkeypatch
         cli.main(WRONG)
     assert (left.value.code, ended) == (128 + number, [number])
     assert signal.getsignal(number) == before
+
+
+def test_a_request_that_python_would_drop_is_heeded_a_moment_later(monkeypatch):
+    """As in a callback of the import system, where what is raised is printed and forgotten."""
+    callback = SimpleNamespace(f_code=compile("", "<frozen importlib._bootstrap>", "exec"))
+    reached = []
+
+    def work(args):
+        signal.getsignal(signal.SIGTERM)(signal.SIGTERM, callback)
+        reached.append("after the callback")
+        time.sleep(5)
+
+    monkeypatch.setattr("dawnchorus.commands.detect.main", work)
+    with pytest.raises(SystemExit) as left:
+        cli.main(WRONG)
+    assert (left.value.code, reached) == (128 + signal.SIGTERM, ["after the callback"])
 
 
 def test_a_signal_that_is_ignored_stays_ignored(monkeypatch):

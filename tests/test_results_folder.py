@@ -14,6 +14,7 @@ import pytest
 
 from dawnchorus.detection import results_folder
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import write_whole
 from test_detections import write_model, write_sound
 
 RUNS = {"old": ("a", "b", "c/d"), "new": ("b", "c/d", "c/e")}
@@ -117,6 +118,22 @@ def test_an_error_while_it_works_leaves_the_last_run_as_it_was(tmp_path):
     with pytest.raises(RuntimeError), results_folder.claimed(tmp_path / "other/out"):
         raise RuntimeError
     assert not (tmp_path / "other/out").exists()
+
+
+def test_names_that_no_file_can_have_are_refused(tmp_path):
+    results_folder.check_names(tmp_path / "out", ["a" * 240, "b/" * 100 + "c", "ä" * 120])
+    for name, expected in (("a" * 241, "at most 240 bytes"), ("b/" * 2000 + "c", "more than 4000 bytes")):
+        with pytest.raises(InputError, match=expected):
+            results_folder.check_names(tmp_path / "out", [name])
+    publish(tmp_path / "out", "old")
+    with results_folder.claimed(tmp_path / "out") as staged:
+        stage(staged, "new")
+        for written in results_folder.names_of("ä" * 120):
+            with write_whole(staged / written) as file:
+                file.write("new")
+        results_folder.publish(staged, tmp_path / "out", tmp_path / "page/page.html")
+    assert (tmp_path / "out/raven" / ("ä" * 120 + ".selections.txt")).exists()
+    assert (tmp_path / "page/page.html").exists()
 
 
 def test_one_run_at_a_time(tmp_path):

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from typing import NoReturn
+from types import FrameType
 
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import run
@@ -85,19 +85,30 @@ def _run(words: list[str]) -> int:
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
     """Let a request to end, or a terminal that goes away, end the command as an error would: what is half made goes."""
+    asked = signal.SIGTERM
 
-    def end(number: int, frame: object) -> NoReturn:
-        raise SystemExit(128 + number)
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = asked if number == signal.SIGALRM else signal.Signals(number)
+        if frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+            # Python drops what is raised in a callback of its own: so a moment later.
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+        elif asked == signal.SIGINT:
+            raise KeyboardInterrupt
+        else:
+            raise SystemExit(128 + asked)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     # One that is ignored, as by nohup, stays ignored.
-    heeded = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    heeded = [number for number in wanted if signal.getsignal(number) != signal.SIG_IGN]
     kept = [(number, signal.signal(number, end)) for number in heeded]
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in kept:
             signal.signal(number, handler or signal.SIG_DFL)
 

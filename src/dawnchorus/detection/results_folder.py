@@ -26,7 +26,7 @@ LIST = "results.json"  # the files that the last run wrote
 TABLES = ("scores.parquet", "scores.csv", "events.csv", "problems.csv", "raven.selections.txt", "submission.csv")
 # The folders with a file of each recording, and how that file is called after it.
 OF_RECORDING = {"raven": ".selections.txt", "audacity": ".txt", "pictures": ".png"}
-LONGEST_NAME_BYTES = 255
+LONGEST_NAME_BYTES, LONGEST_PATH_BYTES = 255, 4000
 
 
 @contextmanager
@@ -106,6 +106,10 @@ def check_names(output: Path, names: Iterable[str]) -> None:
                         f"{name}: its results would be called {part[:20]}..., {len(os.fsencode(part))} bytes; "
                         f"expected names of at most {limit} bytes"
                     )
+            if len(os.fsencode(output.absolute() / STAGED / written)) > LONGEST_PATH_BYTES:
+                raise InputError(
+                    f"{name}: its results would have a path of more than {LONGEST_PATH_BYTES} bytes in {output}"
+                )
             _check_free(output, written)
 
 
@@ -172,7 +176,7 @@ def _undisturbed() -> Iterator[None]:
         yield
         return
     asked: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     kept = {number: signal.signal(number, lambda found, _: asked.append(found)) for number in numbers}
     try:
         yield

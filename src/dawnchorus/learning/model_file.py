@@ -110,9 +110,9 @@ def load(path: str | Path, threads: int) -> tuple[Model, dict]:
         shapes = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
     except Exception as error:  # whatever a damaged file makes Keras raise
         raise InputError(f"{path}: Keras cannot load this model: {_line(error)}") from None
-    wanted = tuple(card.get("input_shape") or shapes[0])
-    if shapes[0] != wanted:
-        raise InputError(f"{path}: card: input_shape: {list(wanted)}: expected {list(shapes[0])}, as the network has")
+    said = card.get("input_shape")
+    if said is not None and list(shapes[0]) != said:
+        raise InputError(f"{path}: card: input_shape: {said}: expected {list(shapes[0])}, as the network has")
     if shapes[1] != (len(card["classes"]),):
         raise InputError(
             f"{path}: {model.output_shape[-1]} outputs for {len(card['classes'])} classes; expected one output a class"

@@ -82,7 +82,9 @@ def _value(param: dict, of: str) -> str:
 
 
 def _named(revision: dict) -> str:
-    return revision["name"] + (f" ({revision['commit'][:10]})" if revision["commit"] else " (the files as they are)")
+    return printable(revision["name"]) + (
+        f" ({revision['commit'][:10]})" if revision["commit"] else " (the files as they are)"
+    )
 
 
 def _only(result: dict) -> str:

@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     finished = report.Run(
         **{name: made.frame(getattr(args, name), table) for name, table in TABLES.items()},
         metrics=json.loads(args.metrics.read_text(encoding="utf-8")),
-        card=model_file.read_card(args.model),
+        card=model_file.read_card(args.model, ("device", "epochs_trained", "training_time_s", "versions")),
         params=args.params,
         figures={path.stem: path.read_text(encoding="utf-8") for path in args.figures},
         hashes=[(str(path), provenance.md5_of(path)) for path in files],
