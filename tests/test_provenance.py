@@ -140,6 +140,12 @@ def test_without_a_record_nothing_is_taken_over(job):
     assert not Path("folder").exists()
 
 
+def test_a_revoked_record_blesses_nothing(job):
+    job.revoke()
+    assert job.differences(cache()) == ["there is no record of how it was made"]
+    assert job.record.exists()
+
+
 @pytest.mark.parametrize("link", [os.link, os.symlink])
 def test_nothing_is_written_through_a_link(job, link):
     stored = Path("stored").absolute()

@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from dawnchorus.foundation.files import write_whole
@@ -60,7 +61,8 @@ class SourceCode:
     def save(self) -> None:
         """Write what was found to the store, if anything was."""
         if self._store and self._changed:
-            with write_whole(self._store) as file:
+            # In a folder that cannot be written the next process parses again.
+            with suppress(OSError), write_whole(self._store) as file:
                 json.dump({digest: self._known[digest] for digest in self._digests.values()}, file)
             self._changed = False
 

@@ -103,6 +103,11 @@ class Job:
                 with path_for_whole(path) as temporary:
                     shutil.copyfile(path, temporary)
 
+    def revoke(self) -> None:
+        """Let the record, if there is one, bless nothing. The file stays: Snakemake has seen it already."""
+        if self.record.exists():
+            write_json(self.record, {})
+
     def write(self, read: dict, cache: HashCache) -> None:
         """Write the record of a job that has just made its products from what it ``read``.
 

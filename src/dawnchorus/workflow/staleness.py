@@ -7,9 +7,13 @@ every output ``update`` (a job keeps what it made before, until it has made it a
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.workflow import provenance
@@ -28,20 +32,58 @@ def decide_in(workflow: Workflow, before_jobs_run: Callable[[], None]) -> None:
 
     ``before_jobs_run``: called once the DAG is to be executed, not only looked at.
     """
-    build = workflow._build_dag
+    prepare, build = workflow._prepare_dag, workflow._build_dag
+
+    def take_and_prepare(**options: Any) -> None:
+        if _executes(workflow):
+            before_jobs_run()
+        with _state_elsewhere() if not _may_write(provenance.STATE) else nullcontext():
+            prepare(**options)
 
     def build_and_decide() -> None:
-        executes = _executes(workflow)
-        if executes:
-            before_jobs_run()
+        _remove_links_to_nothing(workflow)
         build()
-        _force_stale_jobs(workflow, executes)
+        _force_stale_jobs(workflow, _executes(workflow))
 
-    workflow._build_dag = build_and_decide
+    workflow._prepare_dag, workflow._build_dag = take_and_prepare, build_and_decide
+
+
+def _may_write(folder: Path) -> bool:
+    return os.access(folder if folder.exists() else Path.cwd(), os.W_OK)
+
+
+@contextmanager
+def _state_elsewhere() -> Iterator[None]:
+    """Have Snakemake keep its state in a folder that goes away: to look at a folder, one need not write to it."""
+    import snakemake.workflow as module
+
+    persistence = module.FilePersistence
+    folder = tempfile.TemporaryDirectory(prefix="dawnchorus-")
+    _kept.append(folder)
+    module.FilePersistence = lambda **options: persistence(**{**options, "path": Path(folder.name)})
+    try:
+        yield
+    finally:
+        module.FilePersistence = persistence
+
+
+# Temporary folders that live as long as this process.
+_kept: list[tempfile.TemporaryDirectory] = []
 
 
 def _executes(workflow: Workflow) -> bool:
     return workflow._executor_plugin is not None and not workflow.dryrun and not workflow.touch
+
+
+def _remove_links_to_nothing(workflow: Workflow) -> None:
+    """Remove what is left of products that are links into a cache which lost them: Snakemake cannot read their time."""
+    if not _may_write(Path.cwd()):
+        return
+    folders = {os.path.dirname(str(path).partition("{")[0]) for rule in workflow.rules for path in rule.output}
+    for folder in filter(os.path.isdir, folders):
+        for entry in os.scandir(folder):
+            if entry.is_symlink() and not os.path.exists(entry.path):
+                os.unlink(entry.path)
 
 
 def job_of(job: SnakemakeJob) -> provenance.Job:
@@ -61,7 +103,7 @@ def _force_stale_jobs(workflow: Workflow, executes: bool) -> None:
                 continue
             if executes and (job.rule in dag.forcerules or not dag.forcefiles.isdisjoint(job.output)):
                 # A person wants it made anew, whatever its record says.
-                job_of(job).record.unlink(missing_ok=True)
+                job_of(job).revoke()
             differences = job_of(job).differences(cache)
             remade = [maker for maker in dag.dependencies[job] if maker in stale]
             if differences or remade:
