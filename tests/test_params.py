@@ -383,7 +383,7 @@ def test_values_that_no_command_line_holds_are_one_line(tmp_path):
     groups = [f"site-{number:06d}" for number in range(8000)]
     (line,) = problems(tmp_path, with_values({"split.test_groups": groups}))
     assert re.match(
-        r"split.test_groups: 8000 items, 120\d\d\d characters: expected at most 9\d\d\d\d, because a comm", line
+        r"split.test_groups: 8000 items, 120\d\d\d characters: expected at most 4\d\d\d\d, because a comm", line
     )
     params_file.canonical(yaml.safe_load(with_values({"split.test_groups": groups[:5000]})))
     values = with_values({"cross_validation.folds": 100, "cross_validation.seeds": 6})

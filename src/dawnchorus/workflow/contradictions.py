@@ -12,8 +12,8 @@ from dawnchorus.parameters.data import Data
 PLACES = ("annotations", "audio_dir", "false_positives", "recordings_table", "species_table")
 # Augmentation that takes the frames of a clip to begin with its sound, and the value that turns it off.
 OVER_TIME = {"time_shift_frames": 0, "time_stretch": 1, "equalizer_gain": 0, "time_masks": 0}
-# Linux hands a command at most 131,072 characters in one piece; a rule has up to so many beside its values.
-LONGEST_VALUES, MOST_TRAININGS = 100_000, 500
+# Linux hands a command at most 131,072 characters in one piece. A rule hands its values twice: record and stage.
+LONGEST_VALUES, MOST_TRAININGS = 50_000, 500
 
 
 def contradictions(params: dict) -> Iterator[str]:
