@@ -291,8 +291,8 @@ def test_false_positives_have_a_shard_of_their_own_with_nothing_else_in_it(proje
     for name in (project.shard(0), path):
         with shards.Shard(name) as shard:
             assert shard.params == project.params
-            kinds = {kind: [shard.clips(key, kind) for key in shard.recording_ids] for kind in shards.KINDS}
-            found[name] = {kind: sum(map(len, clips)) for kind, clips in kinds.items()}
+            of_roles = {role: [shard.clips(key, role) for key in shard.recording_ids] for role in shards.ROLES}
+            found[name] = {role: sum(map(len, clips)) for role, clips in of_roles.items()}
     of_shard = [key in project.of_shard(0) for key, *_ in project.annotations]
     assert found[project.shard(0)]["annotation"] == found[project.shard(0)]["margin"] == sum(of_shard)
     assert found[project.shard(0)]["context"] > 0
@@ -316,8 +316,8 @@ def test_own_rate_and_windows(project, capsys):
             _, path, _, _, rate_hz, _ = project.recordings[recording_id]
             y, _ = librosa.load(project.folder / "audio" / path, sr=None)
             spans = [span for key, *span in project.annotations if key == recording_id]
-            for kind, length_s in (("annotation", 1.0), ("margin", 1.5)):
-                found = shard.features_of_clips(recording_id, kind)
+            for role, length_s in (("annotation", 1.0), ("margin", 1.5)):
+                found = shard.features_of_clips(recording_id, role)
                 for (t_min, t_max), got in zip(spans, found, strict=True):
                     start_s = min(max((t_min + t_max - length_s) / 2, 0.0), 3.0 - length_s)
                     cut = y[round(start_s * rate_hz) : round((start_s + length_s) * rate_hz)]

@@ -49,8 +49,8 @@ def assert_same(path, made):
         assert shard.recording_ids == list(made)
         for recording_id, (signature, clips_s, arrays) in made.items():
             assert shard.signature(recording_id) == signature
-            assert {kind: [clip[:2] for clip in shard.clips(recording_id, kind)] for kind in shards.KINDS} == clips_s
-            found = [array for kind in shards.KINDS for array in shard.features_of_clips(recording_id, kind)]
+            assert {role: [clip[:2] for clip in shard.clips(recording_id, role)] for role in shards.ROLES} == clips_s
+            found = [array for role in shards.ROLES for array in shard.features_of_clips(recording_id, role)]
             assert len(found) == len(arrays)
             for got, expected in zip(found, arrays, strict=True):
                 np.testing.assert_array_equal(got, expected)

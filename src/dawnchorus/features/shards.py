@@ -2,8 +2,8 @@
 
 A shard is a zip of uncompressed members. The clips of a recording are concatenated in one float32 array of
 shape (total frames, n_features), the member ``<ordinal>.npy``. ``index.json`` holds the block ``features``
-and maps each recording id to the signature of what made it, its member, and its clips of each kind as [t_min_s,
-t_max_s, first_frame, n_frames]. The kinds are those of :data:`KINDS`, in this order: ``annotation`` and ``margin``
+and maps each recording id to the signature of what made it, its member, and its clips of each role as [t_min_s,
+t_max_s, first_frame, n_frames]. The roles are those of :data:`ROLES`, in this order: ``annotation`` and ``margin``
 (the same with room for jitter, or none) in the order of the recording's rows in annotations.csv, and ``context``,
 clips that hold no annotation. The same content gives the same bytes.
 """
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Clip = tuple[float, float, int, int]
 
 FORMAT = "dawnchorus features 3"
-KINDS = ("annotation", "margin", "context")
+ROLES = ("annotation", "margin", "context")
 INDEX = "index.json"
 # The modules that determine the values, with all that they import.
 CODE = ("features.clips", "features.extraction", "features.shards")
@@ -61,10 +61,10 @@ def signature_of(
 ) -> str:
     """Return one hash of all that a recording's features depend on.
 
-    That is its content, its clips of each kind, the block ``features``, the content of the ``files`` that the kind of
+    That is its content, its clips of each role, the block ``features``, the content of the ``files`` that the kind of
     features reads (see :func:`dawnchorus.features.kinds.input_hashes`), and the code.
     """
-    clips = {kind: list(map(list, spans)) for kind, spans in clips_s.items()}
+    clips = {role: list(map(list, spans)) for role, spans in clips_s.items()}
     parts = [audio_sha256, clips, params, list(files), code]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -112,9 +112,9 @@ class Shard:
         """Return the signature of a recording's entry, None when the shard has no such recording."""
         return self._entry(recording_id)["signature"] if recording_id in self._recordings else None
 
-    def clips(self, recording_id: str, kind: str = "annotation") -> list[Clip]:
-        """Return (t_min_s, t_max_s, first_frame, n_frames) of each clip of a kind."""
-        return [tuple(clip) for clip in self._entry(recording_id)["clips"][kind]]
+    def clips(self, recording_id: str, role: str = "annotation") -> list[Clip]:
+        """Return (t_min_s, t_max_s, first_frame, n_frames) of each clip of a role."""
+        return [tuple(clip) for clip in self._entry(recording_id)["clips"][role]]
 
     def features(self, recording_id: str) -> np.ndarray:
         """Return the frames of all clips of a recording: float32, (total frames, n_features), read-only."""
@@ -123,10 +123,10 @@ class Shard:
             raise self._unusable(f"{entry['member']} is not the array that the index describes")
         return array
 
-    def features_of_clips(self, recording_id: str, kind: str = "annotation") -> list[np.ndarray]:
+    def features_of_clips(self, recording_id: str, role: str = "annotation") -> list[np.ndarray]:
         """Return the features of each of :meth:`clips`, (n_frames, n_features), as views of one array."""
         array = self.features(recording_id)
-        return [array[first : first + n_frames] for _, _, first, n_frames in self.clips(recording_id, kind)]
+        return [array[first : first + n_frames] for _, _, first, n_frames in self.clips(recording_id, role)]
 
     def member(self, recording_id: str) -> bytes:
         """Return the bytes of a recording's array as they are stored, verified by their checksum."""
@@ -136,8 +136,8 @@ class Shard:
             raise self._unusable(error) from None
 
     def as_stored(self, recording_id: str) -> tuple[str, dict[str, list[Clip]], bytes]:
-        """Return a recording's signature, its clips of each kind, and :meth:`member`."""
-        clips = {kind: self.clips(recording_id, kind) for kind in KINDS}
+        """Return a recording's signature, its clips of each role, and :meth:`member`."""
+        clips = {role: self.clips(recording_id, role) for role in ROLES}
         return self._entry(recording_id)["signature"], clips, self.member(recording_id)
 
     def _entry(self, recording_id: str) -> dict:
@@ -169,7 +169,7 @@ class Writer:
         clips_s: Mapping[str, Sequence[Span]],
         arrays: Sequence[np.ndarray],
     ) -> None:
-        """Add a recording: the clips of each kind, and the features of all of them in the order of :data:`KINDS`.
+        """Add a recording: the clips of each role, and the features of all of them in the order of :data:`ROLES`.
 
         Each array is float32 of shape (n_frames, n_features).
         """
@@ -177,11 +177,11 @@ class Writer:
 
         member, made, first_frame = io.BytesIO(), iter(arrays), 0
         clips: dict[str, list[Clip]] = {}
-        for kind in KINDS:
-            clips[kind] = []
-            for t_min_s, t_max_s in clips_s[kind]:
+        for role in ROLES:
+            clips[role] = []
+            for t_min_s, t_max_s in clips_s[role]:
                 n_frames = len(next(made))
-                clips[kind].append((t_min_s, t_max_s, first_frame, n_frames))
+                clips[role].append((t_min_s, t_max_s, first_frame, n_frames))
                 first_frame += n_frames
         values = np.ascontiguousarray(np.concatenate(arrays), dtype="<f4")
         np.lib.format.write_array(member, values, version=(1, 0), allow_pickle=False)
@@ -230,7 +230,7 @@ def _checked_index(index: Any) -> tuple[dict, dict[str, dict]]:
         raise ValueError(f"{INDEX} has no recordings or no features block")
     for recording_id, entry in index["recordings"].items():
         named = isinstance(entry["signature"], str) and re.fullmatch(r"\d+\.npy", entry["member"])
-        if not named or set(entry["clips"]) != set(KINDS) or _total_frames(entry["clips"]) is None:
+        if not named or set(entry["clips"]) != set(ROLES) or _total_frames(entry["clips"]) is None:
             raise ValueError(f"{INDEX}: the entry of {recording_id!r} is malformed")
     return index["features"], index["recordings"]
 
@@ -238,7 +238,7 @@ def _checked_index(index: Any) -> tuple[dict, dict[str, dict]]:
 def _total_frames(clips: Mapping[str, Any]) -> int | None:
     """Return the number of frames of all clips of an index, None unless they follow one another without a gap."""
     total = 0
-    for t_min_s, t_max_s, first_frame, n_frames in (clip for kind in KINDS for clip in clips[kind]):
+    for t_min_s, t_max_s, first_frame, n_frames in (clip for role in ROLES for clip in clips[role]):
         whole = isinstance(first_frame, int) and isinstance(n_frames, int) and n_frames >= 0
         if not whole or first_frame != total or not t_min_s <= t_max_s:
             return None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """A recording that has to be in the shard: its file, the hash it must have, its clips of each kind in seconds."""
+    """A recording that has to be in the shard: its file, the hash it must have, its clips of each role in seconds."""
 
     recording_id: str
     path: Path
@@ -79,7 +79,7 @@ def of_shard(
 def clips_of(
     annotations: Sequence[Span], duration_s: float, sample_rate_hz: int, params: dict, plain: bool
 ) -> dict[str, list[Span]]:
-    """Return the clips of each kind of one recording; see :func:`of_shard`."""
+    """Return the clips of each role of one recording; see :func:`of_shard`."""
     # Two samples more than an FFT frame, for the rounding of both ends.
     shortest_s = (params["n_fft"] + 2) / (params["sample_rate_hz"] or sample_rate_hz)
     return {
@@ -97,13 +97,13 @@ def remark(task: Task, params: dict) -> str | None:
 
 
 def computed(task: Task, params: dict) -> list[np.ndarray]:
-    """Return the features of each clip of a recording, in the order of the kinds of clips and their clips.
+    """Return the features of each clip of a recording, in the order of the roles and their clips.
 
     Numerical libraries are loaded here and not before: that takes longer than computing a recording.
     """
     from dawnchorus.features import extraction
 
-    clips_s = [span for kind in shards.KINDS for span in task.clips_s[kind]]
+    clips_s = [span for role in shards.ROLES for span in task.clips_s[role]]
     try:
         seen = identity(task.path)
         is_audited = sha256_of(task.path) == task.sha256

@@ -36,9 +36,9 @@ class Clips:
             if found != len(numbers):
                 raise InputError(f"{recording_id}: {found} clips in the shards; expected {len(numbers)}")
 
-    def longest(self, kind: str = "annotation") -> int:
-        """Return the number of frames of the longest clip of a kind, from the index alone; 0 if there is none."""
-        return max((clip[3] for key, shard in self._in_use() for clip in shard.clips(key, kind)), default=0)
+    def longest(self, role: str = "annotation") -> int:
+        """Return the number of frames of the longest clip of a role, from the index alone; 0 if there is none."""
+        return max((clip[3] for key, shard in self._in_use() for clip in shard.clips(key, role)), default=0)
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         for recording_id, numbers in self._rows_of.items():
@@ -49,10 +49,10 @@ class Clips:
         features.
         """
         for key, shard in self._in_use():
-            kind = "margin" if shard.clips(key, "margin") else "annotation"
+            role = "margin" if shard.clips(key, "margin") else "annotation"
             without = [clip[3] for clip in shard.clips(key)]
-            found = shard.features_of_clips(key, kind)
-            yield from zip(self._rows_of[key], without, shard.clips(key, kind), found, strict=True)
+            found = shard.features_of_clips(key, role)
+            yield from zip(self._rows_of[key], without, shard.clips(key, role), found, strict=True)
 
     def n_context(self) -> int:
         """Return how many clips hold no annotation."""
