@@ -385,7 +385,7 @@ def test_values_that_no_command_line_holds_are_one_line(tmp_path):
     assert re.match(
         r"split.test_groups: 8000 items, 120\d\d\d characters: expected at most 4\d\d\d\d, because a comm", line
     )
-    params_file.canonical(yaml.safe_load(with_values({"split.test_groups": groups[:5000]})))
+    params_file.canonical(yaml.safe_load(with_values({"split.test_groups": groups[:3000]})))
     values = with_values({"cross_validation.folds": 100, "cross_validation.seeds": 6})
     (line,) = problems(tmp_path, values)
     assert line.startswith("cross_validation.seeds: 6: expected at most 5 with cross_validation.folds 100, because")
