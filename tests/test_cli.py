@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -183,6 +182,7 @@ def test_names_are_shown_escaped():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_request_to_end_ends_the_command_as_an_error_would(number, monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     ended = []
 
     def work(args):
@@ -200,13 +200,18 @@ def test_a_request_to_end_ends_the_command_as_an_error_would(number, monkeypatch
     assert signal.getsignal(number) == before
 
 
-def test_a_request_that_python_would_drop_is_heeded_a_moment_later(monkeypatch):
-    """As in a callback of the import system, where what is raised is printed and forgotten."""
-    callback = SimpleNamespace(f_code=compile("", "<frozen importlib._bootstrap>", "exec"))
+class Killing:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_request_that_python_would_drop_is_heeded_a_moment_later(monkeypatch, capfd):
+    """As in a callback of the import system or a __del__, where what is raised is printed and forgotten."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
     reached = []
 
     def work(args):
-        signal.getsignal(signal.SIGTERM)(signal.SIGTERM, callback)
+        Killing()
         reached.append("after the callback")
         time.sleep(5)
 
@@ -214,6 +219,7 @@ def test_a_request_that_python_would_drop_is_heeded_a_moment_later(monkeypatch):
     with pytest.raises(SystemExit) as left:
         cli.main(WRONG)
     assert (left.value.code, reached) == (128 + signal.SIGTERM, ["after the callback"])
+    assert capfd.readouterr().err == ""
 
 
 def test_a_signal_that_is_ignored_stays_ignored(monkeypatch):

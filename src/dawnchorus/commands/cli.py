@@ -1,5 +1,7 @@
 """Use a trained model, and compare experiments. Everything else is a run of the workflow: `snakemake --cores 8`."""
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import importlib
@@ -85,18 +87,25 @@ def _run(words: list[str]) -> int:
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
     """Let a request to end, or a terminal that goes away, end the command as an error would: what is half made goes."""
-    asked = signal.SIGTERM
+    asked: list[int] = []
+    report = sys.unraisablehook
 
     def end(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = asked if number == signal.SIGALRM else signal.Signals(number)
-        if frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
-            # Python drops what is raised in a callback of its own: so a moment later.
-            signal.setitimer(signal.ITIMER_REAL, 0.02)
-        elif asked == signal.SIGINT:
+        if number != signal.SIGALRM:
+            asked.append(number)
+        if asked[-1] == signal.SIGINT:
             raise KeyboardInterrupt
-        else:
-            raise SystemExit(128 + asked)
+        raise SystemExit(128 + asked[-1])
+
+    def dropped(said: sys.UnraisableHookArgs) -> None:
+        """Hear what Python would print and forget, as in a callback of its own: a request to end comes a moment later.
+
+        What else half made objects say while the command ends, nobody has to read.
+        """
+        if not asked:
+            report(said)
+        elif issubclass(said.exc_type, (SystemExit, KeyboardInterrupt)):
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -105,10 +114,13 @@ def ended_by_signals() -> Iterator[None]:
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
     heeded = [number for number in wanted if signal.getsignal(number) != signal.SIG_IGN]
     kept = [(number, signal.signal(number, end)) for number in heeded]
+    sys.unraisablehook = dropped
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if not asked:
+            sys.unraisablehook = report
         for number, handler in kept:
             signal.signal(number, handler or signal.SIG_DFL)
 
