@@ -4,7 +4,7 @@ CORES ?= 8
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test test-table test-sequences bench lint format lock generated clean
+.PHONY: run test test-table test-sequences test-sed bench lint format lock generated clean
 
 run: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -19,6 +19,15 @@ test-table: .venv/ready
 # Random sequences of what people do, against runs from nothing; each takes about a minute.
 test-sequences: .venv/ready
 	SEQUENCES=$${SEQUENCES:-500} $(BIN)/python -m pytest -m table tests/workflow/test_sequences.py
+
+# The metrics of detection against the field's own packages, which live in a venv of theirs.
+test-sed: .venv/ready .venv-sed/ready
+	$(BIN)/python -m pytest tests/test_sed_agreement.py
+
+.venv-sed/ready: tests/sed/requirements.txt
+	$(PYTHON) -m venv --clear .venv-sed
+	.venv-sed/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tests/sed/requirements.txt
+	touch $@
 
 bench: .venv/ready
 	PYTHONPATH=src $(BIN)/python bench/workflow.py
@@ -53,6 +62,8 @@ lock:
 		--generate-hashes --no-header --no-emit-index-url --no-annotate -o requirements.lock
 	sed -i '/^      - /d' environment.yml
 	sed -n 's/^\([a-z0-9].*==[^ ]*\)\(.*\) \\$$/      - "\1\2"/p' requirements.lock >> environment.yml
+	uv pip compile tests/sed/requirements.in --universal --python-version 3.11 --fork-strategy fewest \
+		--generate-hashes --no-header --no-emit-index-url --no-annotate -o tests/sed/requirements.txt
 
 # What is written from the code: presets, params.yaml while it is the default one, and the JSON schema, from the models of
 # the parameters; the table of what runs when a value changes; dvc.yaml, from the rules.
@@ -66,4 +77,4 @@ docs/dag.svg: Snakefile $(wildcard workflow/rules/*.smk) | .venv/ready
 	$(BIN)/snakemake --rulegraph -- reports/report.html | dot -Tsvg > $@.new && mv $@.new $@
 
 clean:
-	rm -rf .venv logs benchmarks
+	rm -rf .venv .venv-sed logs benchmarks

@@ -131,3 +131,13 @@ def test_fit_says_what_it_was_fitted_on():
     nothing = calibration.fit(truth[:0], scores[:0], ["a", "b", "c"], 0.4)
     assert nothing["temperature"] == 1
     assert nothing["without_rows"] == ["a", "b", "c"]
+
+
+def test_reliability_of_presence_takes_each_score_by_itself():
+    present = np.array([[True, False], [True, True], [False, False]])
+    scores = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.0]])
+    table = calibration.reliability_of_presence(present, scores, 2)
+    assert table["n"].tolist() == [3, 3]
+    assert table["mean_score"].tolist() == pytest.approx([0.1, 0.8])
+    assert table["accuracy"].tolist() == pytest.approx([1 / 3, 2 / 3])
+    assert calibration.expected_error(table) == pytest.approx((1 / 3 - 0.1 + 0.8 - 2 / 3) / 2)

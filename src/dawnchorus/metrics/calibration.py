@@ -54,11 +54,23 @@ def reliability(true_index: np.ndarray, scores: np.ndarray, n_bins: int) -> pd.D
     Columns: bin (from 0), lower, upper (a score of exactly ``upper`` is in the bin; 0 is in the first), n,
     mean_score, accuracy (both NaN in an empty bin).
     """
+    return _binned(scores.max(axis=1), scores.argmax(axis=1) == true_index, n_bins)
+
+
+def reliability_of_presence(present: np.ndarray, scores: np.ndarray, n_bins: int) -> pd.DataFrame:
+    """Return :func:`reliability` of scores that each say by themselves whether a class is there.
+
+    ``present``: bool, ``scores``: of the same shape, such as (segments, classes). ``accuracy`` is here the share of the
+    scores of a bin whose class is present.
+    """
+    return _binned(scores.ravel(), present.ravel(), n_bins)
+
+
+def _binned(score: np.ndarray, right: np.ndarray, n_bins: int) -> pd.DataFrame:
     edges = np.linspace(0, 1, n_bins + 1)
-    top, hit = scores.max(axis=1), scores.argmax(axis=1) == true_index
-    of_row = np.clip(np.searchsorted(edges, top, side="left") - 1, 0, n_bins - 1)
+    of_row = np.clip(np.searchsorted(edges, score, side="left") - 1, 0, n_bins - 1)
     n = np.bincount(of_row, minlength=n_bins)
-    score_sums, hits = (np.bincount(of_row, weights=values, minlength=n_bins) for values in (top, hit))
+    score_sums, hits = (np.bincount(of_row, weights=values, minlength=n_bins) for values in (score, right))
     empty = np.full(n_bins, np.nan)
     return pd.DataFrame(
         {
