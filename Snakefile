@@ -36,6 +36,8 @@ include: "workflow/rules/split.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/model.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/recording_scores.smk"
+include: "workflow/rules/detection_metrics.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/detections.smk"
@@ -58,6 +60,8 @@ rule all:
         rules.dataset.output,
         rules.model.output,
         rules.evaluation.output,
+        rules.recording_scores.output,
+        rules.detection_metrics.output,
         rules.figures.output,
         rules.report.output,
         rules.simulate.output if config["data"]["source"] == "simulated" else [],

@@ -41,3 +41,20 @@ def test_a_box_goes_where_its_recording_is_else_its_group_else_it_trains():
     assert groups.partitions_of_boxes(boxes, known, BY_SITE) == ["test", "train", "validation", "train"]
     # Rows that were drawn one by one have no group that a box could share.
     assert groups.partitions_of_boxes(boxes, known, BY_ROW) == ["test", "train", "train", "train"]
+
+
+def test_a_recording_is_of_a_partition_when_all_its_annotations_are():
+    known = [
+        {"recording_id": "r0", "group": "s0", "partition": "test"},
+        {"recording_id": "r0", "group": "s0", "partition": "test"},
+        {"recording_id": "r1", "group": "a", "partition": "validation"},
+        {"recording_id": "r1", "group": "b", "partition": "validation"},
+        {"recording_id": "r2", "group": "s2", "partition": "train"},
+        {"recording_id": "r2", "group": "s2", "partition": "test"},
+    ]
+    recordings = [{"recording_id": f"r{number}", "site": "s0"} for number in range(4)]
+    found = [("s0", "test"), ("r1", "validation"), ("s2", groups.MIXED), ("s0", "test")]
+    assert groups.of_recordings(recordings, known, BY_SITE) == found
+    # Without a group that says where, a recording without annotations is not held out.
+    assert groups.of_recordings(recordings, known, BY_ROW)[3] == ("s0", "train")
+    assert groups.of_recordings([{"recording_id": "r9"}], known, BY_SITE) == [("r9", "train")]

@@ -118,7 +118,7 @@ def totals(counts: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndar
     Returns (draws, classes, kinds) and (draws, kinds). Whole numbers, exact in any order.
     """
     n, n_classes, kinds = counts.shape
-    of_class = (weights.astype(np.float64) @ counts.reshape(n, -1)).reshape(-1, n_classes, kinds)
+    of_class = (weights.astype(np.float64) @ counts.reshape(n, n_classes * kinds)).reshape(-1, n_classes, kinds)
     return of_class, of_class.sum(axis=1)
 
 

@@ -61,6 +61,12 @@ class Data(Block):
         "data/simulated/species.csv",
         "path of a CSV with the columns species_id and name; data.annotations again if there is none",
     )
+    annotated: Literal["all", "boxes"] = value(
+        "all",
+        "all: every call of the species is annotated, so sound outside the annotations holds none; boxes: only some "
+        "are, so that what the rest holds is unknown, and no detection there can be called false",
+        read_by=("detection_metrics", "report"),
+    )
     on_bad_recording: Literal["stop", "quarantine"] = value(
         "stop", "stop lists all problems and ends; quarantine leaves the bad rows out and says so"
     )

@@ -16,19 +16,26 @@ def _odd(number: int) -> int:
 
 Odd = Annotated[int, AfterValidator(_odd), Field(json_schema_extra={"not": {"multipleOf": 2}})]
 Channel = Annotated[int, Field(ge=0, le=1023)]
-SCORING, DECIDING = ("window_scores",), ("detections",)
+# Held-out recordings are scored and decided as new ones are, so their metrics depend on these values too.
+SCORING, DECIDING = ("window_scores", "recording_scores", "report"), ("detections", "detection_metrics", "report")
+NEW_RECORDINGS, SHOWING = ("window_scores",), ("detections",)
 
 
 class Detections(Block):
-    """Which windows are scored, and what becomes an event. The report of a run knows nothing of it."""
+    """Which windows are scored, and what becomes an event.
 
-    meaning = "the model at work on new recordings; made on demand"
+    The rules of new recordings are run on demand; held-out recordings are scored and decided in the same way.
+    """
+
+    meaning = (
+        "the model at work on recordings: on new ones on demand, and on the held-out ones for the metrics of detection"
+    )
     follows = "report"
 
     recordings: Path = value(
         "data/simulated/train",
         "folder of the recordings to search (with the folders below it), or a text file that names one a line",
-        read_by=SCORING,
+        read_by=NEW_RECORDINGS,
     )
     window_s: float | None = value(
         None, "length of a window; null: as the model was trained", gt=0, le=600, read_by=SCORING
@@ -43,7 +50,7 @@ class Detections(Block):
     channel: Literal["mix"] | Channel = value(
         "mix",
         "mix for the mean of all channels, as in training, or the number of one, from 0",
-        read_by=(*SCORING, *DECIDING),
+        read_by=(*SCORING, "detections"),
     )
     batch_size: int = value(
         32, "windows scored at a time; costs memory, changes no score", ge=1, le=4096, read_by=SCORING
@@ -65,18 +72,18 @@ class Detections(Block):
     on_bad_recording: Literal["stop", "quarantine"] = value(
         "quarantine",
         "stop ends at the first file that cannot be decoded; quarantine leaves it out and says so",
-        read_by=SCORING,
+        read_by=NEW_RECORDINGS,
     )
     sample_submission: str | None = value(
         None,
         "path of the sample_submission.csv of Kaggle's RFCX, to make one like it; null: none",
-        read_by=DECIDING,
+        read_by=SHOWING,
     )
-    page_events: int = value(5, "events of each species on the page, the strongest", ge=0, le=100, read_by=DECIDING)
+    page_events: int = value(5, "events of each species on the page, the strongest", ge=0, le=100, read_by=SHOWING)
     pictures: int = value(
         3,
         "recordings drawn whole (or 2 minutes of them), those with the strongest events",
         ge=0,
         le=100,
-        read_by=DECIDING,
+        read_by=SHOWING,
     )

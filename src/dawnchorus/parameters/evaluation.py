@@ -26,9 +26,13 @@ class Evaluation(Block):
         "bootstrap resamples of the groups of the test clips, for the 95 % intervals",
         ge=100,
         le=100_000,
-        read_by=MEASURED,
+        read_by=(*MEASURED, "detection_metrics"),
     )
     calibration_bins: int = value(
-        15, "equal bins of the highest score, for the reliability curve and the calibration error", ge=2, le=100
+        15,
+        "equal bins of the score, for the reliability curves and the calibration error",
+        ge=2,
+        le=100,
+        read_by=("evaluation", "detection_metrics", "report"),
     )
     default_threshold: float = value(0.5, "detection threshold of a class without validation clips", gt=0, lt=1)

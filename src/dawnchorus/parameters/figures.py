@@ -7,7 +7,7 @@ class Figures(Block):
     """Pictures of the run."""
 
     meaning = "pictures of the run"
-    follows = "evaluation"
+    follows = "detection_metrics"
     read_by = ("figures", "report")
 
     example_species: int = value(4, "species shown as an example, the commonest first", ge=1, le=12)

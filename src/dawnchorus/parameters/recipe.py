@@ -17,7 +17,10 @@ class Recipe(Block):
         "the root of every random draw",
         ge=0,
         le=2**32 - 1,
-        read_by=("simulate", "split", "folds", "model", "evaluation", "cross_validation", "study_model", "report"),
+        read_by=(
+            *("simulate", "split", "folds", "model", "evaluation", "detection_metrics", "cross_validation"),
+            *("study_model", "report"),
+        ),
     )
 
 

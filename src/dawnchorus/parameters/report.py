@@ -14,4 +14,7 @@ class Report(Block):
     context_s: float = value(0.5, "sound kept before and after an annotation", ge=0, le=10)
     longest_clip_s: float = value(10.0, "a longer annotation is cut off in the page", gt=0, le=60)
     sound_rate_hz: int = value(24_000, "highest sample rate of the sound in the page", ge=8000, le=48_000)
+    detection_examples: int = value(
+        12, "false alarms with the highest scores, and misses with the lowest, to see and hear", ge=0, le=200
+    )
     media_mb: float = value(18.0, "room for pictures and sounds of test clips; the page stays below 25 MB", gt=0, le=20)

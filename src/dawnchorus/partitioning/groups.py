@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dawnchorus.foundation.errors import InputError
 
 ARTICLE = "article"
+MIXED = "mixed"
 
 
 def column_of(rows: Sequence[Mapping], columns: Iterable[str], name: str, key: str) -> list[str]:
@@ -40,6 +41,31 @@ def resampled(groups: Sequence[str], recordings: Sequence[str]) -> list[str]:
     pairs = set(zip(groups, recordings, strict=True))
     groups_hold_recordings = len(pairs) == len(set(recordings))
     return list(groups if groups_hold_recordings and len(set(groups)) > 1 else recordings)
+
+
+def of_recordings(
+    recordings: Sequence[Mapping], annotations: Sequence[Mapping], split: Mapping
+) -> list[tuple[str, str]]:
+    """Return the group and the partition of each recording, as all its annotations have them.
+
+    ``annotations``: recording_id, group and partition of each. A recording whose annotations are of several groups is a
+    group of its own; one whose annotations lie in several partitions is :data:`MIXED`. One without annotations goes
+    where the annotations of its group are, as in :func:`partitions_of_boxes`.
+    """
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    for row in annotations:
+        groups, partitions = found.setdefault(row["recording_id"], (set(), set()))
+        groups.add(row["group"])
+        partitions.add(row["partition"])
+    silent = [row for row in recordings if row["recording_id"] not in found]
+    for row, partition in zip(silent, partitions_of_boxes(silent, annotations, split), strict=True):
+        found[row["recording_id"]] = {str(row.get(split["group"], row["recording_id"]))}, {partition}
+
+    def only(names: set[str], otherwise: str) -> str:
+        return next(iter(names)) if len(names) == 1 else otherwise
+
+    ids = [row["recording_id"] for row in recordings]
+    return [(only(found[name][0], name), only(found[name][1], MIXED)) for name in ids]
 
 
 def partitions_of_boxes(boxes: Sequence[Mapping], annotations: Sequence[Mapping], split: Mapping) -> list[str]:

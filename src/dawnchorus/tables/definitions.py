@@ -226,4 +226,89 @@ EVENTS = Table(
         _number("peak_s", "middle of that window", "s"),
     ),
 )
+HELD_OUT = Table(
+    "recordings.csv",
+    (
+        *(RECORDING_ID, _text("path", "the file, relative to data.audio_dir"), GROUP),
+        _text("partition", "of all its annotations: train, validation or test; mixed where they lie in several"),
+    ),
+)
+DETECTION_EVENTS = Table(
+    "detection_events.csv",
+    (
+        *(RECORDING_ID, SPECIES_ID, SPECIES_NAME),
+        _text("outcome", "hit, miss or false_alarm; unknown: detected where the table does not say all"),
+        _number("start_s", "onset as detected; empty of a miss", "s", empty=True),
+        _number("end_s", "offset as detected", "s", empty=True),
+        _number("t_min_s", "onset as annotated; empty of a false alarm", "s", empty=True),
+        _number("t_max_s", "offset as annotated", "s", empty=True),
+        _number("iou", "of a hit: shared time over time of either", empty=True),
+        _number("score", "highest of the event, calibrated; of a miss the highest of its species in it"),
+        _integer("call_free", "1: detected where no species is annotated", empty=True),
+    ),
+)
+DETECTION_RECORDINGS = Table(
+    "detection_recordings.csv",
+    (
+        *(RECORDING_ID, GROUP),
+        *(_number("duration_s", "length", "s"), _number("call_free_s", "of it without any annotation", "s")),
+        *(_integer("annotated", "events"), _integer("detected", "events")),
+        _integer("hits_overlap", "detected events that are an annotated one: they overlap"),
+        _integer("hits_iou30", "the same, with an IoU of 0.3 or more"),
+        _integer("hits_iou50", "the same, with an IoU of 0.5 or more"),
+        _integer("call_free_alarms", "detected events that overlap no annotation of any species"),
+    ),
+)
+DETECTION_SEGMENTS = Table(
+    "detection_segments.csv",
+    (
+        RECORDING_ID,
+        *(_number("start_s", "start", "s"), _number("end_s", "end", "s")),
+        _text("present", "the species that are annotated in it, a JSON list of ids"),
+    ),
+    more=SCORES,
+)
+DETECTION_PER_CLASS = Table(
+    "detection_per_class.csv",
+    (
+        *(SPECIES_ID, SPECIES_NAME),
+        *(_integer("annotated", "events in the test recordings"), _integer("detected", "events")),
+        _number("precision", "share of the detected events that are a call, IoU 0.3 or more", empty=True),
+        _number("recall", "share of the calls that are detected, IoU 0.3 or more", empty=True),
+        _number("f1", "harmonic mean of the two", empty=True),
+        _number("f1_iou50", "the same, with an IoU of 0.5 or more", empty=True),
+        _number("f1_overlap", "the same, where any overlap counts", empty=True),
+        _number("segment_average_precision", "of the segments: area under its precision-recall curve", empty=True),
+        _number("segment_roc_auc", "of the segments", empty=True),
+        _number("psds", "area under detected events over false alarms an hour", empty=True),
+        _number("threshold", "score from which the species counts as detected"),
+    ),
+)
+DETECTION_CURVES = Table(
+    "detection_curves.csv",
+    (
+        *(SPECIES_ID, SPECIES_NAME, _number("threshold", "score from which a segment counts")),
+        _number("precision", "share of these segments that hold the species"),
+        _number("recall", "share of the segments with the species that are among these"),
+    ),
+)
+DETECTION_RELIABILITY = Table(
+    "detection_reliability.csv",
+    (
+        _integer("bin", "of the score, from 0"),
+        *(_number("lower", "edge of the bin"), _number("upper", "edge of the bin")),
+        _integer("n", "scores in the bin: one a segment and species"),
+        _number("mean_score", "of these", empty=True),
+        _number("present", "share of these whose species is in the segment", empty=True),
+    ),
+)
+DETECTION_BASELINES = Table(
+    "detection_baselines.csv",
+    (
+        _text("model", "the model, or the name of a baseline"),
+        _integer("recordings", "test recordings, whole"),
+        _integer("groups", "that intervals are drawn from"),
+    ),
+    more="+",
+)
 PROBLEMS = Table("problems.csv", (_text("path", "the sound file"), _text("problem", "why it was left out")))

@@ -1,0 +1,62 @@
+"""Make reports/detection_*: what detections in whole test recordings are worth, event by event, beside baselines."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from dawnchorus.detection import detection_metrics, detections, score_store
+from dawnchorus.foundation.errors import run
+from dawnchorus.foundation.files import write_json
+from dawnchorus.learning import model_file
+from dawnchorus.tables import definitions, made
+
+TABLES = {
+    "detection_per_class": definitions.DETECTION_PER_CLASS,
+    "detection_events": definitions.DETECTION_EVENTS,
+    "detection_recordings": definitions.DETECTION_RECORDINGS,
+    "detection_segments": definitions.DETECTION_SEGMENTS,
+    "detection_curves": definitions.DETECTION_CURVES,
+    "detection_reliability": definitions.DETECTION_RELIABILITY,
+    "detection_baselines": definitions.DETECTION_BASELINES,
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scores", type=Path, required=True, help="scores of the held-out recordings")
+    parser.add_argument("--energy", type=Path, required=True, help="those of the energy baseline")
+    parser.add_argument("--held-out", type=Path, required=True, help="the partition of each recording")
+    parser.add_argument("--rows", type=Path, required=True, help="rows.csv of the data set")
+    parser.add_argument("--model", type=Path, required=True, help="model.keras; only its card is read")
+    parser.add_argument("--calibration", type=Path, required=True, help="calibration.json")
+    parser.add_argument("--params", type=json.loads, required=True, help="the blocks that it reads, as JSON")
+    parser.add_argument("--metrics", type=Path, required=True, metavar="JSON", help="where to write the metrics")
+    for name, table in TABLES.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=Path, required=True, help=f"where to write {table.name}"
+        )
+    args = parser.parse_args(argv)
+
+    decision = detections.Decision.of_model(args.model, args.calibration, args.params["detections"])
+    of_model, of_energy = (
+        list(score_store.Stores([path], decision.species_ids)) for path in (args.scores, args.energy)
+    )
+    found = detection_metrics.results(
+        of_model,
+        of_energy,
+        made.read(args.held_out, definitions.HELD_OUT),
+        made.frame(args.rows, definitions.ROWS),
+        decision,
+        model_file.read_card(args.model)["model"]["name"],
+        args.params,
+    )
+    for name, table in TABLES.items():
+        made.write(getattr(args, name), table, found.tables[name])
+    write_json(args.metrics, found.metrics)
+    for line in found.lines:
+        print(f"detection_metrics: {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

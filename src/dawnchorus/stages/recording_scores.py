@@ -1,0 +1,67 @@
+"""Make data/recording_scores/: what the model says of whole recordings that it did not learn from.
+
+recordings.csv says of every recording which partition all its annotations are in. Those that are wholly in validation
+or in test are scored, by the code that scores new recordings: scores.parquet. energy.parquet is of a baseline.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+from dawnchorus.detection.detector import Detector
+from dawnchorus.detection.energy import EnergyDetector, bands_hz
+from dawnchorus.detection.sounds import Sound
+from dawnchorus.foundation.errors import run
+from dawnchorus.foundation.progress import Progress
+from dawnchorus.learning import model_file
+from dawnchorus.partitioning import groups
+from dawnchorus.tables import made
+from dawnchorus.tables.definitions import HELD_OUT, RECORDINGS, ROWS
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", type=Path, required=True, help="the model file, model.keras")
+    parser.add_argument("--rows", type=Path, required=True, help="rows.csv of the data set")
+    parser.add_argument("--recordings", type=Path, required=True, help="clean recordings, of rule recordings")
+    parser.add_argument("--audio-dir", type=Path, required=True, help="folder of the recordings")
+    parser.add_argument("--params", type=json.loads, required=True, help="the blocks split and detections, as JSON")
+    parser.add_argument("--threads", type=int, required=True, help="how many threads may be used")
+    parser.add_argument("--held-out", type=Path, required=True, help="where to write recordings.csv")
+    parser.add_argument("--scores", type=Path, required=True, help="where to write scores.parquet")
+    parser.add_argument("--energy", type=Path, required=True, help="where to write energy.parquet")
+    args = parser.parse_args(argv)
+    # The audit has decoded every recording: one that cannot be scored is no bad recording, but an error.
+    params = {**args.params["detections"], "on_bad_recording": "stop"}
+
+    recordings, rows = made.read(args.recordings, RECORDINGS), made.frame(args.rows, ROWS)
+    belongs = groups.of_recordings(recordings, rows.to_dict("records"), args.params["split"])
+    held_out = [
+        {"recording_id": row["recording_id"], "path": row["path"], "group": group, "partition": partition}
+        for row, (group, partition) in zip(recordings, belongs, strict=True)
+    ]
+    wanted = [
+        Sound((args.audio_dir / row["path"]).as_posix(), row["recording_id"], row["recording_id"])
+        for row in held_out
+        if row["partition"] in ("validation", "test")
+    ]
+    made.write(args.held_out, HELD_OUT, held_out)
+    card = model_file.read_card(args.model)
+    species_ids = [row["species_id"] for row in card["classes"]]
+    with Progress("recording scores", len(wanted)) as progress:
+        detector = Detector(args.model, card, params, args.threads, progress.warn)
+        done = detector.update(args.scores, wanted, lambda sound: progress.step(sound.path))
+        energy = EnergyDetector(species_ids, bands_hz(rows, species_ids), params["channel"], progress.warn)
+        energy.update(args.energy, wanted)
+    counts = Counter(row["partition"] for row in held_out)
+    mixed = f"; {counts[groups.MIXED]} left out, of several partitions" if counts[groups.MIXED] else ""
+    print(f"recording_scores: {counts['validation']} recordings of validation, {counts['test']} of test: {done}{mixed}")
+
+
+if __name__ == "__main__":
+    # The matrices of a window are small: a second thread of BLAS only waits.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.exit(run(main))

@@ -1,0 +1,302 @@
+"""Detections in whole recordings: metrics by hand, what is unknown of boxes, baselines, and the two stages."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from dawnchorus.detection import detection_baselines, detection_metrics, energy, measured, score_store
+from dawnchorus.detection.detections import Decision
+from dawnchorus.metrics import bootstrap
+from dawnchorus.stages import detection_metrics as measuring
+from dawnchorus.stages import recording_scores as scoring
+from dawnchorus.tables import definitions, made
+from test_detections import RATE_HZ, write_model, write_sound
+
+# The last class takes what the others leave of a softmax, and is never detected.
+IDS = ["frog", "wren", "rest"]
+PARAMS = {
+    "seed": 1,
+    "data": {"annotated": "all"},
+    "evaluation": {"bootstrap_draws": 100, "calibration_bins": 4},
+    "detection_metrics": {"segment_s": 5.0},
+}
+
+
+def decision(threshold=0.5, **params):
+    params = {"smoothing_windows": 1, "merge_gap_s": 0.0, **params}
+    return Decision(IDS, ["Frog", "Wren", "Rest"], 1.0, np.array([threshold, threshold, 2.0]), params, {})
+
+
+def entry(recording_id, frog, wren, step_s=1.0):
+    """Return scores of a recording, a step a second."""
+    frog, wren = np.array(frog, np.float32), np.array(wren, np.float32)
+    starts_s, scores = np.arange(len(frog)) * step_s, np.stack([frog, wren, 1 - frog - wren], axis=1)
+    facts = {"duration_s": len(frog) * step_s, "sample_rate_hz": 8000, "window_s": step_s}
+    return score_store.Entry("p", recording_id, recording_id, "", **facts, starts_s=starts_s, scores=scores)
+
+
+def held_out(**partitions):
+    return [{"recording_id": key, "group": key, "partition": value} for key, value in partitions.items()]
+
+
+def rows(*annotations):
+    columns = ["recording_id", "class_index", "t_min_s", "t_max_s"]
+    return pd.DataFrame(list(annotations), columns=columns)
+
+
+def truth(duration_s, *annotations, recording_id="r"):
+    times_s = np.array([of[1:] for of in annotations], float).reshape(-1, 2)
+    return measured.Truth(recording_id, recording_id, duration_s, times_s, np.array([of[0] for of in annotations], int))
+
+
+def measured_of(*pairs, **params):
+    truths = [of for of, _ in pairs]
+    answers = [detection_metrics.answer_of(of, decision(**params)) for _, of in pairs]
+    return measured.measure(truths, answers, 3, 5.0)
+
+
+# Ten seconds: a frog from 1 to 3 s is found exactly, one from 6 to 8 s is missed; a wren from 4 to 5 s is found, and one
+# at 9 s is a false alarm.
+FROG, WREN = [0, 0.9, 0.9, 0, 0, 0, 0.3, 0.2, 0, 0], [0, 0, 0, 0, 0.8, 0, 0, 0, 0, 0.6]
+TRUTH = truth(10.0, (0, 1, 3), (0, 6, 8), (1, 4, 5))
+
+
+def test_counts_and_metrics_by_hand():
+    counted = measured_of((TRUTH, entry("r", FROG, WREN)))
+    assert counted.annotated.tolist() == [[2, 1, 0]]
+    assert counted.detected.tolist() == [[1, 2, 0]]
+    assert [counted.hits[name].tolist() for name in measured.CRITERIA] == [[[1, 1, 0]]] * 3
+    assert counted.call_free_s.tolist() == [5.0]
+    assert counted.call_free_alarms.tolist() == [1]
+    assert counted.present.tolist() == [[True, True, False], [True, False, False]]
+    np.testing.assert_allclose(counted.scores[:, :2], [[0.9, 0.8], [0.3, 0.6]], rtol=1e-6)
+    found = {name: float(values[0]) for name, values in measured.computed(counted, np.ones((1, 1))).items()}
+    assert found["event_precision_iou30"] == found["event_recall_iou50"] == found["event_f1_overlap"] == 2 / 3
+    assert found["event_macro_f1_iou30"] == pytest.approx((2 / 3 + 2 / 3) / 2)
+    assert found["false_alarms_per_hour"] == 720
+    assert found["segment_average_precision"] == 1  # of the wren; the frog is in every segment
+    # The second frog is found at 0.2 without a false alarm; the wren before its false alarm.
+    assert found["psds"] == 1
+
+
+def test_a_recording_drawn_twice_counts_twice():
+    rng = np.random.default_rng(0)
+    pairs = [
+        (truth(20.0, (0, 1, 3), (1, 8, 9.5)), entry("r", rng.random(20) / 2, rng.random(20) / 2)) for _ in range(4)
+    ]
+    weights = np.array([[2, 0, 1, 1]])
+    drawn = measured.computed(measured_of(*pairs), weights)
+    repeated = measured.computed(measured_of(*(pairs[k] for k in (0, 0, 2, 3))), np.ones((1, 4)))
+    for name in measured.NAMES:
+        np.testing.assert_allclose(drawn[name], repeated[name])
+
+
+def test_draws_are_the_same_in_chunks(monkeypatch):
+    rng = np.random.default_rng(0)
+    counted = measured_of(*((TRUTH, entry("r", rng.random(10) / 2, rng.random(10) / 2)) for _ in range(5)))
+    weights = bootstrap.draws(np.arange(5), 30, rng)
+    whole = measured.computed(counted, weights)
+    monkeypatch.setattr(measured, "CHUNK", 20)
+    for name, values in measured.computed(counted, weights).items():
+        np.testing.assert_array_equal(values, whole[name])
+
+
+def run(entries, partitions, annotations, annotated="all", energies=None):
+    params = {**PARAMS, "data": {"annotated": annotated}}
+    return detection_metrics.results(
+        entries, energies or entries, held_out(**partitions), rows(*annotations), decision(), "cnn", params
+    )
+
+
+ANNOTATIONS = [("a", 0, 1, 3), ("a", 0, 6, 8), ("a", 1, 4, 5), ("b", 1, 2, 3), ("v", 0, 2, 4), ("t", 0, 0, 2)]
+PARTITIONS = {"a": "test", "b": "test", "v": "validation", "t": "train", "m": "mixed"}
+ENTRIES = [entry("a", FROG, WREN), entry("b", [0] * 7, [0, 0, 1, 0, 0, 0, 0]), entry("v", FROG, WREN)]
+
+
+def test_every_call_and_every_event_has_an_outcome():
+    found = run(ENTRIES, PARTITIONS, ANNOTATIONS)
+    table = found.tables["detection_events"]
+    assert [(row["recording_id"], row["outcome"], row["species_id"]) for row in table] == [
+        ("a", "hit", "frog"), ("a", "hit", "wren"), ("a", "miss", "frog"), ("a", "false_alarm", "wren"),
+        ("b", "hit", "wren"),
+    ]  # fmt: skip
+    missed, alarm = table[2], table[3]
+    assert (missed["t_min_s"], missed["t_max_s"], missed["start_s"]) == (6, 8, None)
+    assert missed["score"] == pytest.approx(0.3)
+    assert (alarm["start_s"], alarm["end_s"], alarm["t_min_s"], alarm["call_free"]) == (9, 10, None, 1)
+    assert [row["annotated"] for row in found.tables["detection_recordings"]] == [3, 1]
+    assert [row["detected"] for row in found.tables["detection_per_class"]] == [1, 3, 0]
+    assert [json.loads(row["present"]) for row in found.tables["detection_segments"]] == [
+        ["frog", "wren"], ["frog"], ["wren"], []
+    ]  # fmt: skip
+
+
+def test_metrics_say_what_was_measured_and_what_was_left_out():
+    metrics = run(ENTRIES, PARTITIONS, ANNOTATIONS).metrics
+    test, validation = metrics["test"], metrics["validation"]
+    assert (test["recordings"], test["groups"], test["annotated_events"], test["detected_events"]) == (2, 2, 4, 4)
+    assert test["hours"] == pytest.approx(17 / 3600)
+    assert test["event_f1_iou30"] == pytest.approx(6 / 8)
+    assert test["event_f1_iou30_low"] <= 0.75 <= test["event_f1_iou30_high"]
+    assert validation["recordings"] == 1
+    assert "event_f1_iou30_low" not in validation
+    assert metrics["left_out"] == 1
+    assert metrics["why_unknown"] is None
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_of_boxes_only_what_is_found_of_them_is_known():
+    found = run(ENTRIES, PARTITIONS, ANNOTATIONS, "boxes")
+    test = found.metrics["test"]
+    known = {name for name in measured.NAMES if test[name] is not None}
+    assert known == set(measured.KNOWN_OF_BOXES)
+    assert "data.annotated is boxes" in found.metrics["why_unknown"]
+    assert {row["outcome"] for row in found.tables["detection_events"]} == {"hit", "miss", "unknown"}
+    assert found.tables["detection_curves"] == found.tables["detection_reliability"] == []
+    assert {row["precision"] for row in found.tables["detection_per_class"]} == {None}
+    assert all(row["event_f1_iou30"] is None for row in found.tables["detection_baselines"])
+
+
+def test_without_a_whole_test_recording_nothing_is_measured_and_the_reason_is_said():
+    found = run([], {"a": "mixed", "t": "train"}, ANNOTATIONS)
+    assert found.metrics["test"]["event_f1_iou30"] is None
+    assert "no recording has all its annotations in the test partition" in found.lines[0]
+    assert found.tables["detection_events"] == []
+    json.dumps(found.metrics, allow_nan=False)
+
+
+def test_a_recording_without_a_call_has_false_alarms_alone():
+    found = run([entry("a", FROG, WREN), entry("b", [0] * 7, [0, 0, 1, 0, 0, 0, 0])], PARTITIONS, ANNOTATIONS[:3])
+    test = found.metrics["test"]
+    assert test["call_free_hours"] == pytest.approx(12 / 3600)
+    assert test["false_alarms_per_hour"] == pytest.approx(2 * 300)
+
+
+def test_chance_finds_next_to_nothing_and_energy_finds_loud_calls():
+    rng = np.random.default_rng(5)
+    entries, annotations, partitions = [], [], {}
+    for number in range(24):
+        onset = int(rng.integers(5, 50))
+        loud, quiet = (0.45 + 0.01 * rng.random(60) for _ in range(2))
+        loud[onset : onset + 3], quiet[onset : onset + 3] = 0.97, 0.0
+        name = f"r{number:02}"
+        entries.append(entry(name, loud, quiet))
+        annotations.append((name, 0, onset, onset + 3))
+        partitions[name] = ("train", "validation", "test")[number % 3]
+    scored = [of for of in entries if partitions[of.recording_id] != "train"]
+    found = run(scored, partitions, annotations)
+    by_name = {row["model"]: row for row in found.tables["detection_baselines"]}
+    assert list(by_name) == ["cnn", *detection_baselines.NAMES.values()]
+    assert by_name["energy in the species' band"]["event_f1_iou30"] == 1
+    assert by_name["chance"]["event_f1_iou30"] < 0.5
+    assert by_name["chance"]["segment_roc_auc"] == 0.5
+    assert by_name["chance"]["psds"] is None
+
+
+def test_power_is_that_of_the_band(tmp_path):
+    """A tone of one second is loud in its band for that second, and nowhere else."""
+    path = tmp_path / "a.wav"
+    rng = np.random.default_rng(0)
+    sound = 0.01 * rng.standard_normal(5 * 8000)
+    sound[16000:24000] += 0.3 * np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000)
+    soundfile.write(path, sound, 8000)
+    found = energy.powers(str(path), "mix", [(900, 1100), (2000, 3000), None, (1001, 1002)])
+    assert (found.step_s, found.duration_s, found.power.shape) == (0.1, 5.0, (50, 4))
+    scores = energy.scores(found.power)
+    assert (scores[20:30, [0, 2, 3]] > 0.99).all()
+    assert (scores[:20, 0] < 0.9).all()
+    assert (scores[:, 1] < 0.9).all()
+
+
+def test_bands_are_the_medians_of_the_training_annotations():
+    table = pd.DataFrame(
+        {
+            "species_id": ["frog", "frog", "frog", "wren", "owl"],
+            "partition": ["train", "train", "test", "train", "test"],
+            "f_min_hz": [100.0, 200.0, 9000.0, np.nan, 1.0],
+            "f_max_hz": [300.0, 500.0, 9999.0, np.nan, 2.0],
+        }
+    )
+    assert energy.bands_hz(table, ["frog", "wren", "owl"]) == [(150.0, 400.0), None, None]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Five recordings and a model: one of training, one of validation, two of test, and one of two partitions."""
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path)
+    facts = {"sha256": "", "duration_s": 9.0, "sample_rate_hz": RATE_HZ, "channels": 1, "n_samples": 9 * RATE_HZ}
+    recordings, table = [], []
+    parts = (("train",), ("validation",), ("test",), ("test",), ("train", "test"))
+    for number, partitions in enumerate(parts):
+        name = f"site {number % 2}/r{number}"
+        write_sound(tmp_path / f"sound/{name}.flac", 9.0, number)
+        recordings.append({"recording_id": name, "path": f"{name}.flac", **facts, "inspected_with": ""})
+        for partition in partitions:
+            row = {"row": len(table), "annotation_id": len(table), "recording_id": name, "partition": partition}
+            row |= {"species_id": f"s{number % 2}", "species_name": "x", "class_index": number % 2, "group": name}
+            row |= {"t_min_s": 3.0, "t_max_s": 6.0, "f_min_hz": 500.0, "f_max_hz": 700.0, "n_frames": 20}
+            table.append(row)
+    made.write("recordings.csv", definitions.RECORDINGS, recordings)
+    made.write("rows.csv", definitions.ROWS, table)
+    return tmp_path
+
+
+def score(capsys):
+    detections = {"window_s": 1.0, "step_s": 0.5, "channel": "mix", "batch_size": 4}
+    params = {"split": {"method": "grouped", "group": "recording_id"}, "detections": detections}
+    scoring.main(
+        ["--model", "model.keras", "--rows", "rows.csv", "--recordings", "recordings.csv", "--audio-dir", "sound",
+         "--params", json.dumps(params), "--threads", "2", "--held-out", "out/recordings.csv",
+         "--scores", "out/scores.parquet", "--energy", "out/energy.parquet"]
+    )  # fmt: skip
+    return capsys.readouterr().out
+
+
+def measure():
+    params = {**PARAMS, "detections": {"smoothing_windows": 1, "merge_gap_s": 0.0}}
+    tables = [part for name in measuring.TABLES for part in (f"--{name.replace('_', '-')}", f"out/{name}.csv")]
+    measuring.main(
+        ["--scores", "out/scores.parquet", "--energy", "out/energy.parquet", "--held-out", "out/recordings.csv",
+         "--rows", "rows.csv", "--model", "model.keras", "--calibration", "calibration.json",
+         "--params", json.dumps(params), "--metrics", "out/metrics.json", *tables]
+    )  # fmt: skip
+
+
+def test_the_stages_score_whole_held_out_recordings_and_measure_them(project, capsys):
+    said = score(capsys)
+    assert "1 recordings of validation, 2 of test: 3 computed, 0 kept, 0 dropped; 1 left out" in said
+    assert "0 computed, 3 kept" in score(capsys)
+    measure()
+    said = capsys.readouterr().out
+    metrics = json.loads((project / "out/metrics.json").read_text())
+    assert metrics["test"]["recordings"] == 2
+    assert metrics["left_out"] == 1
+    assert metrics["test"]["event_recall_iou30"] == 1
+    assert "1 recordings have annotations in several partitions" in said
+    events = made.read("out/detection_events.csv", definitions.DETECTION_EVENTS)
+    assert {row["recording_id"] for row in events} == {"site 0/r2", "site 1/r3"}
+    for name, table in measuring.TABLES.items():
+        made.frame(f"out/{name}.csv", table)
+
+
+def test_users_get_the_events_that_are_measured(project, capsys):
+    """`dawnchorus detect` on the same recordings, with the same values, finds what the table of events says."""
+    from dawnchorus.commands import cli
+
+    score(capsys)
+    measure()
+    cli.main(["detect", "--model", ".", "--output", "users", "--window-s", "1", "--step-s", "0.5", "--events", "0",
+              "--pictures", "0", "sound/site 0/r2.flac", "sound/site 1/r3.flac"])  # fmt: skip
+    users, table = pd.read_csv("users/events.csv"), pd.read_csv("out/detection_events.csv")
+    detected = table[table["outcome"] != "miss"]
+    ours = detected.assign(recording_id=detected["recording_id"].str.split("/").str[-1])
+    keys = ["recording_id", "species_id", "start_s", "end_s"]
+    pd.testing.assert_frame_equal(
+        users[keys].sort_values(keys, ignore_index=True),
+        ours[keys].sort_values(keys, ignore_index=True),
+        check_dtype=False,
+    )

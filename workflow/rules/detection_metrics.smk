@@ -1,0 +1,48 @@
+# detection_metrics: what detections are worth, in whole test recordings
+#
+# needs  the scores of held-out recordings, the annotations, the model's card and its calibration; of the block
+#        `detections` what makes events of scores, the block `detection_metrics`, data.annotated, the root seed
+# makes  reports/detection_metrics.json, detection_events.csv (what became of every call and every detected event),
+#        detection_per_class.csv, detection_curves.csv, detection_reliability.csv, detection_baselines.csv, and of each
+#        recording and segment what comparisons are drawn from: detection_recordings.csv, detection_segments.csv
+
+
+rule detection_metrics:
+    """Match detected events with annotated ones, and set the model beside baselines."""
+    input:
+        scores="data/recording_scores/scores.parquet",
+        energy="data/recording_scores/energy.parquet",
+        held_out="data/recording_scores/recordings.csv",
+        rows="data/dataset/rows.csv",
+        model="models/model.keras",
+        calibration="models/calibration.json",
+        code=code("detection_metrics"),
+    output:
+        metrics="reports/detection_metrics.json",
+        per_class="reports/detection_per_class.csv",
+        events="reports/detection_events.csv",
+        recordings="reports/detection_recordings.csv",
+        segments="reports/detection_segments.csv",
+        curves="reports/detection_curves.csv",
+        reliability="reports/detection_reliability.csv",
+        baselines="reports/detection_baselines.csv",
+        provenance="reports/detection_metrics.provenance.json",
+    log:
+        "logs/detection_metrics.log",
+    benchmark:
+        "benchmarks/detection_metrics.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        detection_metrics=values("detection_metrics"),
+    shell:
+        command(
+            "detection_metrics",
+            "--scores {input.scores:q} --energy {input.energy:q}"
+            " --held-out {input.held_out:q} --rows {input.rows:q} --model {input.model:q}"
+            " --calibration {input.calibration:q} --params {params.detection_metrics:q} --metrics {output.metrics:q}"
+            " --detection-per-class {output.per_class:q} --detection-events {output.events:q}"
+            " --detection-recordings {output.recordings:q} --detection-segments {output.segments:q}"
+            " --detection-curves {output.curves:q} --detection-reliability {output.reliability:q}"
+            " --detection-baselines {output.baselines:q}",
+        )
