@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 import yaml
 
+from dawnchorus.detection import measured
 from dawnchorus.stages import figures, report
 from dawnchorus.tables import definitions, made
 
@@ -16,9 +17,10 @@ ROOT = Path(__file__).parents[1]
 RATE_HZ = 8000
 RECORDING_S = 6.0
 REPORT = {"clips": 500, "context_s": 0.2, "longest_clip_s": 3.0, "sound_rate_hz": 24000, "media_mb": 18.0}
+REPORT["detection_examples"] = 3
 
 
-FIGURES = ("training.svg", "baselines.svg", "durations.svg", "classes.svg", "reliability.svg")
+FIGURES = ("training.svg", "baselines.svg", "durations.svg", "classes.svg", "reliability.svg", "detection.svg")
 BASELINES = ("lstm", "majority class", "SVM on pooled statistics", "context only")
 
 
@@ -41,6 +43,7 @@ class Run:
             sound = 0.2 * np.sin(2 * np.pi * 1000 * (number + 1) * time_s) + 0.01 * rng.standard_normal(len(time_s))
             soundfile.write(path / "audio" / f"{number}.wav", sound.astype(np.float32), RATE_HZ)
         self._tables()
+        self._detections()
         self.params = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"report": dict(REPORT)}
         self.params["data"] |= {"source": "table"}
         self.params["features"] |= {"sample_rate_hz": None, "f_max_hz": None, "n_fft": 256, "hop_length": 128}
@@ -145,6 +148,39 @@ class Run:
         with zipfile.ZipFile(self.path / "model.keras", "w") as archive:
             archive.writestr("dawnchorus.json", json.dumps(card))
 
+    def _detections(self) -> None:
+        """Of each species a hit, a false alarm and a miss."""
+        times = ("start_s", "end_s", "t_min_s", "t_max_s")
+        outcomes = {"hit": (1.0, 2.0, 1.1, 1.9), "false_alarm": (3.0, 4.0, None, None), "miss": (None, None, 4.5, 5.0)}
+        about = [{"species_id": key, "species_name": name} for key, name in zip(self.ids, self.names, strict=True)]
+        self.write(
+            definitions.DETECTION_EVENTS,
+            [
+                {"recording_id": self.recordings[0], **of, "outcome": outcome, **dict(zip(times, given, strict=True))}
+                | {"iou": 0.8 if outcome == "hit" else None, "score": 0.9 / (n + 1), "call_free": None}
+                for n, of in enumerate(about)
+                for outcome, given in outcomes.items()
+            ],
+        )
+        counts = {"annotated": 2, "detected": 2, "threshold": 0.5}
+        rates = dict.fromkeys(set(definitions.DETECTION_PER_CLASS.names) - {*counts, *about[0]}, 0.5)
+        self.write(definitions.DETECTION_PER_CLASS, [{**of, **counts, **rates} for of in about])
+        points = [{"threshold": 1 - share, "precision": 1 - share / 2, "recall": share} for share in (0.2, 0.6, 1.0)]
+        self.write(definitions.DETECTION_CURVES, [{**of, **point} for of in about for point in points])
+        self.write(
+            definitions.DETECTION_RELIABILITY,
+            [{"bin": n, "lower": n / 2, "upper": (n + 1) / 2, "n": 9, "mean_score": score, "present": score / 2}
+             for n, score in enumerate((0.2, 0.8))],
+        )  # fmt: skip
+        metrics = {f"{name}{end}": 0.5 for name in measured.NAMES for end in ("", "_low", "_high")}
+        self.write(
+            definitions.DETECTION_BASELINES,
+            [{"model": name, "recordings": 2, "groups": 2, **metrics} for name in ("lstm", "chance")],
+        )
+        counted = {"recordings": 2, "groups": 2, "hours": 0.1, "call_free_hours": 0.05, "annotated_events": 10}
+        test = {**counted, "detected_events": 10, "presence_calibration_error": 0.1, **metrics}
+        self.detection_metrics = {"test": test, "left_out": 1, "why_unknown": None}
+
     def write(self, table: definitions.Table, rows: list[dict]) -> None:
         made.write(self.path / table.name, table, rows)
 
@@ -169,16 +205,24 @@ class Run:
         """Draw figures, those that the report embeds unless others are named, and return their paths."""
         paths = [self.path / "figures" / name for name in names]
         tables = ("history", "confusion", "baselines", "reliability", "rows", "classes", "recordings")
+        tables += ("detection_curves", "detection_reliability")
         figures.main([*self._arguments(*tables), "--output", *map(str, paths)])
         return paths
 
     def report(self) -> Path:
         """Make the figures and the report as the rules do, and return the path of the page."""
         paths, output = self.figures(), self.path / "report.html"
+        (self.path / "detection_metrics.json").write_text(json.dumps(self.detection_metrics))
         report.main(
             [
                 *self._arguments(*report.TABLES),
-                *("--metrics", str(self.path / "metrics.json"), "--model", str(self.path / "model.keras")),
+                *("--metrics", str(self.path / "metrics.json")),
+                *(
+                    "--detection-metrics",
+                    str(self.path / "detection_metrics.json"),
+                    "--model",
+                    str(self.path / "model.keras"),
+                ),
                 *("--figures", *map(str, paths), "--output", str(output)),
             ]
         )

@@ -58,8 +58,8 @@ def measured_of(*pairs, **params):
     return measured.measure(truths, answers, 3, 5.0)
 
 
-# Ten seconds: a frog from 1 to 3 s is found exactly, one from 6 to 8 s is missed; a wren from 4 to 5 s is found, and one
-# at 9 s is a false alarm.
+# Ten seconds: a frog from 1 to 3 s is found exactly, one from 6 to 8 s is missed; a wren from 4 to 5 s is found, and
+# one at 9 s is a false alarm.
 FROG, WREN = [0, 0.9, 0.9, 0, 0, 0, 0.3, 0.2, 0, 0], [0, 0, 0, 0, 0.8, 0, 0, 0, 0, 0.6]
 TRUTH = truth(10.0, (0, 1, 3), (0, 6, 8), (1, 4, 5))
 

@@ -373,7 +373,7 @@ def finished(tmp_path):
     return run
 
 
-NAMES = ("training", "confusion", "baselines", "reliability", "durations", "classes", "examples")
+NAMES = ("training", "confusion", "baselines", "reliability", "durations", "classes", "examples", "detection")
 
 
 @pytest.mark.parametrize("features", [{"kind": "mfcc", "n_mfcc": 13}, {"clip": "window", "window_s": 1.0}])

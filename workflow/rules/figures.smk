@@ -1,6 +1,6 @@
 # figures: plot
 #
-# needs  the history, what evaluation measured, the rows and classes of the data set, some audio, the blocks
+# needs  the history, what evaluation and detection_metrics measured, the rows and classes of the data set, some audio, the blocks
 #        `figures` and `features`
 # makes  reports/figures/, each figure as .png and as .svg; the report embeds some of the latter
 
@@ -12,6 +12,8 @@ rule figures:
         confusion="reports/confusion.csv",
         baselines="reports/baselines.csv",
         reliability="reports/reliability.csv",
+        detection_curves="reports/detection_curves.csv",
+        detection_reliability="reports/detection_reliability.csv",
         rows="data/dataset/rows.csv",
         classes="data/dataset/classes.csv",
         recordings="data/recordings/recordings.csv",
@@ -20,7 +22,16 @@ rule figures:
     output:
         figures=expand(
             "reports/figures/{figure}.{format}",
-            figure=["training", "confusion", "baselines", "reliability", "durations", "classes", "examples"],
+            figure=[
+                "training",
+                "confusion",
+                "baselines",
+                "reliability",
+                "durations",
+                "classes",
+                "examples",
+                "detection",
+            ],
             format=["png", "svg"],
         ),
         provenance="reports/figures/figures.provenance.json",
@@ -37,7 +48,9 @@ rule figures:
         command(
             "figures",
             "--history {input.history:q} --confusion {input.confusion:q}"
-            " --baselines {input.baselines:q} --reliability {input.reliability:q} --rows {input.rows:q}"
+            " --baselines {input.baselines:q} --reliability {input.reliability:q}"
+            " --detection-curves {input.detection_curves:q} --detection-reliability {input.detection_reliability:q}"
+            " --rows {input.rows:q}"
             " --classes {input.classes:q} --recordings {input.recordings:q} --audio-dir {params.audio_dir:q}"
             " --params {params.figures:q} --output {output.figures:q}",
         )

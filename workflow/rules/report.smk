@@ -1,6 +1,6 @@
 # report: one page in which the run can be read, seen and heard
 #
-# needs  what evaluation measured, the training history, the model's card, the tables of the data, figures, some audio,
+# needs  what evaluation and detection_metrics measured, the training history, the model's card, the tables of the data, figures, some audio,
 #        every value of the run (the page shows them), but not the blocks of what is made on demand
 # makes  reports/report.html, which holds everything it shows and works without any network
 #
@@ -15,13 +15,18 @@ rule report:
         predictions="reports/predictions.csv",
         per_class="reports/per_class.csv",
         reliability="reports/reliability.csv",
+        detection_metrics="reports/detection_metrics.json",
+        detection_baselines="reports/detection_baselines.csv",
+        detection_per_class="reports/detection_per_class.csv",
+        detection_events="reports/detection_events.csv",
         history="models/history.csv",
         model="models/model.keras",
         rows="data/dataset/rows.csv",
         recordings="data/recordings/recordings.csv",
         audit="data/recordings/audit.csv",
         figures=expand(
-            "reports/figures/{figure}.svg", figure=["training", "baselines", "durations", "classes", "reliability"]
+            "reports/figures/{figure}.svg",
+            figure=["training", "baselines", "durations", "classes", "reliability", "detection"],
         ),
         kind_files=KIND_FILES,
         code=code("report"),
@@ -42,6 +47,8 @@ rule report:
             "report",
             "--metrics {input.metrics:q} --baselines {input.baselines:q}"
             " --predictions {input.predictions:q} --per-class {input.per_class:q}"
+            " --detection-metrics {input.detection_metrics:q} --detection-baselines {input.detection_baselines:q}"
+            " --detection-per-class {input.detection_per_class:q} --detection-events {input.detection_events:q}"
             " --reliability {input.reliability:q} --history {input.history:q} --model {input.model:q}"
             " --rows {input.rows:q} --recordings {input.recordings:q} --audit {input.audit:q}"
             " --figures {input.figures:q} --audio-dir {params.audio_dir:q} --params {params.report:q}"

@@ -8,7 +8,15 @@ import pandas as pd
 
 from dawnchorus.features import kinds
 from dawnchorus.foundation.display_names import display_names
-from dawnchorus.report import confusions, excerpts, findings, inline_svg, provenance, summary_tables
+from dawnchorus.report import (
+    confusions,
+    detection_section,
+    excerpts,
+    findings,
+    inline_svg,
+    provenance,
+    summary_tables,
+)
 from dawnchorus.report.class_figures import class_counts
 
 LABEL_CHARACTERS, NAME_CHARACTERS = 26, 200
@@ -26,11 +34,16 @@ dvc repro                  # the same, and records the contents in dvc.lock"""
 class Run:
     """All that a report is made from: tables by their definitions, and what there is beside them.
 
-    ``metrics``: metrics.json; ``card``: what is written beside the model's weights; ``params``: the blocks of the run;
-    ``figures``: SVG files as text, by name; ``hashes``: path and MD5 of the files read; ``commit``: where the code is.
+    ``metrics``: metrics.json; ``detection_metrics``: detection_metrics.json; ``card``: what is written beside the
+    model's weights; ``params``: the blocks of the run; ``figures``: SVG files as text, by name; ``hashes``: path and
+    MD5 of the files read; ``commit``: where the code is.
     """
 
     metrics: dict
+    detection_metrics: dict
+    detection_baselines: pd.DataFrame
+    detection_per_class: pd.DataFrame
+    detection_events: pd.DataFrame
     baselines: pd.DataFrame
     predictions: pd.DataFrame
     per_class: pd.DataFrame
@@ -103,6 +116,7 @@ def context(run: Run, audio_dir: Path) -> dict:
     labels, full = (display_names(ids, names, most) for most in (LABEL_CHARACTERS, NAME_CHARACTERS))
     n_classes = len(ids)
     # Those with an annotation; the others only have boxes that were checked to hold none.
+    everywhere = run.recordings.set_index("recording_id").to_dict("index")
     used = run.recordings[run.recordings["recording_id"].isin(rows["recording_id"])]
     recording_of = used.set_index("recording_id").to_dict("index")
     context_s, longest_s = params["report"]["context_s"], params["report"]["longest_clip_s"]
@@ -120,6 +134,7 @@ def context(run: Run, audio_dir: Path) -> dict:
     early_stopping = params["train"]["early_stopping_patience"] is not None
     baseline_labels = findings.baseline_labels(run.baselines)
     said = summary_tables.descriptions(run.history, run.baselines, baseline_labels, rows, run.reliability)
+    said["detection"] = detection_section.description(run.detection_metrics["test"])
     page_data = _page_data(clips, by_cell, order, media, full, labels)
     cell_rem, cell_font_rem = next((cell, font) for most, cell, font in CELLS if n_classes <= most)
     return {
@@ -128,6 +143,7 @@ def context(run: Run, audio_dir: Path) -> dict:
         "classes": page_data["classes"],
         "figures": {name: inline_svg.inlined(svg, name, said[name]) for name, svg in run.figures.items()},
         "n_test": len(clips),
+        "detection": _detection(run, everywhere, audio_dir),
         "headline": findings.headline(run.metrics),
         "gap": findings.gap(run.metrics),
         "headline_note": findings.headline_note(run.metrics["test"]),
@@ -166,6 +182,21 @@ def context(run: Run, audio_dir: Path) -> dict:
             provenance.licences(list(used.columns), used.to_dict("records")),
         ),
         "page_data": page_data,
+    }
+
+
+def _detection(run: Run, recordings: dict[str, dict], audio_dir: Path) -> dict:
+    """Return what the section on detections shows."""
+    params = run.params["report"]
+    alarms, misses = detection_section.worst(run.detection_events, params["detection_examples"])
+    return {
+        "headline": detection_section.headline(run.detection_metrics),
+        "sentences": detection_section.sentences(run.detection_metrics, run.params["detection_metrics"]["segment_s"]),
+        "baselines": detection_section.baselines(run.detection_baselines),
+        "has_curves": run.detection_metrics["test"]["segment_average_precision"] is not None,
+        "per_class": detection_section.per_class(run.detection_per_class),
+        "alarms": detection_section.cards(alarms, recordings, audio_dir, params),
+        "misses": detection_section.cards(misses, recordings, audio_dir, params),
     }
 
 

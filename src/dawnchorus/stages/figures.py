@@ -8,7 +8,7 @@ from pathlib import Path
 from dawnchorus.features import kinds
 from dawnchorus.foundation.display_names import display_names
 from dawnchorus.foundation.errors import InputError, run
-from dawnchorus.report import class_figures, example_figure, figure_style, figures, findings
+from dawnchorus.report import class_figures, detection_figure, example_figure, figure_style, figures, findings
 from dawnchorus.tables import definitions, made
 
 LABEL_CHARACTERS = 28
@@ -20,6 +20,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--confusion", type=Path, required=True, help="confusion.csv of the evaluation")
     parser.add_argument("--baselines", type=Path, required=True, help="baselines.csv of the evaluation")
     parser.add_argument("--reliability", type=Path, required=True, help="reliability.csv of the evaluation")
+    parser.add_argument("--detection-curves", type=Path, required=True, help="detection_curves.csv")
+    parser.add_argument("--detection-reliability", type=Path, required=True, help="detection_reliability.csv")
     parser.add_argument("--rows", type=Path, required=True, help="rows.csv of the dataset")
     parser.add_argument("--classes", type=Path, required=True, help="classes.csv of the dataset")
     parser.add_argument("--recordings", type=Path, required=True, help="clean recordings, of rule recordings")
@@ -44,6 +46,10 @@ def main(argv: list[str] | None = None) -> None:
         "training": figures.training(made.frame(args.history, definitions.HISTORY)),
         "baselines": figures.baselines(baselines, findings.baseline_labels(baselines)),
         "reliability": figures.reliability(made.frame(args.reliability, definitions.RELIABILITY)),
+        "detection": detection_figure.detection(
+            made.frame(args.detection_curves, definitions.DETECTION_CURVES),
+            made.frame(args.detection_reliability, definitions.DETECTION_RELIABILITY),
+        ),
         "durations": figures.durations((rows["t_max_s"] - rows["t_min_s"]).to_list()),
         "confusion": class_figures.confusion(
             class_figures.confusion_counts(confusion, ids, str(args.confusion)), labels

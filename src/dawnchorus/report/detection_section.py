@@ -1,0 +1,139 @@
+"""What the report says of detections in whole recordings: numbers, tables, and the worst errors to see and hear.
+
+Everywhere: ``metrics`` is what detection_metrics.json holds.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dawnchorus.report import excerpts
+
+METRICS = {
+    "event_f1_iou30": ("Event F1", "events that share at least 0.3 of their joint time with a call (IoU)"),
+    "event_precision_iou30": ("Precision", "share of the detected events that are a call"),
+    "event_recall_iou30": ("Recall", "share of the calls that are detected"),
+    "event_f1_iou50": ("Event F1, IoU 0.5", "bounds closer to those annotated"),
+    "event_f1_overlap": ("Event F1, any overlap", "bounds do not matter"),
+    "segment_average_precision": ("cmAP of segments", "is a species in a stretch? mean over species"),
+    "segment_roc_auc": ("ROC AUC of segments", "the same, mean over species"),
+    "psds": ("PSDS", "detected events over false alarms, whatever the threshold"),
+    "false_alarms_per_hour": ("False alarms an hour", "of sound in which no species calls; lower is better"),
+}
+BASELINE_COLUMNS = (
+    "event_f1_iou30",
+    "event_precision_iou30",
+    "event_recall_iou30",
+    "segment_average_precision",
+    "false_alarms_per_hour",
+)
+PER_CLASS = {
+    "annotated": "Calls",
+    "detected": "Events",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "f1_iou50": "F1, IoU 0.5",
+    "segment_average_precision": "AP of segments",
+    "psds": "PSDS",
+    "threshold": "Threshold",
+}
+COUNTS = ("annotated", "detected")
+CARD_IMAGE = (300, 110)
+CONTEXT_S = 1.0
+
+
+def shown(name: str, value: float | None) -> str:
+    """Return a metric as text: rates an hour without decimals."""
+    if value is None or np.isnan(value):
+        return "–"
+    return f"{value:.0f}" if name in (*COUNTS, "false_alarms_per_hour") else f"{value:.3f}"
+
+
+def headline(metrics: dict) -> list[dict]:
+    """Return the metrics of the test recordings that are known: name, meaning, value, low, high, as text."""
+    test = metrics["test"]
+    return [
+        {"name": name, "meaning": meaning, "value": shown(key, test[key])}
+        | {end: None if test[f"{key}_{end}"] is None else shown(key, test[f"{key}_{end}"]) for end in ("low", "high")}
+        for key, (name, meaning) in METRICS.items()
+        if test[key] is not None
+    ]
+
+
+def sentences(metrics: dict, segment_s: float) -> list[str]:
+    """Say what was measured, what is not known, and what was left out."""
+    test, left_out = metrics["test"], metrics["left_out"]
+    made = []
+    if test["recordings"]:
+        made.append(
+            f"In {test['recordings']} whole test recordings ({60 * test['hours']:.1f} minutes) "
+            f"{test['annotated_events']} calls are annotated, and {test['detected_events']} events were detected by "
+            f"the code that `dawnchorus detect` runs. Segments are {segment_s:g} s long."
+        )
+        if test["event_f1_iou30_low"] is not None:
+            made.append(f"The small numbers are 95 % intervals over {test['groups']} groups.")
+    if metrics["why_unknown"]:
+        made.append(f"What is missing here cannot be known: {metrics['why_unknown']}.")
+    if left_out:
+        made.append(f"{left_out} recordings were left out: their annotations lie in several partitions.")
+    return made
+
+
+def baselines(table: pd.DataFrame) -> dict:
+    """Return columns and rows of detection_baselines.csv as text; no rows where nothing of it is known."""
+    present = [name for name in BASELINE_COLUMNS if name in table and table[name].notna().any()]
+    rows = []
+    for row in table.to_dict("records"):
+        cells = []
+        for name in present:
+            low, high = row[f"{name}_low"], row[f"{name}_high"]
+            ends = "" if np.isnan(low) else f" ({shown(name, low)} to {shown(name, high)})"
+            cells.append(shown(name, row[name]) + ends)
+        rows.append({"name": row["model"], "cells": cells})
+    return {"columns": [METRICS[name][0] for name in present], "rows": rows if present else []}
+
+
+def per_class(table: pd.DataFrame) -> dict:
+    """Return columns and rows of detection_per_class.csv as text, in class order; empty columns are left out."""
+    present = [name for name in PER_CLASS if table[name].notna().any()]
+    rows = [[shown(name, row[name]) for name in present] for row in table.to_dict("records")]
+    return {"columns": [PER_CLASS[name] for name in present], "rows": rows}
+
+
+def worst(events: pd.DataFrame, n: int) -> tuple[list[dict], list[dict]]:
+    """Return the ``n`` false alarms with the highest scores, and the ``n`` misses with the lowest."""
+    alarms = events[events["outcome"] == "false_alarm"].sort_values("score", ascending=False, kind="stable")
+    misses = events[events["outcome"] == "miss"].sort_values("score", kind="stable")
+    return alarms.head(n).to_dict("records"), misses.head(n).to_dict("records")
+
+
+def cards(rows: Sequence[dict], recordings: Mapping[str, dict], audio_dir: Path, params: dict) -> list[dict]:
+    """Return picture and sound of events, in their order: a card of :mod:`dawnchorus.report.excerpts` and what it is.
+
+    ``recordings``: path, duration_s and sample_rate_hz by id; ``params``: the block ``report``.
+    """
+    places = []
+    for row in rows:
+        recording = recordings[row["recording_id"]]
+        marked_s = (row["t_min_s"], row["t_max_s"]) if row["outcome"] == "miss" else (row["start_s"], row["end_s"])
+        longest_s = max(params["longest_clip_s"], 2 * CONTEXT_S)
+        stretch_s = excerpts.stretch(marked_s, recording["duration_s"], CONTEXT_S, longest_s)
+        places.append(
+            excerpts.Place(audio_dir / recording["path"], int(recording["sample_rate_hz"]), stretch_s, marked_s)
+        )
+    made = dict(excerpts.cards(places, params["sound_rate_hz"], CARD_IMAGE))
+    return [{**made[number], "marked_s": places[number].marked_s, "event": row} for number, row in enumerate(rows)]
+
+
+def description(curves: dict) -> str:
+    """Say in words what the figure shows; ``curves``: the metrics of the test recordings."""
+    if curves["segment_average_precision"] is None:
+        return "Precision, recall and reliability are not known."
+    return (
+        "Precision against recall of the segments, a curve a species and their mean: the mean area is "
+        f"{curves['segment_average_precision']:.3f}. Beside it, the share of segments in which a species is present by "
+        f"its score; the calibration error is {curves['presence_calibration_error']:.3f}."
+    )
