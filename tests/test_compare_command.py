@@ -103,6 +103,7 @@ def test_head_against_the_workspace_is_the_default(project, capsys):
     assert result["b"] == {"name": "workspace", "commit": None}
     assert result["clips"] == 40
     assert result["params"] == result["changed"] == []
+    assert result["detection"] is None
 
 
 def test_an_experiment_by_name(project, capsys):
@@ -126,6 +127,36 @@ def test_text_says_what_changed(project, capsys):
 def test_from_a_folder_within_and_draws_of_ones_own(project, capsys, monkeypatch):
     monkeypatch.chdir(project.path / "reports")
     assert as_json(capsys, "--draws", "100")["clips"] == 40
+
+
+def test_what_both_detect_is_compared_where_both_say_so(project, capsys, tmp_path):
+    """In the workspace alone there are tables of detections: the last commit knows of none."""
+    tables = {
+        "detection_recordings.csv": [
+            "recording_id,group,duration_s,call_free_s,annotated,detected,hits_overlap,hits_iou30,hits_iou50,"
+            "call_free_alarms",
+            *(f"rec{number},rec{number},20,10,4,5,4,3,2,1" for number in range(6)),
+        ],
+        "detection_segments.csv": [
+            "recording_id,start_s,end_s,present,score_a",
+            *(f'rec{number},0,5,"[""a""]",0.9' for number in range(6)),
+        ],
+    }
+    files = [project.path / "reports" / name for name in tables]
+    try:
+        for file, lines in zip(files, tables.values(), strict=True):
+            file.write_text("\n".join(lines) + "\n")
+        assert as_json(capsys)["detection"] is None
+        result = as_json(capsys, "workspace", "workspace")
+        assert result["detection"]["recordings"] == 6
+        assert {row["difference"] for row in result["detection"]["metrics"]} == {0}
+        called("workspace", "workspace")
+        assert "detection in 6 whole test recordings of both, 6 groups" in capsys.readouterr().out
+        called("workspace", "workspace", "--html", str(tmp_path / "page.html"))
+        assert "Detection in 6 whole test recordings" in (tmp_path / "page.html").read_text()
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
 
 
 def test_html_shows_names_as_text(project, tmp_path, capsys):

@@ -284,6 +284,8 @@ def a_comparison(tmp_path):
             {"metric": "accuracy", **row},
             {"metric": "loss", **row, "low": None, "high": None, "verdict": "unclear"},
         ],
+        "detection": {"recordings": 5, "groups": 3, "only_in_a": 1, "only_in_b": 0}
+        | {"metrics": [{"metric": "event_f1_iou30", **row}]},
         "mcnemar": {"became_right": 1, "became_wrong": 0, "p_value": 1.0},
         "changed": [{"became": "right", **clip, "predicted_by_a": HOSTILE[1], "predicted_by_b": HOSTILE[2]}],
         "params": [{"name": "model.units", "b": False}],

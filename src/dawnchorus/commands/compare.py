@@ -5,7 +5,8 @@ Their files are read through DVC; nothing is checked out and nothing runs.
 
 Test clips are matched by recording, times and species. Each metric comes with a 95 % interval of its difference,
 bootstrapped over the groups of the split with the same draws for both. McNemar's test asks whether as many clips
-became right as became wrong. Then follow the clips that changed and the parameters that differ.
+became right as became wrong. Then follow what both detect in whole test recordings, the clips that changed and the
+parameters that differ.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from dawnchorus.commands import options
+from dawnchorus.detection import detection_comparison
 from dawnchorus.evaluation import comparison
 from dawnchorus.foundation import strict_yaml
 from dawnchorus.foundation.errors import InputError
@@ -24,6 +26,7 @@ from dawnchorus.foundation.files import write_whole
 from dawnchorus.foundation.seeds import rng
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.base import Block
+from dawnchorus.parameters.data import Data
 from dawnchorus.parameters.evaluation import Evaluation
 from dawnchorus.parameters.recipe import Recipe
 from dawnchorus.report import comparison_page
@@ -38,6 +41,7 @@ WORKSPACE = "workspace"
 MOST_DRAWS = 100_000
 MOST_PARAMS_BYTES = 2**20
 PREDICTIONS, ROWS, PARAMS = "reports/predictions.csv", "data/dataset/rows.csv", "params.yaml"
+DETECTED, SEGMENTS = "reports/detection_recordings.csv", "reports/detection_segments.csv"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +80,10 @@ class Revision:
             self._files = DVCFileSystem(str(root), rev=self.commit)
         except (DvcException, OSError) as error:
             raise InputError(f"{name}: expected a commit, a branch, a tag or an experiment: {_line(error)}") from None
+
+    def has(self, path: str) -> bool:
+        """Say whether the revision has a file."""
+        return (self.root / path).exists() if self._files is None else self._files.exists(path)
 
     def read(self, path: str, most_bytes: int = -1) -> str:
         try:
@@ -129,6 +137,19 @@ class Revision:
             raise InputError(f"{where}{key}: {error}") from None
 
 
+def detections_of(a: Revision, b: Revision, seed: int, annotated: str, n_draws: int) -> dict | None:
+    """Return the comparison of what both detect in whole test recordings, None where a revision has no such tables."""
+    if not all(of.has(path) for of in (a, b) for path in (DETECTED, SEGMENTS)):
+        return None
+    in_a, in_b = (
+        detection_comparison.Tables(
+            of.table(DETECTED, definitions.DETECTION_RECORDINGS), of.table(SEGMENTS, definitions.DETECTION_SEGMENTS)
+        )
+        for of in (a, b)
+    )
+    return detection_comparison.compare(in_a, in_b, annotated, n_draws, rng(seed, "comparison of detections"))
+
+
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
@@ -166,6 +187,7 @@ def main(args: argparse.Namespace) -> None:
     draws = rng(seed, "comparison")
     result = comparison.compare(in_a, in_b, groups_of(b, in_b), args.common, top_k, n_draws, draws)
     result |= {
+        "detection": detections_of(a, b, seed, b.value(params["b"], "data", Data, "annotated"), n_draws),
         "a": {"name": a.name, "commit": a.commit},
         "b": {"name": b.name, "commit": b.commit},
         "params": comparison.params_diff(params["a"], params["b"]),

@@ -152,23 +152,49 @@ def _computed(measured: Measured, weights: np.ndarray) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for name, hits in measured.hits.items():
         counts = np.stack([hits, measured.detected, measured.annotated], axis=2)
-        of_class, of_all = events.totals(counts, weights)
-        micro = events.rates(*np.moveaxis(of_all, -1, 0))
+        of_class, _ = events.totals(counts, weights)
+        found |= of_events(name, counts.sum(axis=1), weights)
         macro = events.macro(events.rates(*np.moveaxis(of_class, -1, 0)), of_class[..., 2])
-        found |= {f"event_{rate}_{name}": getattr(micro, rate) for rate in RATES}
         found[f"event_macro_f1_{name}"] = macro.f1
-    of_segments = weights[:, measured.of_segment].astype(np.float64)
-    ranked = [
-        classification.average_precision_and_roc_auc(measured.present[:, index], measured.scores[:, index], of_segments)
-        for index in range(measured.n_classes)
-    ]
-    found["segment_average_precision"] = _mean_of_defined([precision for precision, _ in ranked])
-    found["segment_roc_auc"] = _mean_of_defined([area for _, area in ranked])
+    found |= of_segments(measured.present, measured.scores, weights[:, measured.of_segment])
     found["psds"] = _mean_of_defined([areas(measured, index, weights) for index in range(measured.n_classes)])
-    hours = weights @ measured.call_free_s / SECONDS_PER_HOUR
-    alarms = (weights @ measured.call_free_alarms).astype(np.float64)
-    found["false_alarms_per_hour"] = np.divide(alarms, hours, out=np.full(len(hours), np.nan), where=hours > 0)
+    found["false_alarms_per_hour"] = alarm_rate(measured.call_free_alarms, measured.call_free_s, weights)
     return {name: found[name] for name in NAMES}
+
+
+def of_events(criterion: str, counts: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Return precision, recall and F1 of all events by the names of their metrics, (draws,) each.
+
+    ``criterion``: of :data:`CRITERIA`; ``counts``: hits, detected and annotated events of each recording,
+    (recordings, 3).
+    """
+    _, of_all = events.totals(counts[:, None, :], weights)
+    found = events.rates(*np.moveaxis(of_all, -1, 0))
+    return {f"event_{rate}_{criterion}": getattr(found, rate) for rate in RATES}
+
+
+def of_segments(present: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the metrics of segments, means over classes: (draws,) each.
+
+    ``present``, ``scores``: (segments, classes); ``weights``: (draws, segments).
+    """
+    ranked = [
+        classification.average_precision_and_roc_auc(present[:, index], scores[:, index], weights.astype(np.float64))
+        for index in range(present.shape[1])
+    ]
+    return {
+        "segment_average_precision": _mean_of_defined([precision for precision, _ in ranked]),
+        "segment_roc_auc": _mean_of_defined([area for _, area in ranked]),
+    }
+
+
+def alarm_rate(alarms: np.ndarray, free_s: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the false alarms an hour of call-free sound in each draw, (draws,).
+
+    ``alarms``, ``free_s``: those of each recording, and its seconds without annotation, (recordings,).
+    """
+    hours, drawn = weights @ free_s / SECONDS_PER_HOUR, (weights @ alarms).astype(np.float64)
+    return np.divide(drawn, hours, out=np.full(len(hours), np.nan), where=hours > 0)
 
 
 def areas(measured: Measured, class_index: int, weights: np.ndarray) -> np.ndarray:

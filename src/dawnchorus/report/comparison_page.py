@@ -27,6 +27,13 @@ def html(result: dict) -> str:
     metrics = [
         {**row, "name": metric_name(row["metric"]), "word": VERDICTS[row["verdict"]]} for row in result["metrics"]
     ]
+    detection = result["detection"] and {
+        "note": _detection_note(result["detection"]),
+        "metrics": [
+            {**row, "name": metric_name(row["metric"]), "word": VERDICTS[row["verdict"]]}
+            for row in result["detection"]["metrics"]
+        ],
+    }
     drawn = figures.differences(metrics, [row["name"] for row in metrics])
     said = "; ".join(f"{row['name']}: {row['difference']:+.3f}, {row['word']}" for row in metrics)
     said = f"Differences of the metrics, B minus A. {said}."
@@ -35,6 +42,7 @@ def html(result: dict) -> str:
         **result,
         "params": params,
         "metrics": metrics,
+        "detection": detection,
         "figure_of_differences": inline_svg.inlined(svg, "differences", said),
         "note": _note(result),
         "only": _only(result),
@@ -52,10 +60,9 @@ def text(result: dict) -> str:
         "",
         f"{'':24}{'A':>8}{'B':>8}{'B - A':>9}   95 % interval",
     ]
-    for row in result["metrics"]:
-        ends = "none" if row["low"] is None else f"[{row['low']:+.3f}, {row['high']:+.3f}]"
-        name, verdict = metric_name(row["metric"]), VERDICTS[row["verdict"]]
-        lines.append(f"{name:24}{row['a']:8.3f}{row['b']:8.3f}{row['difference']:+9.3f}   {ends:18} {verdict}")
+    lines += _rows(result["metrics"])
+    if found := result["detection"]:
+        lines += ["", _detection_note(found), *_rows(found["metrics"])]
     test = result["mcnemar"]
     lines += [
         "",
@@ -75,6 +82,21 @@ def text(result: dict) -> str:
     width = max((len(p["name"]) for p in result["params"]), default=0)
     lines += [f"  {printable(p['name']):{width}}  {_value(p, 'a')} -> {_value(p, 'b')}" for p in result["params"]]
     return "\n".join(lines)
+
+
+def _rows(metrics: list[dict]) -> list[str]:
+    lines = []
+    for row in metrics:
+        ends = "none" if row["low"] is None else f"[{row['low']:+.3f}, {row['high']:+.3f}]"
+        name, verdict = metric_name(row["metric"]), VERDICTS[row["verdict"]]
+        lines.append(f"{name:24}{row['a']:8.3f}{row['b']:8.3f}{row['difference']:+9.3f}   {ends:18} {verdict}")
+    return lines
+
+
+def _detection_note(found: dict) -> str:
+    only = [f"{found[f'only_in_{side}']} only in {side.upper()}" for side in "ab" if found[f"only_in_{side}"]]
+    left_out = f"; left out: {', '.join(only)}" if only else ""
+    return f"detection in {found['recordings']} whole test recordings of both, {found['groups']} groups{left_out}"
 
 
 def _value(param: dict, of: str) -> str:

@@ -16,6 +16,18 @@ METRICS = {
     "macro_roc_auc": ("ROC AUC", "each species against all others, averaged"),
     "loss": ("Loss", "cross-entropy of the scores; lower is better"),
 }
+# What `compare` calls the metrics of detection.
+DETECTION_METRICS = {
+    **{
+        f"event_{rate}_{end}": f"{name}, {said}"
+        for end, said in (("iou30", "IoU 0.3"), ("iou50", "IoU 0.5"))
+        for rate, name in (("f1", "Event F1"), ("precision", "Precision"), ("recall", "Recall"))
+    },
+    "event_f1_overlap": "Event F1, any overlap",
+    "segment_average_precision": "Segments: cmAP",
+    "segment_roc_auc": "Segments: ROC AUC",
+    "false_alarms_per_hour": "False alarms an hour",
+}
 BASELINE_NOTES = {
     "majority class": "always predicts the commonest species",
     "SVM on pooled statistics": "the simple method that a network has to beat",
@@ -28,6 +40,8 @@ LARGE_GAP = 0.2
 
 def metric_name(key: str) -> str:
     """Return what a page calls a metric."""
+    if key in DETECTION_METRICS:
+        return DETECTION_METRICS[key]
     return METRICS[key][0] if key in METRICS else key.replace("_", " ").capitalize()
 
 

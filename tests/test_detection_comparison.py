@@ -1,0 +1,69 @@
+"""Two runs on the same whole recordings: what differs, with intervals that know the pairs."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dawnchorus.detection import detection_comparison
+from dawnchorus.detection.detection_comparison import Tables
+
+N = 12
+
+
+def tables(hits, detected=10, score=0.5, names=range(N)):
+    """Return the tables of a run that hits so many of 10 calls in each recording, of groups of two."""
+    recordings = pd.DataFrame({"recording_id": [f"r{number}" for number in names]})
+    recordings = recordings.assign(group=[f"g{number // 2}" for number in names], duration_s=20.0, call_free_s=10.0)
+    recordings = recordings.assign(annotated=10, detected=detected, hits_overlap=hits, hits_iou30=hits, hits_iou50=0)
+    recordings["call_free_alarms"] = detected - recordings["hits_overlap"]
+    segments = pd.DataFrame({"recording_id": np.repeat(recordings["recording_id"].to_numpy(), 2)})
+    segments = segments.assign(start_s=[0.0, 5.0] * len(names), end_s=[5.0, 10.0] * len(names))
+    segments["present"] = [json.dumps(["s0"]), json.dumps([])] * len(names)
+    return Tables(recordings, segments.assign(score_s0=[score, 0.3] * len(names)))
+
+
+def compared(a, b, annotated="all"):
+    found = detection_comparison.compare(a, b, annotated, 200, np.random.default_rng(0))
+    return found, {row["metric"]: row for row in found["metrics"]}
+
+
+def test_what_differs_everywhere_is_better_and_fewer_false_alarms_are_too():
+    found, rows = compared(tables(4, score=0.2), tables(8, score=0.9))
+    assert (found["recordings"], found["groups"], found["only_in_a"], found["only_in_b"]) == (N, N // 2, 0, 0)
+    f1 = rows["event_f1_iou30"]
+    assert (f1["a"], f1["b"], f1["verdict"]) == (pytest.approx(0.4), pytest.approx(0.8), "better")
+    assert f1["low"] == f1["high"] == pytest.approx(0.4)
+    assert rows["false_alarms_per_hour"]["difference"] == pytest.approx(-4 * 360)
+    assert rows["false_alarms_per_hour"]["verdict"] == "better"
+    assert (rows["segment_roc_auc"]["a"], rows["segment_roc_auc"]["b"]) == (0, 1)
+    assert rows["event_f1_iou50"]["verdict"] == "unclear"
+
+
+def test_what_differs_by_chance_is_unclear():
+    rng = np.random.default_rng(3)
+    _, rows = compared(tables(rng.integers(3, 8, N)), tables(rng.integers(3, 8, N)))
+    row = rows["event_recall_iou30"]
+    assert row["low"] < 0 < row["high"]
+    assert row["verdict"] == "unclear"
+
+
+def test_recordings_of_one_run_alone_are_counted_and_left_out():
+    found, rows = compared(tables(4), tables(4, names=range(2, N + 5)))
+    assert (found["recordings"], found["only_in_a"], found["only_in_b"]) == (N - 2, 2, 5)
+    assert rows["event_f1_iou30"]["difference"] == 0
+    found, rows = compared(tables(4), tables(4, names=range(N, N + 2)))
+    assert (found["recordings"], rows) == (0, {})
+
+
+def test_of_boxes_only_recall_is_compared():
+    _, rows = compared(tables(4), tables(6), "boxes")
+    assert set(rows) == {"event_recall_iou30", "event_recall_iou50"}
+
+
+def test_other_segments_are_not_compared():
+    other = tables(4)
+    _, rows = compared(tables(4), Tables(other.recordings, other.segments.assign(end_s=[4.0, 10.0] * N)))
+    assert "segment_roc_auc" not in rows
+    assert "event_f1_iou30" in rows
