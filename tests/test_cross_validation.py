@@ -11,8 +11,15 @@ from dawnchorus.evaluation import cross_validation
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.metrics import bootstrap
 from dawnchorus.stages import cross_validation as stage
-from dawnchorus.tables.definitions import BASELINE_PREDICTIONS, PREDICTIONS, ROWS
+from dawnchorus.tables.definitions import (
+    BASELINE_PREDICTIONS,
+    DETECTION_RECORDINGS,
+    DETECTION_SEGMENTS,
+    PREDICTIONS,
+    ROWS,
+)
 from dawnchorus.tables.made import write
+from test_detection_comparison import tables as detection_tables
 
 N_ROWS, N_FOLDS = 60, 3
 
@@ -131,6 +138,7 @@ def test_stage_reads_the_folds_and_writes_what_they_say(tmp_path, capsys):
     common |= dict.fromkeys(("true_species_id", "true_name", "predicted_species_id", "predicted_name"), "s")
     words = ["--rows", str(tmp_path / "rows.csv"), "--model", "net", "--params"]
     block = {"seed": 7, "cross_validation": {"seeds": 2}}
+    block["data"] = {"annotated": "all"}
     words.append(json.dumps({**block, "evaluation": {"bootstrap_draws": 100, "top_k": 2}}))
     for option, table, tables in (
         ("--fold-predictions", PREDICTIONS, [run.assign(**common) for run in runs[0]]),
@@ -140,9 +148,20 @@ def test_stage_reads_the_folds_and_writes_what_they_say(tmp_path, capsys):
         for number, run in enumerate(tables):
             words.append(str(tmp_path / f"{number}/{table.name}"))
             write(words[-1], table, run)
-    for name in ("metrics.json", "baselines.csv", "folds.csv", "predictions.csv"):
+    for name in ("metrics.json", "baselines.csv", "folds.csv", "predictions.csv", "detection.csv"):
         words += [f"--{name.split('.')[0]}", str(tmp_path / "out" / name)]
+    # Two recordings a fold, of which the first seed finds 4 of 10 calls and the second 8.
+    for part, table in enumerate((DETECTION_RECORDINGS, DETECTION_SEGMENTS)):
+        words.append(f"--fold-{table.name.removesuffix('.csv').replace('_', '-')}")
+        for number in range(2 * N_FOLDS):
+            names, hits = range(number // 2 * 2, number // 2 * 2 + 2), (4, 8)[number % 2]
+            words.append(str(tmp_path / f"{number}/{table.name}"))
+            write(words[-1], table, detection_tables(hits, names=names)[part])
     stage.main(words)
+    detected = pd.read_csv(tmp_path / "out/detection.csv").iloc[0]
+    assert (detected["model"], detected["recordings"], detected["groups"]) == ("net", 2 * N_FOLDS, N_FOLDS)
+    assert detected["event_f1_iou30"] == pytest.approx(0.6)
+    assert detected["event_f1_iou30_low"] == pytest.approx(0.6)
     beside = pd.read_csv(tmp_path / "out/baselines.csv").set_index("model")
     assert beside.index.tolist() == ["net", "other"]
     expected = np.mean([accuracy_score(truth, of_seed.argmax(axis=1)) for of_seed in scores[:2]])

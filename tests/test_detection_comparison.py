@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dawnchorus.detection import detection_comparison
+from dawnchorus.detection import detection_comparison, detection_folds
 from dawnchorus.detection.detection_comparison import Tables
 
 N = 12
@@ -67,3 +67,21 @@ def test_other_segments_are_not_compared():
     _, rows = compared(tables(4), Tables(other.recordings, other.segments.assign(end_s=[4.0, 10.0] * N)))
     assert "segment_roc_auc" not in rows
     assert "event_f1_iou30" in rows
+
+
+def test_folds_are_the_recordings_of_one_run_and_seeds_are_averaged():
+    of_folds = [tables(4, names=range(first, first + 4)) for first in (0, 4, 8)]
+    one_seed = detection_folds.joined(of_folds)
+    assert one_seed.recordings["recording_id"].to_list() == [f"r{number}" for number in range(N)]
+    row = detection_folds.row([one_seed, tables(8)], "cnn", "all", 100, np.random.default_rng(0))
+    assert (row["recordings"], row["groups"], row["event_f1_iou30"]) == (N, N // 2, pytest.approx(0.6))
+    assert row["segment_roc_auc"] == 1
+    assert row["psds"] is None
+    row = detection_folds.row([one_seed], "cnn", "boxes", 100, np.random.default_rng(0))
+    assert (row["event_recall_iou30"], row["event_f1_iou30"]) == (pytest.approx(0.4), None)
+
+
+def test_folds_that_divide_recordings_detect_nothing():
+    nothing = Tables(*(table.iloc[:0] for table in tables(4)))
+    row = detection_folds.row([nothing], "cnn", "all", 100, np.random.default_rng(0))
+    assert (row["recordings"], row["event_f1_iou30"], row["event_f1_iou30_low"]) == (0, None, None)

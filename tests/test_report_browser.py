@@ -301,7 +301,7 @@ def test_the_comparison_in_the_browser(opened, tmp_path):
         page = opened(path, scheme, 390)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert HOSTILE[0] in page.locator("h1").inner_text()
-        assert page.locator("tr.better").count() == 1
+        assert page.locator("tr.better").count() == 2  # of accuracy, and of the event F1
         assert page.get_by_text("not there", exact=True).count() == 1
         assert page.get_by_text("have different test clips").count() == 1
         assert page.locator("svg[role=img] text", has_text="Accuracy").count() == 1

@@ -11,12 +11,17 @@ def test_folds_are_the_rules_again_and_cost_only_what_is_new(ran_project):
     ran_project.set("split.group", "recording_id")
     rules = rules_of(ran_project.run("snakemake", "--cores", "2", "cross_validation").stdout)
     again = {"fold_dataset": 2, "fold_model": 2, "fold_evaluation": 2}
+    again |= {"fold_recording_scores": 2, "fold_detection_metrics": 2}
     assert rules == {"folds": 1, "cross_validation": 1, **again}
     reports = ran_project.path / "reports/cross_validation"
     with (reports / "predictions.csv").open(newline="") as file:
         tested = [row["annotation_id"] for row in csv.DictReader(file)]
     with (ran_project.path / "data/split/split.csv").open(newline="") as file:
         assert sorted(tested) == sorted(row["annotation_id"] for row in csv.DictReader(file))
+    with (reports / "detection.csv").open(newline="") as file:
+        [detected] = csv.DictReader(file)
+    assert detected["recordings"] == "9"
+    assert 0 <= float(detected["event_f1_iou30"]) <= 1
     found = json.loads((reports / "metrics.json").read_text())
     assert {"logistic_regression", "majority class", "SVM on pooled statistics"} <= set(found)
     # Git is not bothered with what is made on demand.

@@ -2,7 +2,7 @@
 #
 # needs  the shards, annotations.csv, the blocks of the rules that it repeats, and `cross_validation`
 # makes  reports/cross_validation/: baselines.csv and metrics.json (out of fold, beside the baselines),
-#        folds.csv, predictions.csv; what each fold needs lies below data/, models/ and reports/cross_validation/
+#        folds.csv, predictions.csv, detection.csv (in whole recordings); what each fold needs lies below data/, models/ and reports/cross_validation/
 #
 # Each fold is the workflow's own rules again, with another split: jobs of their own, as parallel as cores and GPUs allow.
 
@@ -10,6 +10,7 @@ FOLDS = range(1, config["cross_validation"]["folds"] + 1)
 SEEDS = range(config["seed"], config["seed"] + config["cross_validation"]["seeds"])
 FOLD_DATA = "data/cross_validation/fold-{fold}"
 FOLD_MODEL = "models/cross_validation/fold-{fold}-seed-{seed}"
+FOLD_SCORES = "data/cross_validation/scores-{fold}-{seed}"
 FOLD_REPORT = "reports/cross_validation/fold-{fold}-seed-{seed}"
 
 
@@ -88,6 +89,38 @@ use rule evaluation as fold_evaluation with:
         evaluation=values("evaluation"),
 
 
+use rule recording_scores as fold_recording_scores with:
+    input:
+        model=f"{FOLD_MODEL}/model.keras",
+        rows=f"{FOLD_DATA}/rows.csv",
+        recordings=rules.recording_scores.input.recordings,
+        kind_files=KIND_FILES,
+        code=rules.recording_scores.input.code,
+    output:
+        **{name: f"{FOLD_SCORES}/{Path(path).name}" for name, path in rules.recording_scores.output.items()},
+    log:
+        "logs/fold_recording_scores-{fold}-{seed}.log",
+    benchmark:
+        "benchmarks/fold_recording_scores-{fold}-{seed}.tsv"
+
+
+use rule detection_metrics as fold_detection_metrics with:
+    input:
+        scores=f"{FOLD_SCORES}/scores.parquet",
+        energy=f"{FOLD_SCORES}/energy.parquet",
+        held_out=f"{FOLD_SCORES}/recordings.csv",
+        rows=f"{FOLD_DATA}/rows.csv",
+        model=f"{FOLD_MODEL}/model.keras",
+        calibration=f"{FOLD_MODEL}/calibration.json",
+        code=rules.detection_metrics.input.code,
+    output:
+        **{name: f"{FOLD_REPORT}/{Path(path).name}" for name, path in rules.detection_metrics.output.items()},
+    log:
+        "logs/fold_detection_metrics-{fold}-{seed}.log",
+    benchmark:
+        "benchmarks/fold_detection_metrics-{fold}-{seed}.tsv"
+
+
 rule cross_validation:
     """Put the folds together: metrics out of fold with intervals, spread over folds and seeds, beside the baselines."""
     input:
@@ -95,12 +128,15 @@ rule cross_validation:
         rows=expand(f"{FOLD_DATA}/rows.csv", fold=FOLDS[0]),
         predictions=expand(f"{FOLD_REPORT}/predictions.csv", fold=FOLDS, seed=SEEDS),
         baseline_predictions=expand(f"{FOLD_REPORT}/baseline_predictions.csv", fold=FOLDS, seed=SEEDS),
+        detection_recordings=expand(f"{FOLD_REPORT}/detection_recordings.csv", fold=FOLDS, seed=SEEDS),
+        detection_segments=expand(f"{FOLD_REPORT}/detection_segments.csv", fold=FOLDS, seed=SEEDS),
         code=code("cross_validation"),
     output:
         baselines="reports/cross_validation/baselines.csv",
         metrics="reports/cross_validation/metrics.json",
         folds="reports/cross_validation/folds.csv",
         predictions="reports/cross_validation/predictions.csv",
+        detection="reports/cross_validation/detection.csv",
         provenance="reports/cross_validation/cross_validation.provenance.json",
     log:
         "logs/cross_validation.log",
@@ -115,7 +151,9 @@ rule cross_validation:
         command(
             "cross_validation",
             "--rows {input.rows:q} --fold-predictions {input.predictions:q}"
-            " --fold-baseline-predictions {input.baseline_predictions:q} --model {params.model:q}"
-            " --params {params.cross_validation:q} --metrics {output.metrics:q} --baselines {output.baselines:q}"
-            " --folds {output.folds:q} --predictions {output.predictions:q}",
+            " --fold-baseline-predictions {input.baseline_predictions:q}"
+            " --fold-detection-recordings {input.detection_recordings:q}"
+            " --fold-detection-segments {input.detection_segments:q} --detection {output.detection:q}"
+            " --model {params.model:q} --params {params.cross_validation:q} --metrics {output.metrics:q}"
+            " --baselines {output.baselines:q} --folds {output.folds:q} --predictions {output.predictions:q}",
         )

@@ -39,7 +39,7 @@ def compare(a: Tables, b: Tables, annotated: str, n_draws: int, rng: np.random.G
     segments = _same_segments(a.segments, b.segments, ids)
 
     def of_both(weights: np.ndarray) -> list[dict[str, np.ndarray]]:
-        found = [_events(of, weights) for of in (of_a, of_b)]
+        found = [of_recordings(of, weights) for of in (of_a, of_b)]
         if segments is None:
             return found
         present, scores, of_segment = segments
@@ -64,7 +64,11 @@ def compare(a: Tables, b: Tables, annotated: str, n_draws: int, rng: np.random.G
     return {"recordings": len(ids), "groups": n_groups, **only, "metrics": rows}
 
 
-def _events(table: pd.DataFrame, weights: np.ndarray) -> dict[str, np.ndarray]:
+def of_recordings(table: pd.DataFrame, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the metrics of events and of false alarms in each draw, (draws,) each.
+
+    ``table``: detection_recordings.csv; ``weights``: (draws, recordings).
+    """
     found: dict[str, np.ndarray] = {}
     for name in measured.CRITERIA:
         counts = table[[f"hits_{name}", "detected", "annotated"]].to_numpy()
@@ -83,8 +87,16 @@ def _same_segments(
     if len(of_a) != len(of_b) or not of_a[[*keys, "present"]].equals(of_b[[*keys, "present"]]):
         return None
     species_ids = comparison.classes_of(of_a, of_b)
-    lists = [set(json.loads(text)) for text in of_b["present"]]
-    present = np.array([[key in listed for key in species_ids] for listed in lists])
-    position = {name: number for number, name in enumerate(ids)}
-    of_segment = np.array([position[name] for name in of_b["recording_id"]])
+    present, of_segment = presence(of_b, species_ids, ids)
     return present, [comparison.scores_of(of, species_ids) for of in (of_a, of_b)], of_segment
+
+
+def presence(table: pd.DataFrame, species_ids: list[str], ids: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return which species are present in each segment, (segments, classes) bool, and the position of its recording.
+
+    ``table``: detection_segments.csv; ``ids``: of the recordings, in their order.
+    """
+    listed = [set(json.loads(text)) for text in table["present"]]
+    position = {name: number for number, name in enumerate(ids)}
+    present = np.array([[key in of for key in species_ids] for of in listed]).reshape(len(listed), len(species_ids))
+    return present, np.array([position[name] for name in table["recording_id"]], int)

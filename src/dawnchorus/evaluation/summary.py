@@ -64,6 +64,20 @@ def with_ends(values: dict, name: str, sign: str = "") -> str:
     return f"{values[name]:{sign}.3f}" + ("" if low is None else f" [{low:{sign}.3f}, {high:{sign}.3f}]")
 
 
+def of_detection(row: dict) -> str:
+    """Return what a person wants to know of detection out of fold, as one line; a row of detection_baselines.csv."""
+    if row["event_f1_iou30"] is None:
+        recall = "-" if row["event_recall_iou30"] is None else with_ends(row, "event_recall_iou30")
+        return f"detection in {row['recordings']} whole recordings: recall {recall}; precision is not known"
+    text = (
+        f"detection in {row['recordings']} whole recordings: event F1 {with_ends(row, 'event_f1_iou30')} at IoU >= 0.3"
+    )
+    text += f", {with_ends(row, 'event_f1_iou50')} at 0.5"
+    if row["segment_average_precision"] is not None:
+        text += f", cmAP {with_ends(row, 'segment_average_precision')}"
+    return text
+
+
 def of_folds(row: dict, n_folds: int) -> str:
     """Return what a person wants to know of one model of a cross-validation, as one line.
 

@@ -1,7 +1,7 @@
 """Make reports/cross_validation/: what the recipe is worth, each clip scored by models trained without its group.
 
 predictions.csv holds the scores out of fold; folds.csv the metrics of each fold and seed; baselines.csv and
-metrics.json those of all clips, beside the baselines.
+metrics.json those of all clips, beside the baselines. detection.csv holds those of detection in whole recordings.
 """
 
 import argparse
@@ -9,11 +9,24 @@ import json
 import sys
 from pathlib import Path
 
+from dawnchorus.detection import detection_folds
+from dawnchorus.detection.detection_comparison import Tables
 from dawnchorus.evaluation import cross_validation, summary
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import write_json
+from dawnchorus.foundation.seeds import rng
 from dawnchorus.tables import made
-from dawnchorus.tables.definitions import BASELINE_PREDICTIONS, BASELINES, FOLDS, OUT_OF_FOLD, PREDICTIONS, ROWS
+from dawnchorus.tables.definitions import (
+    BASELINE_PREDICTIONS,
+    BASELINES,
+    DETECTION_BASELINES,
+    DETECTION_RECORDINGS,
+    DETECTION_SEGMENTS,
+    FOLDS,
+    OUT_OF_FOLD,
+    PREDICTIONS,
+    ROWS,
+)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,11 +36,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--fold-baseline-predictions", type=Path, nargs="+", required=True, help="their scores, in the same order"
     )
+    for name in ("recordings", "segments"):
+        text = f"their detection_{name}.csv, in the same order"
+        parser.add_argument(f"--fold-detection-{name}", type=Path, nargs="+", required=True, help=text)
     parser.add_argument(
         "--params", type=json.loads, required=True, help="seed, cross_validation and evaluation, as JSON"
     )
     parser.add_argument("--model", required=True, help="what the recipe is called in the tables")
-    for name in ("metrics", "baselines", "folds", "predictions"):
+    for name in ("metrics", "baselines", "folds", "predictions", "detection"):
         parser.add_argument(f"--{name}", type=Path, required=True, help="where to write it")
     args = parser.parse_args(argv)
     params, seed = args.params["evaluation"], args.params["seed"]
@@ -48,7 +64,16 @@ def main(argv: list[str] | None = None) -> None:
     made.write(args.predictions, OUT_OF_FOLD, found.predictions)
     made.write(args.folds, FOLDS, per_fold)
     made.write(args.baselines, BASELINES, beside)
+    of_table = [
+        Tables(made.frame(recordings, DETECTION_RECORDINGS), made.frame(segments, DETECTION_SEGMENTS))
+        for recordings, segments in zip(args.fold_detection_recordings, args.fold_detection_segments, strict=True)
+    ]
+    of_seeds = [detection_folds.joined(of_table[number::n_seeds]) for number in range(n_seeds)]
+    draws, annotated = rng(seed, "cross-validation of detection"), args.params["data"]["annotated"]
+    detected = detection_folds.row(of_seeds, args.model, annotated, params["bootstrap_draws"], draws)
+    made.write(args.detection, DETECTION_BASELINES, [detected])
     write_json(args.metrics, {row["model"]: {key: row[key] for key in row if key != "model"} for row in beside})
+    print(f"cross_validation: {summary.of_detection(detected)}", flush=True)
     for row in beside:
         print(f"cross_validation: {summary.of_folds(row, n_folds)}", flush=True)
 
