@@ -71,7 +71,7 @@ def sentences(metrics: dict, segment_s: float) -> list[str]:
         made.append(
             f"In {test['recordings']} whole test recordings ({60 * test['hours']:.1f} minutes) "
             f"{test['annotated_events']} calls are annotated, and {test['detected_events']} events were detected by "
-            f"the code that `dawnchorus detect` runs. Segments are {segment_s:g} s long."
+            f"the code that users run, dawnchorus detect. Segments are {segment_s:g} s long."
         )
         if test["event_f1_iou30_low"] is not None:
             made.append(f"The small numbers are 95 % intervals over {test['groups']} groups.")
