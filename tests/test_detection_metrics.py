@@ -300,3 +300,17 @@ def test_users_get_the_events_that_are_measured(project, capsys):
         ours[keys].sort_values(keys, ignore_index=True),
         check_dtype=False,
     )
+
+
+def test_where_every_recording_is_of_several_partitions_the_stages_say_so(project, capsys):
+    """As with the article's split: nothing is scored, no model is loaded, and every table is there, empty."""
+    table = made.frame("rows.csv", definitions.ROWS)
+    both = pd.concat([table.assign(partition=partition) for partition in ("train", "test")], ignore_index=True)
+    made.write("rows.csv", definitions.ROWS, both)
+    assert "0 recordings of validation, 0 of test: 0 computed, 0 kept, 0 dropped; 5 left out" in score(capsys)
+    measure()
+    assert "nothing is measured: no recording has all its annotations in the test" in capsys.readouterr().out
+    for name, of in measuring.TABLES.items():
+        made.frame(f"out/{name}.csv", of)
+    events = made.read("out/detection_events.csv", definitions.DETECTION_EVENTS)
+    assert events == made.read("out/detection_segments.csv", definitions.DETECTION_SEGMENTS) == []
