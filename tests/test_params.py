@@ -273,9 +273,8 @@ def test_many_missing_keys_are_one_line_a_block(tmp_path):
         f"band_shift, batch_size and {n - 6} more; presets/default.yaml has them all",
     ]
     (line,) = problems(tmp_path, "seed: 1\n")
-    assert line.startswith(
-        f"{len(VALUES) - 1} keys missing: cross_validation, data, dataset, detections, evaluation, f"
-    )
+    first = ", ".join(sorted(VALUES.keys() - {"seed"})[:6])
+    assert line.startswith(f"{len(VALUES) - 1} keys missing: {first} and ")
     del values["model"]["name"]
     assert "model.name: missing; expected string (the network" in "\n".join(problems(tmp_path, yaml.safe_dump(values)))
 

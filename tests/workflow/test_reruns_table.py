@@ -25,13 +25,18 @@ def test_what_runs_follows_from_what_is_read_and_from_the_dag(rules):
     stale = {key: set(names) for key, names in reruns.reruns(rules).items()}
     assert stale["report.clips"] == {"report"}
     assert stale["figures.example_species"] == {"figures", "report"}
-    assert stale["detections.merge_gap_s"] == {"detections"}
-    assert stale["detections.step_s"] == {"window_scores", "detections"}
+    measured = {"detection_metrics", "figures", "report", "fold_detection_metrics", "cross_validation"}
+    assert stale["detections.merge_gap_s"] == {"detections", *measured}
+    scored = {"recording_scores", "fold_recording_scores", "window_scores"}
+    assert stale["detections.step_s"] == {*scored, "detections", *measured}
+    assert stale["detections.pictures"] == {"detections"}
     assert stale["cross_validation.seeds"] == {"cross_validation"}
     folded = {"fold_dataset", "fold_model", "fold_evaluation", "cross_validation"}
+    folded |= {"fold_recording_scores", "fold_detection_metrics"}
     assert stale["cross_validation.column"] == {"folds", *folded}
     assert stale["overfitting_study.epochs"] == {"study_model", "overfitting_study"}
     run = {"dataset", "model", "evaluation", "figures", "report", "window_scores", "detections"}
+    run |= {"recording_scores", "detection_metrics"}
     assert stale["split.test_fraction"] == {"split", *run, "study_model", "overfitting_study"}
     assert stale["split.group"] == stale["split.test_fraction"] | {"folds", *folded}
     assert stale["seed"] == {rule.name for rule in rules}
