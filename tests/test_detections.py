@@ -269,16 +269,16 @@ def test_a_fingerprint_changes_with_its_own_shard_only(folder):
 
 def test_an_unreadable_file_is_named_and_the_rest_is_complete(folder, model_dir, capsys):
     (folder / "sound/bad.mp3").write_bytes(b"no sound at all")
-    with pytest.raises(InputError, match=r"sound/bad\.mp3: no sound that can be read"):
+    with pytest.raises(InputError, match=r"sound/bad\.mp3: unreadable: Format not recognised"):
         score_shard(model_dir, {**PARAMS, "on_bad_recording": "stop"})
     assert not (folder / "data/shard-0.parquet").exists()
     score_shard(model_dir)
-    assert "error: sound/bad.mp3: no sound" in capsys.readouterr().err
+    assert "error: sound/bad.mp3: unreadable" in capsys.readouterr().err
     gather_all(model_dir)
     out = folder / "reports/detections"
     problems = pd.read_csv(out / "problems.csv")
     assert problems["path"].tolist() == ["sound/bad.mp3"]
-    assert problems["problem"][0].startswith("no sound that can be read")
+    assert problems["problem"][0].startswith("unreadable")
     assert pd.read_csv(out / "scores.csv")["path"].nunique() == 4
     assert "sound/bad.mp3" in (folder / "reports/detections.html").read_text()
 

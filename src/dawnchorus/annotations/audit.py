@@ -1,6 +1,5 @@
 """The audit of what a user gives: every row of the tables held against the recordings, every recording decoded once."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,21 +8,21 @@ from dawnchorus.annotations import false_positives, readers, recordings
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.hashes import HashCache, digest_of
 from dawnchorus.foundation.source_code import SourceCode
-from dawnchorus.sound import audio
+from dawnchorus.sound import audio, folders
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import ANNOTATIONS, AUDIT, FALSE_POSITIVES, RECORDINGS
 from dawnchorus.tables.users import Problem, UserTable, read_rows
 
 
 def audio_paths(audio_dir: str) -> list[str]:
-    """Return every file below the audio folder, as posix paths relative to it."""
-    if not Path(audio_dir).is_dir():
-        raise InputError(f"data.audio_dir: {audio_dir}: no such folder; expected the folder of the recordings")
-    return [
-        Path(folder, name).relative_to(audio_dir).as_posix()
-        for folder, _, names in os.walk(audio_dir, followlinks=True)
-        for name in names
-    ]
+    """Return every name of a recording below the audio folder, as posix paths relative to it."""
+    try:
+        return [name.path for name in folders.below(audio_dir, recordings.AUDIO_SUFFIXES)]
+    except (FileNotFoundError, NotADirectoryError):
+        expected = "no such folder; expected the folder of the recordings"
+    except OSError as error:
+        expected = f"expected a folder that can be listed, but: {error.strerror}"
+    raise InputError(f"data.audio_dir: {audio_dir}: {expected}")
 
 
 def read_source(data: dict, source: str = "annotations") -> UserTable:
@@ -50,7 +49,7 @@ def fingerprint(data: dict, cache: HashCache) -> str:
     except InputError as error:
         return str(error)
     wanted = sorted({path for row in rows for path in files.get(row.cells["recording_id"], ())})
-    hashes = cache.sha256_of_all([*(Path(audio_dir, path) for path in wanted), *tables])
+    hashes = cache.sha256_or_reason([*(Path(audio_dir, path) for path in wanted), *tables])
     cache.save()
     return digest_of(zip([*wanted, *tables], hashes, strict=True))
 
@@ -63,7 +62,10 @@ def inspect_all(
 
     def inspect(recording_id: str) -> tuple[dict | None, str | None]:
         path = Path(audio_dir, paths[recording_id])
-        sha256 = cache.sha256(path)
+        try:
+            sha256 = cache.sha256(path)
+        except OSError:
+            return None, audio.inspect(path)[1] or "unreadable: it changes while it is looked at"
         old = known.get(recording_id, {})
         facts = {"recording_id": recording_id, "path": paths[recording_id], "sha256": sha256, "inspected_with": version}
         if all(old.get(key) == value for key, value in facts.items()):

@@ -1,6 +1,5 @@
 """The recordings to detect species in: those of a folder, or those that are named one by one."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,9 @@ from pathlib import Path, PurePath, PurePosixPath
 from dawnchorus.annotations.recordings import AUDIO_SUFFIXES
 from dawnchorus.features.shards import shard_of
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import open_regular
 from dawnchorus.foundation.hashes import HashCache, digest_of
+from dawnchorus.sound import folders
 
 
 @dataclass(frozen=True)
@@ -24,24 +25,28 @@ class Sound:
 def find(recordings: str) -> list[Sound]:
     """Return the sound files of a folder and the folders below it, or those that a list names, one a line.
 
-    In a folder only files with a suffix of sound count, and a file is called by its path inside it. Raises
-    :class:`InputError` when there is nothing, or two files have one name.
+    In a folder only files with a suffix of sound count, and a file is called by its path inside it; one that has more
+    names than one, by links, is there once, by the name that fewest links lead to. Raises :class:`InputError` when
+    there is nothing, or two files have one name.
     """
     root = Path(recordings)
     if root.is_dir():
-        inside = sorted(
-            Path(folder, name).relative_to(root).as_posix()
-            for folder, _, names in os.walk(root, followlinks=True)
-            for name in names
-            if PurePath(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
-        )
-        found = [Sound((root / name).as_posix(), name, _stem(name)) for name in inside]
+        try:
+            inside = folders.below(root, AUDIO_SUFFIXES)
+        except OSError as error:
+            raise InputError(f"{recordings}: expected a folder of recordings, but: {error.strerror}") from None
+        inside = [name for name in inside if not PurePosixPath(name.path).name.startswith(".")]
+        once = {name.file or name.path: name for name in reversed(inside)}
+        names = sorted(name.path for name in once.values())
+        found = [Sound((root / name).as_posix(), name, _stem(name)) for name in names]
         wanted = f"sound files ({', '.join(sorted(AUDIO_SUFFIXES))})"
     else:
         try:
-            lines = root.read_text(encoding="utf-8-sig").splitlines()
+            with open_regular(root) as file:
+                lines = file.read().decode("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{recordings}: expected a folder of recordings, or a list of them: {error}") from None
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"{recordings}: expected a folder of recordings, or a list of them: {reason}") from None
         found, wanted = named([line.strip() for line in lines if line.strip()]), "one path of a sound file a line"
     if not found:
         raise InputError(f"{recordings}: no recordings; expected {wanted}")
@@ -81,8 +86,6 @@ def fingerprint(recordings: str, shard: int, n_shards: int, cache: HashCache) ->
         sounds = of_shard(recordings, shard, n_shards)
     except InputError as error:
         return str(error)
-    present = [sound for sound in sounds if os.path.isfile(sound.path)]
-    hashes = cache.sha256_of_all(sound.path for sound in present)
+    hashes = cache.sha256_or_reason(sound.path for sound in sounds)
     cache.save()
-    absent = [(sound.path, "missing") for sound in sounds if sound not in present]
-    return digest_of([*((sound.path, found) for sound, found in zip(present, hashes, strict=True)), *absent])
+    return digest_of((sound.path, found) for sound, found in zip(sounds, hashes, strict=True))

@@ -1,8 +1,11 @@
 """Files that appear whole or not at all, and what they contain."""
 
+import errno
 import hashlib
+import io
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +51,24 @@ def write_json(path: str | os.PathLike, values: dict) -> None:
         file.write(text + "\n")
 
 
+def open_regular(path: str | os.PathLike) -> io.BufferedReader:
+    """Open a file of a stranger's for reading; a pipe, a device or a folder raises OSError, and is not waited for.
+
+    What a path names can change between a look and the opening, so the opened file is looked at too.
+    """
+    refused = OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    if "\0" in os.fspath(path):
+        raise OSError(errno.EINVAL, "a name with a zero byte", os.fspath(path))
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise refused
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise refused
+    return open(descriptor, "rb")
+
+
 def sha256_of(path: str | os.PathLike) -> str:
-    """Return the SHA-256 of a file's content as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
+    """Return the SHA-256 of a file's content as 64 hexadecimal digits; see :func:`open_regular`."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -58,6 +58,18 @@ class HashCache:
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(self.sha256, paths))
 
+    def sha256_or_reason(self, paths: Iterable[str | os.PathLike]) -> list[str]:
+        """Return the hash of each of many files, or why there is none: a file that is missing, a pipe, a folder."""
+
+        def found(path: str | os.PathLike) -> str:
+            try:
+                return self.sha256(path)
+            except (OSError, ValueError) as error:
+                return getattr(error, "strerror", None) or str(error)
+
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(found, paths))
+
     def save(self) -> None:
         """Add what was learned to the store, if anything was."""
         if not self._learned:

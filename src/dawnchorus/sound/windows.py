@@ -77,7 +77,8 @@ def cut(blocks: Iterable[np.ndarray], ranges: Sequence[SampleRange], n_samples: 
 
     ``ranges`` are sorted by their start and by their stop, and may reach beyond [0, ``n_samples``): there the
     sound is mirrored. A stream that ends early is filled with zeros, one that is longer is cut. Only what the
-    next range needs is kept, so memory does not depend on the length of the recording.
+    next range needs is kept, so memory does not depend on the length of the recording. The stream is taken to its end
+    in any case: who makes it may have something to say there.
     """
     import numpy as np
 
@@ -95,3 +96,5 @@ def cut(blocks: Iterable[np.ndarray], ranges: Sequence[SampleRange], n_samples: 
             position += len(block)
         held = np.concatenate(parts)
         yield np.pad(held[: end - first], (first - start, stop - end), mode="symmetric")
+    for _ in stream:
+        pass
