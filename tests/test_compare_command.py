@@ -15,10 +15,13 @@ from dawnchorus.foundation.errors import InputError
 
 # Stands for the pipeline: a model that is right on `model.right` of 40 clips of 10 recordings.
 PIPELINE = """
-import csv, pathlib, yaml
+import csv, json, pathlib, yaml
 params = yaml.safe_load(open("params.yaml"))
 pathlib.Path("reports").mkdir(exist_ok=True)
 pathlib.Path("data/dataset").mkdir(parents=True, exist_ok=True)
+pathlib.Path("models").mkdir(exist_ok=True)
+record = {"versions": {"numpy": f"2.{params['model']['right']}", "scipy": "1.15"}}
+pathlib.Path("models/model.provenance.json").write_text(json.dumps(record))
 names = {"a": "<script>alert(1)</script>", "b": "bird"}
 with open("reports/predictions.csv", "w", newline="") as file, open("data/dataset/rows.csv", "w", newline="") as table:
     out, rows = csv.writer(file), csv.writer(table)
@@ -39,10 +42,10 @@ stages:
     cmd: python pipeline.py
     deps: [pipeline.py]
     params: [clips, model]
-    outs: [reports/predictions.csv, data/dataset/rows.csv]
+    outs: [reports/predictions.csv, data/dataset/rows.csv, models/model.provenance.json]
 """
 ROLES = ("AUTHOR", "COMMITTER")
-PARAMS = "seed: 1\nclips: 40\nmodel: {{right: {right}}}\nevaluation: {{bootstrap_draws: 200, top_k: 1}}\n"
+PARAMS = "seed: 1\nclips: 40\nmodel: {{right: {right}}}\nevaluation: {{bootstrap_draws: 200, top_k: 1}}\ndata: {{annotated: all}}\n"
 
 
 class Project:
@@ -121,6 +124,7 @@ def test_text_says_what_changed(project, capsys):
     assert "40 test clips in both, 10 groups" in out
     assert "B is worse" in out
     assert "model.right  38 -> 20" in out
+    assert "made with other versions of libraries:\n  numpy  2.38 -> 2.20" in out
     assert "0 clips became right, 18 became wrong" in out
 
 

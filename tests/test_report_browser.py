@@ -289,6 +289,7 @@ def a_comparison(tmp_path):
         "mcnemar": {"became_right": 1, "became_wrong": 0, "p_value": 1.0},
         "changed": [{"became": "right", **clip, "predicted_by_a": HOSTILE[1], "predicted_by_b": HOSTILE[2]}],
         "params": [{"name": "model.units", "b": False}],
+        "versions": [{"name": "numpy", "a": "2.1", "b": "2.2"}],
     }
     path = tmp_path / "comparison.html"
     path.write_text(comparison_page.html(context), encoding="utf-8")

@@ -40,6 +40,7 @@ EXAMPLES = """examples:
 WORKSPACE = "workspace"
 MOST_DRAWS = 100_000
 MOST_PARAMS_BYTES = 2**20
+MODEL_RECORD = "models/model.provenance.json"
 PREDICTIONS, ROWS, PARAMS = "reports/predictions.csv", "data/dataset/rows.csv", "params.yaml"
 DETECTED, SEGMENTS = "reports/detection_recordings.csv", "reports/detection_segments.csv"
 
@@ -119,6 +120,14 @@ class Revision:
             raise InputError(f"{self.name}: {PREDICTIONS} has no test clips; nothing can be compared")
         return table
 
+    def versions(self) -> dict[str, str]:
+        """Return the versions of the libraries that the model was made with; none where no record of it is there."""
+        if not self.has(MODEL_RECORD):
+            return {}
+        record = _json_object(self.read(MODEL_RECORD, MOST_PARAMS_BYTES), f"{self.name}: {MODEL_RECORD}")
+        versions = record.get("versions")
+        return {name: str(version) for name, version in versions.items()} if isinstance(versions, dict) else {}
+
     def params(self) -> dict:
         source = f"{self.name}: {PARAMS}"
         if self._files is None:
@@ -137,10 +146,11 @@ class Revision:
             raise InputError(f"{where}{key}: {error}") from None
 
 
-def detections_of(a: Revision, b: Revision, seed: int, annotated: str, n_draws: int) -> dict | None:
+def detections_of(a: Revision, b: Revision, params: dict, seed: int, n_draws: int) -> dict | None:
     """Return the comparison of what both detect in whole test recordings, None where a revision has no such tables."""
     if not all(of.has(path) for of in (a, b) for path in (DETECTED, SEGMENTS)):
         return None
+    annotated = b.value(params, "data", Data, "annotated")
     in_a, in_b = (
         detection_comparison.Tables(
             of.table(DETECTED, definitions.DETECTION_RECORDINGS), of.table(SEGMENTS, definitions.DETECTION_SEGMENTS)
@@ -148,6 +158,17 @@ def detections_of(a: Revision, b: Revision, seed: int, annotated: str, n_draws: 
         for of in (a, b)
     )
     return detection_comparison.compare(in_a, in_b, annotated, n_draws, rng(seed, "comparison of detections"))
+
+
+def _json_object(text: str, source: str) -> dict:
+    """Return a JSON object; anything else raises :class:`InputError`."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{source}: no JSON: {_line(error)}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{source}: expected a JSON object")
+    return found
 
 
 def _line(error: Exception) -> str:
@@ -187,10 +208,11 @@ def main(args: argparse.Namespace) -> None:
     draws = rng(seed, "comparison")
     result = comparison.compare(in_a, in_b, groups_of(b, in_b), args.common, top_k, n_draws, draws)
     result |= {
-        "detection": detections_of(a, b, seed, b.value(params["b"], "data", Data, "annotated"), n_draws),
+        "detection": detections_of(a, b, params["b"], seed, n_draws),
         "a": {"name": a.name, "commit": a.commit},
         "b": {"name": b.name, "commit": b.commit},
         "params": comparison.params_diff(params["a"], params["b"]),
+        "versions": comparison.params_diff(a.versions(), b.versions()),
     }
     if args.json:
         print(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False))

@@ -17,13 +17,15 @@ def html(result: dict) -> str:
     """Return the page.
 
     ``result``: from :func:`dawnchorus.evaluation.comparison.compare`, with ``a`` and ``b``, the name and the commit of
-    each run (None for the working folder), and ``params``, from :func:`comparison.params_diff`.
+    each run (None for the working folder), and ``params`` and ``versions`` (of libraries), both from
+    :func:`comparison.params_diff`.
     """
     from dawnchorus.report import figure_style, figures, inline_svg, pages
 
-    params = [
-        {"name": p["name"]} | {of: comparison.written(p[of]) for of in ("a", "b") if of in p} for p in result["params"]
-    ]
+    params, versions = (
+        [{"name": p["name"]} | {of: comparison.written(p[of]) for of in ("a", "b") if of in p} for p in result[kind]]
+        for kind in ("params", "versions")
+    )
     metrics = [
         {**row, "name": metric_name(row["metric"]), "word": VERDICTS[row["verdict"]]} for row in result["metrics"]
     ]
@@ -41,6 +43,7 @@ def html(result: dict) -> str:
     context = {
         **result,
         "params": params,
+        "versions": versions,
         "metrics": metrics,
         "detection": detection,
         "figure_of_differences": inline_svg.inlined(svg, "differences", said),
@@ -79,9 +82,15 @@ def text(result: dict) -> str:
         ]
         lines += [f"  and {len(clips) - LISTED} more (--json or --html lists all)"] * (len(clips) > LISTED)
     lines += ["", "parameters that differ:" if result["params"] else "no parameter differs"]
-    width = max((len(p["name"]) for p in result["params"]), default=0)
-    lines += [f"  {printable(p['name']):{width}}  {_value(p, 'a')} -> {_value(p, 'b')}" for p in result["params"]]
+    lines += _differences(result["params"])
+    if result["versions"]:
+        lines += ["", "made with other versions of libraries:", *_differences(result["versions"])]
     return "\n".join(lines)
+
+
+def _differences(found: list[dict]) -> list[str]:
+    width = max((len(row["name"]) for row in found), default=0)
+    return [f"  {printable(row['name']):{width}}  {_value(row, 'a')} -> {_value(row, 'b')}" for row in found]
 
 
 def _rows(metrics: list[dict]) -> list[str]:
