@@ -4,9 +4,10 @@ from dawnchorus.learning import dataset
 
 
 def audit_outputs(folder) -> list[str]:
-    """Return where stage recordings writes its four tables, all in one folder."""
+    """Return where stage recordings writes its four tables, all in one folder, and its problems if it stops."""
     names = ("recordings", "annotations", "false_positives", "audit")
-    return [word for name in names for word in (f"--{name.replace('_', '-')}", f"{folder}/{name}.csv")]
+    tables = [word for name in names for word in (f"--{name.replace('_', '-')}", f"{folder}/{name}.csv")]
+    return [*tables, "--stopped", "logs/audit.csv"]
 
 
 def dataset_paths(folder) -> list[str]:

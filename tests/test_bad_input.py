@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import random
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,10 @@ import soundfile
 from arguments import audit_outputs
 from dawnchorus.annotations import audit as auditing
 from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.stages import recordings
+from dawnchorus.tables import made
+from dawnchorus.tables.definitions import ANNOTATIONS, AUDIT, FALSE_POSITIVES, RECORDINGS
 
 RATE_HZ = 8000
 HEADER = "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max"
@@ -229,8 +235,6 @@ def test_only_a_changed_recording_is_decoded_again(folder, monkeypatch):
 
 
 def test_the_fingerprint_follows_content_not_names_or_times(folder):
-    from dawnchorus.foundation.hashes import HashCache
-
     def fingerprint():
         return auditing.fingerprint(DATA, HashCache("hashes.json"))
 
@@ -298,11 +302,200 @@ def test_without_false_positives_their_table_has_its_header_alone(folder):
 
 
 def test_the_fingerprint_is_of_the_recordings_of_false_positives_too(folder):
-    from dawnchorus.foundation.hashes import HashCache
-
     write_table(["extra,0,1,0.5,100,1.0,2000"], name="fp.csv")
     found = []
     for seed in (1, 2):
         soundfile.write("audio/extra.wav", noise(seed=seed), RATE_HZ)
         found.append(auditing.fingerprint({**DATA, "false_positives": "fp.csv"}, HashCache("hashes.json")))
     assert found[0] != found[1]
+
+
+GOOD = [good(number, species) for number in range(4) for species in "01"]
+
+
+def test_a_run_that_stops_leaves_the_table_of_all_its_problems(folder):
+    write_table(["r0,0,1,soon,100,1.0,2000", *GOOD, "r1,=1+1,1,0.5,100,1.0,2000"])
+    lines = lines_of_stop()
+    assert lines[-1].endswith("a table of them: logs/audit.csv")
+    rows = made.read("logs/audit.csv", AUDIT)
+    assert [(row["file"], row["line"], row["column"], row["value"]) for row in rows] == [
+        ("table.csv", 2, "t_min", "soon"),
+        ("table.csv", 11, "species_id", "=1+1"),
+    ]
+    assert "'=1+1" in Path("logs/audit.csv").read_text()
+    # A run that does not stop has its own audit.csv, and leaves none that speaks of another table.
+    write_table(GOOD)
+    audit()
+    assert not Path("logs/audit.csv").exists()
+    assert rows_of("audit") == []
+
+
+def test_very_many_problems_are_a_few_lines_and_a_count(folder):
+    write_table([*GOOD, *["r0,0,1,soon,100,1.0,2000"] * 2000])
+    lines = lines_of_stop()
+    assert len(lines) == auditing.MOST_LINES + 2
+    assert lines[-2] == f"{2000 - auditing.MOST_LINES} problems more, all of them in logs/audit.csv"
+    assert lines[-1].startswith("2000 problems in table.csv")
+    assert len(made.read("logs/audit.csv", AUDIT)) == 2000
+    audit(on_bad_recording="quarantine")
+    assert len(rows_of("audit")) == 2000
+
+
+def test_a_very_long_cell_is_a_short_line(folder):
+    write_table([*GOOD, f"r0,0,1,{'9' * 100_000}x,100,1.0,2000"])
+    lines = lines_of_stop()
+    assert len(lines) == 2
+    assert len(lines[0]) < 400
+    assert len(made.read("logs/audit.csv", AUDIT)[0]["value"]) == 100_001
+
+
+def test_tables_and_folders_that_are_not_there_hide_no_problem_and_make_none(folder):
+    write_table([*GOOD, "r0,0,1,soon,100,1.0,2000"])
+    write_table(["r1,7,1,0.5,100,1.0,2000", "r0,0,1,0.5,x,1.0,2000"], name="fp.csv")
+    Path("audio").rename("elsewhere")
+    os.mkfifo("sites.csv")
+    lines = lines_of_stop(false_positives="fp.csv", recordings_table="sites.csv", species_table="none.csv")
+    assert lines == [
+        "sites.csv: a named pipe; expected a CSV table",
+        "none.csv: no such file; expected a CSV table",
+        "data.audio_dir: audio: no such folder; expected the folder of the recordings",
+        "table.csv:10: column t_min: 'soon': expected a finite number of seconds",
+        "fp.csv:3: column f_min: 'x': expected a finite number of Hz, or nothing",
+        "5 problems in table.csv, fp.csv and their recordings; a table of them: logs/audit.csv",
+    ]
+    found = [(row["file"], row["line"], row["expected"]) for row in made.read("logs/audit.csv", AUDIT)]
+    assert found[0] == ("sites.csv", 0, "a named pipe; expected a CSV table")
+    assert len(found) == 5
+
+
+def test_what_cannot_be_read_stops_in_quarantine_too(folder):
+    assert lines_of_stop(species_table="none.csv", on_bad_recording="quarantine") == [
+        "none.csv: no such file; expected a CSV table"
+    ]
+
+
+@pytest.mark.parametrize("mode", ["stop", "quarantine"])
+def test_no_list_in_a_message_is_empty(folder, mode):
+    """Where no annotation is left the cause is named, and not that a box has no species of theirs."""
+    write_table([row.replace("0.5", "soon") for row in GOOD])
+    write_table(GOOD[:2], name="fp.csv")
+    lines = lines_of_stop(false_positives="fp.csv", on_bad_recording=mode)
+    assert len(lines) == len(GOOD) + 1
+    assert not [line for line in lines if line.rstrip().endswith(("one of", "of", ":", ","))]
+
+
+def fingerprint(**data) -> str:
+    return auditing.fingerprint({**DATA, **data}, HashCache("hashes.json"))
+
+
+def test_the_fingerprint_of_a_table_with_a_long_cell_follows_the_sound(folder):
+    write_table([f"{row},{'x' * 200_000 if number == 0 else ''}" for number, row in enumerate(GOOD)], HEADER + ",note")
+    csv.field_size_limit(131_072)  # what a process begins with
+    first = fingerprint()
+    soundfile.write("audio/r3.wav", noise(seed=99), RATE_HZ)
+    assert fingerprint() != first
+    audit()
+    assert len(rows_of("annotations")) == 8
+
+
+@pytest.mark.parametrize("of_file", ["NFC", "NFD"])
+def test_names_in_either_spelling_are_one_species_and_one_recording(folder, of_file):
+    """macOS writes an accented letter as two characters; a person writes it as one."""
+    forms = ("NFC", "NFD")
+    on_disk = unicodedata.normalize(of_file, "audio/Übung/é.wav")
+    Path(on_disk).parent.mkdir()
+    soundfile.write(on_disk, noise(seed=9), RATE_HZ)
+    rows = [unicodedata.normalize(forms[n % 2], f"Übung/é,pié,1,0.{n},100,1.0,2000") for n in range(1, 5)]
+    write_table([*GOOD, *rows])
+    write_table(
+        [f"r{n},1" for n in range(4)] + [unicodedata.normalize("NFD", "Übung/é,2")], "recording_id,site", "s.csv"
+    )
+    write_table(["0,a", "1,b", unicodedata.normalize("NFD", "pié,Pié")], "species_id,name", "names.csv")
+    first = fingerprint()
+    audit(recordings_table="s.csv", species_table="names.csv")
+    found = made.read("made/annotations.csv", ANNOTATIONS)
+    assert {(row["recording_id"], row["species_id"], row["species_name"], row["site"]) for row in found[8:]} == {
+        ("Übung/é", "pié", "Pié", "2")
+    }
+    # The path is the file's own, by which it can be opened.
+    [path] = [row["path"] for row in made.read("made/recordings.csv", RECORDINGS) if row["recording_id"] == "Übung/é"]
+    assert Path("audio", path).read_bytes() == Path(on_disk).read_bytes()
+    soundfile.write(on_disk, noise(seed=10), RATE_HZ)
+    assert fingerprint() != first
+
+
+def test_two_files_whose_names_look_the_same_are_two_files_for_one_id(folder):
+    for form in ("NFC", "NFD"):
+        soundfile.write(unicodedata.normalize(form, "audio/é.wav"), noise(), RATE_HZ)
+    write_table([*GOOD, "é,0,1,0.5,100,1.0,2000"])
+    assert "found 2 files" in lines_of_stop()[0]
+
+
+def test_text_of_tables_comes_through_whole_and_runs_nowhere(folder):
+    notes = ["=cmd|' /C calc'!A0", "far\rnear", "a\r\nb", 'a "quoted" word', "-3.5", "'x", "@x", "two\nlines"]
+    with open("table.csv", "w", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer.writerow([*HEADER.split(","), "=note"])
+        writer.writerows([*row.split(","), note] for row, note in zip(GOOD, notes, strict=True))
+    audit()
+    assert [row["=note"] for row in made.read("made/annotations.csv", ANNOTATIONS)] == notes
+    cells = [text for row in rows_of("annotations") for text in (*row, *row.values())]
+    assert {text for text in cells if text.startswith(("=", "-", "@", "+"))} == {"-3.5"}
+
+
+def random_table(rng: random.Random) -> list[list[str]]:
+    """Rows that are good, or bad in any way that a row can be."""
+    rows = []
+    for number in range(rng.randrange(5, 40)):
+        row = [f"r{rng.randrange(4)}", rng.choice("01"), "1", f"0.{number:03}", "100", f"1.{number:03}", "2000", "far"]
+        for _ in range(rng.choice([0, 0, 1, 2])):
+            odd = [
+                "",
+                "nan",
+                "absent",
+                "../r0",
+                "é",
+                "e\u0301",
+                "9",
+                "-1",
+                "a\rb",
+                "a\nb",
+                'a"b',
+                '"',
+                "=1",
+                " ",
+                "x,y",
+            ]
+            row[rng.randrange(len(row))] = rng.choice(odd)
+        if rng.random() < 0.1:
+            row = row[: rng.randrange(1, 8)] if rng.random() < 0.5 else [*row, "more"]
+        if rng.random() < 0.1 and rows:
+            row = list(rng.choice(rows))
+        rows.append(row)
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_every_row_is_kept_or_has_a_row_in_the_audit(folder, seed):
+    rng = random.Random(seed)
+    Path("audio/r3.wav").write_bytes(b"")  # a recording that is no sound: one line for all its rows
+    for name in ("table.csv", "fp.csv"):
+        rows = random_table(rng) + [row.split(",") for row in (GOOD[:6] if name == "table.csv" else [])]
+        with open(name, "w", newline="") as file:
+            writer = csv.writer(file, lineterminator=rng.choice(["\n", "\r\n"]), quoting=csv.QUOTE_ALL)
+            writer.writerow([*HEADER.split(","), "note"])
+            writer.writerows([*row, ""] if len(row) == 7 else row for row in rows)
+    audit(false_positives="fp.csv", on_bad_recording="quarantine")
+    problems = made.read("made/audit.csv", AUDIT)
+    for name, source, table in (
+        ("annotations", "table.csv", ANNOTATIONS),
+        ("false_positives", "fp.csv", FALSE_POSITIVES),
+    ):
+        read = auditing.read_source({**DATA, "false_positives": "fp.csv"}, name)
+        with open(source, newline="") as file:
+            assert len(read.rows) + len(read.problems) == sum(any(map(str.strip, row)) for row in csv.reader(file)) - 1
+        named = {row["line"] for row in problems if row["file"] == source}
+        left = [row for row in read.rows if row.line not in named]
+        of_no_sound = [row for row in left if row.cells["recording_id"] == "r3"]
+        assert not of_no_sound or [row for row in problems if row["file"] == "audio/r3.wav"]
+        assert len(made.read(f"made/{name}.csv", table)) == len(left) - len(of_no_sound)

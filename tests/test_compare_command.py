@@ -45,7 +45,10 @@ stages:
     outs: [reports/predictions.csv, data/dataset/rows.csv, models/model.provenance.json]
 """
 ROLES = ("AUTHOR", "COMMITTER")
-PARAMS = "seed: 1\nclips: 40\nmodel: {{right: {right}}}\nevaluation: {{bootstrap_draws: 200, top_k: 1}}\ndata: {{annotated: all}}\n"
+PARAMS = (
+    "seed: 1\nclips: 40\nmodel: {{right: {right}}}\n"
+    "evaluation: {{bootstrap_draws: 200, top_k: 1}}\ndata: {{annotated: all}}\n"
+)
 
 
 class Project:

@@ -120,11 +120,40 @@ def test_a_label_is_one_line_with_its_score():
     assert exports.label({"species_id": "1", "species_name": "a\tb\nc", "score": 0.876}) == "a b c 0.88"
 
 
-def test_a_table_of_rfcx_and_back(tmp_path):
-    rows = annotations()
-    exports.write_rfcx(tmp_path / "t.csv", rows)
-    _, read, _ = readers.read(tmp_path / "t.csv", "rfcx", {})
-    assert [row.cells for row in read] == rows
+ODD = ['"coqui', '"a" and "b"', "=cmd|' /C calc'!A0", "-1+1", "a,b;c", "'x", "@me"]
+
+
+def test_labels_of_raven_and_audacity_are_exact(tmp_path):
+    """Other programs take every character as it is, so that nothing is quoted and nothing is put before a text."""
+    base = {"recording_id": "rec", "songtype_id": "", "f_min": "", "f_max": "", "path": "rec.wav"}
+    rows = [
+        {**base, "species_id": name, "species_name": name, "t_min": str(n), "t_max": str(n + 1)}
+        for n, name in enumerate(ODD)
+    ]
+    exports.write_raven(tmp_path / "rec.selections.txt", rows, None)
+    exports.write_audacity(tmp_path / "rec.txt", rows)
+    lines = (tmp_path / "rec.selections.txt").read_text().splitlines()
+    column = lines[0].split("\t").index("Species")
+    assert [line.split("\t")[column] for line in lines[1:]] == ODD
+    assert [line.split("\t")[2] for line in (tmp_path / "rec.txt").read_text().splitlines()] == ODD
+    for name, form in (("rec.selections.txt", "raven"), ("rec.txt", "audacity")):
+        _, read, problems = readers.read(tmp_path / name, form, {})
+        assert [row.cells["species_id"] for row in read] == ODD
+        assert problems == []
+
+
+def test_no_text_ends_a_cell_or_a_row_of_raven(tmp_path):
+    row = {"recording_id": "rec", "species_id": "1", "species_name": "a\tb\r\nc", "songtype_id": "", "f_min": "",
+           "f_max": "", "path": "rec.wav", "t_min": "1", "t_max": "2"}  # fmt: skip
+    exports.write_raven(tmp_path / "rec.txt", [row], None)
+    _, line = (tmp_path / "rec.txt").read_text().splitlines()
+    assert "\ta b c\t" in line
+
+
+def test_a_submission_knows_a_recording_by_either_spelling(tmp_path):
+    (tmp_path / "sample.csv").write_text("recording_id,s0\n\u00fc,0\n")
+    _, rows = exports.submission(tmp_path / "sample.csv", {"u\u0308": np.array([0.5])}, ["0"])
+    assert rows == [{"recording_id": "\u00fc", "s0": "0.5"}]
 
 
 SAMPLE = "recording_id,s1,s0\nb,0.5,0.5\na,0.5,0.5\n"

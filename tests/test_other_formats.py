@@ -14,6 +14,7 @@ from dawnchorus.annotations import exports
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.stages import recordings
+from dawnchorus.tables import users
 
 RATE_HZ = 8000
 IDS = ("north/a", "north/b", "c")
@@ -79,7 +80,7 @@ def audit(annotations: str, output="made", **data) -> dict[str, list[dict]]:
 @pytest.mark.parametrize("combined", [True, False])
 def test_a_table_through_raven_gives_the_same_annotations(folder, combined):
     rows = rows_of_rfcx()
-    exports.write_rfcx(Path("table.csv"), rows)
+    users.write_rows("table.csv", list(rows[0]), rows)
     named = [{**row, "path": f"audio/{row['recording_id']}.wav", "species_name": "x"} for row in rows]
     if combined:
         exports.write_raven(Path("raven"), named, exports.begins_of({row["path"]: 4.0 for row in named}))

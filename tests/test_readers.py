@@ -1,3 +1,7 @@
+import os
+import random
+import re
+
 import pytest
 
 from dawnchorus.annotations import readers
@@ -128,3 +132,128 @@ def test_the_recording_that_the_name_of_a_table_speaks_of(tmp_path, name, record
 def test_an_unknown_format(tmp_path):
     with pytest.raises(InputError, match="format 'xls': expected one of rfcx, raven, audacity, csv"):
         readers.read(tmp_path / "a", "xls", {})
+
+
+RAVEN_HEADER = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tSpecies\n"
+
+
+def raven(tmp_path, *rows, header=RAVEN_HEADER):
+    path = tmp_path / "rec.txt"
+    path.write_text(header + "".join("\t".join(row.split(" ")) + "\n" for row in rows))
+    return readers.read(path, "raven", {})
+
+
+def test_a_label_of_raven_may_begin_with_a_quote(tmp_path):
+    rows = ['1 S 1 1 2 0 9 "coqui', "2 S 1 2 3 0 9 crow", '3 S 1 3 4 0 9 "owl"', '4 S 1 4 5 0 9 a"b']
+    found = raven(tmp_path, *rows)
+    assert [row.cells["species_id"] for row in found.rows] == ['"coqui', "crow", '"owl"', 'a"b']
+    assert found.problems == []
+
+
+def test_a_table_of_raven_that_was_written_with_quotes(tmp_path):
+    header = "\t".join(f'"{name}"' for name in RAVEN_HEADER.strip().split("\t")) + "\n"
+    found = raven(tmp_path, '1 "S" 1 1 2 0 9 "a""b"', '2 "S" 1 2 3 0 9 "crow"', header=header)
+    assert [row.cells["species_id"] for row in found.rows] == ['a"b', "crow"]
+
+
+def test_a_column_of_raven_that_is_given_twice_is_an_error(tmp_path):
+    with pytest.raises(InputError, match=r"rec\.txt:1: column Species: given twice; expected each column once"):
+        raven(tmp_path, "1 S 1 1 2 0 9 crow owl", header=RAVEN_HEADER.replace("\n", "\tSpecies\n"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        (["1 Waveform 1 1 2 0 9 crow", "1 Spectrogram 1 1 2 3 4 crow"], [3]),
+        (["1 Spectrogram 1 1 2 3 4 crow", "1 Waveform 1 1 2 0 9 crow"], [2]),
+        (["1 Waveform 1 1 2 0 9 crow", "1 Waveform 1 1 2 0 9 crow"], [2]),
+        # Of another time, label or channel, or a selection without a number: not the same one.
+        (["1 Waveform 1 5 6 0 9 crow", "1 Spectrogram 1 1 2 3 4 crow"], [2, 3]),
+        (["1 Waveform 1 1 2 0 9 owl", "1 Spectrogram 1 1 2 3 4 crow"], [2, 3]),
+        (["1 Waveform 2 1 2 0 9 crow", "1 Spectrogram 1 1 2 3 4 crow"], [2, 3]),
+        (["1 Waveform 1 1 2 0 9 crow", "1 Waveform 1 5 6 0 9 crow"], [2, 3]),
+        ([" Waveform 1 1 2 0 9 crow", " Spectrogram 1 1 2 3 4 crow"], [2, 3]),
+    ],
+)
+def test_only_the_waveform_of_a_selection_that_is_there_is_left_out(tmp_path, rows, lines):
+    found = raven(tmp_path, *rows)
+    assert [row.line for row in found.rows] == lines
+    assert found.problems == []
+
+
+def test_no_selection_of_raven_is_lost(tmp_path):
+    """Of random tables: a row is there, or a problem, or the waveform of a row that is there."""
+    rng = random.Random(3)
+    for _ in range(200):
+        rows = [
+            (rng.choice(["1", "2", ""]), rng.choice(["Waveform 1", "Spectrogram 1"]), "1",
+             *rng.choice(["12", "23", "x2"]), "0", "9", rng.choice(['"crow', "owl", '"']))
+            for _ in range(rng.randrange(12))
+        ]  # fmt: skip
+        (tmp_path / "rec.txt").write_text(RAVEN_HEADER + "".join("\t".join(row) + "\n" for row in rows))
+        found = readers.read(tmp_path / "rec.txt", "raven", {})
+        there = {row.line for row in found.rows} | {problem.line for problem in found.problems}
+        for line, row in enumerate(rows, 2):
+            twins = {other for other, cells in enumerate(rows, 2) if (cells[0], *cells[2:]) == (row[0], *row[2:])}
+            left_out = row[0] and row[1] == "Waveform 1" and (twins - {line}) & there
+            assert line in there or left_out
+
+
+def test_a_band_of_audacity_is_that_of_the_label_above_it(tmp_path):
+    path = tmp_path / "rec1.txt"
+    path.write_text("\\\t1\t2\n1\t2\tcrow\n3\t4\n\\\t900\t1500\n5\t6\towl\n\\\t7\n")
+    _, rows, problems = readers.read(path, "audacity", {})
+    assert [(row.cells["species_id"], row.cells["f_min"]) for row in rows] == [("crow", ""), ("owl", "")]
+    assert [problem.line for problem in problems] == [1, 3, 6]
+
+
+def test_a_label_of_audacity_may_hold_what_only_python_takes_for_the_end_of_a_line(tmp_path):
+    path = tmp_path / "rec1.txt"
+    path.write_text('1\t2\tcrow\u2028x\x0b\n3\t4\t"owl\n')
+    _, rows, problems = readers.read(path, "audacity", {})
+    assert [row.cells["species_id"] for row in rows] == ["crow\u2028x", '"owl']
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("form", "columns"),
+    [("rfcx", {}), ("csv", {"recording_id": "r", "species_id": "Art\u0308", "t_min": "t_min", "t_max": "t_max"})],
+)
+def test_both_spellings_of_an_accent_are_one(tmp_path, form, columns):
+    path = tmp_path / "a.csv"
+    names = "r,Ar\u1e97" if form == "csv" else "recording_id,species_id"
+    path.write_text(f"{names},t_min,t_max\nU\u0308bung,pi\u00e9,1,2\n\u00dcbung,pie\u0301,3,4\n")
+    rows = cells(readers.read(path, form, columns).rows)
+    assert [(row["recording_id"], row["species_id"]) for row in rows] == [("\u00dcbung", "pi\u00e9")] * 2
+
+
+def test_what_is_no_table_in_a_folder_is_named_with_all_the_rest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels/inner").mkdir(parents=True)
+    (tmp_path / "labels/a.txt").write_text("1\t2\tcrow\n")
+    (tmp_path / "labels/b.txt").write_bytes(b"1\t2\t\xff\n")
+    os.mkfifo("labels/c.txt")
+    os.symlink("/dev/zero", "labels/d.txt")
+    os.symlink("nowhere", "labels/e.txt")
+    os.symlink("nowhere", "labels/site 2")
+    os.symlink("..", "labels/inner/loop")
+    with pytest.raises(InputError) as caught:
+        readers.read(tmp_path / "labels", "audacity", {})
+    said = [line.removeprefix(f"{tmp_path}/labels/") for line in str(caught.value).splitlines()]
+    assert sorted(said) == [
+        "b.txt:1: expected labels of Audacity in UTF-8, but byte 0xff is none of it",
+        "c.txt: a named pipe; expected labels of Audacity",
+        "d.txt: a device; expected labels of Audacity",
+        "e.txt: a link to no file; expected labels of Audacity",
+        f"inner/loop: the same folder as {tmp_path}/labels; expected each table once",
+        "site 2: a link to nothing; expected a table, or a folder of tables",
+    ]
+    with pytest.raises(InputError, match=re.escape("site 2: a link to nothing")):
+        readers.tables_of(tmp_path / "labels")
+
+
+def test_a_folder_named_as_a_table_is_a_folder(tmp_path):
+    (tmp_path / "labels/site.txt").mkdir(parents=True)
+    (tmp_path / "labels/site.txt/a.txt").write_text("1\t2\tcrow\n")
+    [row] = readers.read(tmp_path / "labels", "audacity", {}).rows
+    assert row.cells["recording_id"] == "site.txt/a"

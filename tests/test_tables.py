@@ -17,7 +17,7 @@ def test_rows_keep_the_line_that_an_editor_shows(tmp_path):
     columns, rows, problems = read_rows(path, ("id",))
     assert columns == ["id", "note"]
     assert [(row.line, row.cells) for row in rows] == [
-        (4, {"id": "a", "note": "two\nlines"}),
+        (3, {"id": "a", "note": "two\nlines"}),
         (5, {"id": "b", "note": "spaced"}),
     ]
     assert problems == []
@@ -41,7 +41,7 @@ def test_a_row_of_another_length_is_a_problem_not_a_guess(tmp_path):
         ("a,b\n1,2\n", "column id: missing; found a, b"),
         ("", "column id: missing; found no header"),
         ("id,id\n1,2\n", "column id: given twice"),
-        ('id\n"open\n', "expected a CSV table in UTF-8"),
+        ('id\na\n"open\nb\n', ":3: expected a CSV table, but a quote that is opened in this row is never closed"),
     ],
 )
 def test_a_file_that_is_no_such_table_is_named(tmp_path, text, expected):

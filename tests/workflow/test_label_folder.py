@@ -1,5 +1,6 @@
 """Annotations that are a folder of tables: either tool sees when one changes, and neither when none does."""
 
+import os
 import shutil
 
 import pytest
@@ -43,3 +44,13 @@ def test_a_label_that_changes_is_seen_by_both_tools(labelled):
     labelled.dvc_repro("recordings")
     assert len(made.read_text().splitlines()) == 1 + 10
     assert stale(labelled) == (False, False)
+
+
+def test_what_is_no_table_is_not_waited_for_and_a_stop_leaves_its_table(labelled):
+    labels = labelled.path / "raw/labels"
+    os.mkfifo(labels / "pipe.txt")
+    (labels / "zero.txt").symlink_to("/dev/zero")
+    output = labelled.run("snakemake", "--cores", "2", "recordings", check=False, timeout=120).stdout
+    assert "error: raw/labels/pipe.txt: a named pipe; expected labels of Audacity" in output.splitlines()
+    assert "error: raw/labels/zero.txt: a device; expected labels of Audacity" in output.splitlines()
+    assert len((labelled.path / "logs/audit.csv").read_text().splitlines()) == 3

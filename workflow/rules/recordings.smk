@@ -32,5 +32,5 @@ rule recordings:
             "recordings",
             "--params {params.data:q} --threads {threads}"
             " --hash-cache .snakemake/sha256.json --recordings {output.recordings:q} --annotations {output.annotations:q}"
-            " --false-positives {output.false_positives:q} --audit {output.audit:q}",
+            " --false-positives {output.false_positives:q} --audit {output.audit:q} --stopped logs/audit.csv",
         )

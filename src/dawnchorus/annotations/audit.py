@@ -1,10 +1,14 @@
 """The audit of what a user gives: every row of the tables held against the recordings, every recording decoded once."""
 
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from dawnchorus.annotations import false_positives, readers, recordings
+from dawnchorus.foundation.display_names import printable
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.hashes import HashCache, digest_of
 from dawnchorus.foundation.source_code import SourceCode
@@ -12,6 +16,10 @@ from dawnchorus.sound import audio, folders
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import ANNOTATIONS, AUDIT, FALSE_POSITIVES, RECORDINGS
 from dawnchorus.tables.users import Problem, UserTable, read_rows
+
+# So many problems are lines on the screen; whoever has more reads the table.
+MOST_LINES = 40
+Read = TypeVar("Read")
 
 
 def audio_paths(audio_dir: str) -> list[str]:
@@ -89,18 +97,17 @@ def inspect_all(
 
 
 def joined(
-    annotations: list[recordings.Box], path: str, key: str, source: str, columns: tuple[str, ...]
+    annotations: list[recordings.Box], path: str, key: str, side: UserTable | None
 ) -> tuple[dict[str, dict], list[Problem]]:
-    """Read a side table by its key column; an annotation whose key it lacks, or has twice, is a problem.
+    """Return a side table by its key column; an annotation whose key it lacks, or has twice, is a problem.
 
-    The path of the annotations themselves means that there is no such table. (A null would be simpler, but DVC
-    cannot have a dependency that may be null.)
+    ``path``: its file; None: there is no such table.
     """
-    if path == source:
+    if side is None:
         return {}, []
-    _, rows, problems = read_rows(path, columns)
+    problems = list(side.problems)
     table: dict[str, dict] = {}
-    for row in rows:
+    for row in side.rows:
         if row.cells[key] in table:
             problems.append(row.problem(key, "each id once"))
         table.setdefault(row.cells[key], row.cells)
@@ -108,6 +115,33 @@ def joined(
         if annotation[key] not in table:
             problems.append(row.problem(key, f"an id that {path} has too"))
     return table, problems
+
+
+class _Given:
+    """The tables and the folder that a user gives, each read once; ``faults`` says of which there is none to read.
+
+    What cannot be read is empty, or None where that means that nothing can be held against it.
+    """
+
+    def __init__(self, data: dict):
+        self.faults: list[str] = []
+        nothing = UserTable([], [], [])
+        self.annotations = self._read(lambda: read_source(data)) or nothing
+        self.false_positives = self._read(lambda: read_source(data, "false_positives")) or nothing
+        # The path of the annotations themselves means that there is no such table. (A null would be simpler, but DVC
+        # cannot have a dependency that may be null.)
+        self.sites, self.names = (
+            None if data[key] == data["annotations"] else self._read(partial(read_rows, data[key], columns))
+            for key, columns in (("recordings_table", ("recording_id",)), ("species_table", ("species_id", "name")))
+        )
+        self.audio = self._read(lambda: recordings.files_by_id(audio_paths(data["audio_dir"])))
+
+    def _read(self, read: Callable[[], Read]) -> Read | None:
+        try:
+            return read()
+        except InputError as error:
+            self.faults += str(error).splitlines()
+            return None
 
 
 def known_recordings(path: Path) -> dict[str, dict]:
@@ -122,7 +156,8 @@ def known_recordings(path: Path) -> dict[str, dict]:
 class Audited:
     """What can be used: boxes as rows with their annotations, recordings and side tables by id; and every problem.
 
-    ``n_rows``: how many annotations there were, good or not.
+    ``faults``: a line for each table or folder that cannot be read at all. ``n_rows``: how many annotations there were,
+    good or not.
     """
 
     annotations: list[recordings.Box]
@@ -130,42 +165,48 @@ class Audited:
     facts: dict[str, dict]
     sites: dict[str, dict]
     names: dict[str, dict]
+    faults: list[str]
     problems: list[Problem]
     n_rows: int
 
 
 def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> Audited:
-    """Hold every row against the recordings and the side tables, and decode every recording that is not known."""
-    source, audio_dir = data["annotations"], data["audio_dir"]
-    _, rows, problems = read_source(data)
-    _, other_rows, cut = read_source(data, "false_positives")
-    n_rows = len(rows) + len(problems)
-    annotations, faulty = recordings.read_annotations(rows, data["shortest_annotation_s"])
-    negatives, other_faulty = recordings.read_annotations(other_rows, data["shortest_annotation_s"])
+    """Hold every row against the recordings and the side tables, and decode every recording that is not known.
+
+    What cannot be read hides no problem of the others, and what would only follow from it is no problem.
+    """
+    given = _Given(data)
+    n_rows = len(given.annotations.rows) + len(given.annotations.problems)
+    annotations, faulty = recordings.read_annotations(given.annotations.rows, data["shortest_annotation_s"])
+    negatives, other_faulty = recordings.read_annotations(given.false_positives.rows, data["shortest_annotation_s"])
     # Of recordings the same is asked for both; a row keeps its file, so that they can be told apart again.
     boxes = [*annotations, *negatives]
-    paths, unmatched = recordings.match_files(boxes, recordings.files_by_id(audio_paths(audio_dir)), audio_dir)
-    facts, unusable = inspect_all(paths, audio_dir, cache, old, threads)
+    audio = given.audio if given.audio is not None else {}
+    paths, unmatched = recordings.match_files(boxes if given.audio is not None else [], audio, data["audio_dir"])
+    facts, unusable = inspect_all(paths, data["audio_dir"], cache, old, threads)
     boxes = [item for item in boxes if item[1]["recording_id"] in facts]
     late = recordings.end_problems(boxes, {key: info["duration_s"] for key, info in facts.items()})
     boxes = recordings.without(boxes, late)
-    sites, not_listed = joined(boxes, data["recordings_table"], "recording_id", source, ("recording_id",))
-    problems += [*cut, *faulty, *other_faulty, *unmatched, *unusable.values(), *late, *not_listed]
+    sites, not_listed = joined(boxes, data["recordings_table"], "recording_id", given.sites)
+    cut = [*given.annotations.problems, *given.false_positives.problems]
+    problems = [*cut, *faulty, *other_faulty, *unmatched, *unusable.values(), *late, *not_listed]
     annotations, negatives = (
         [item for item in recordings.without(items, problems) if item[1]["recording_id"] in facts]
         for items in (annotations, negatives)
     )
-    names, not_named = joined(annotations, data["species_table"], "species_id", source, ("species_id", "name"))
+    names, not_named = joined(annotations, data["species_table"], "species_id", given.names)
     annotations = recordings.without(annotations, not_named)
-    rare = recordings.rare_class_problems(annotations)
-    annotations = recordings.without(annotations, rare)
-    unknown = false_positives.unknown_species(negatives, {row["species_id"] for _, row in annotations})
-    negatives = recordings.without(negatives, unknown)
-    problems += [*not_named, *rare, *unknown]
-    return Audited(annotations, negatives, facts, sites, names, problems, n_rows)
+    problems += not_named
+    if not given.faults:
+        rare = recordings.rare_class_problems(annotations)
+        annotations = recordings.without(annotations, rare)
+        unknown = false_positives.unknown_species(negatives, {row["species_id"] for _, row in annotations})
+        negatives = recordings.without(negatives, unknown)
+        problems += [*rare, *unknown]
+    return Audited(annotations, negatives, facts, sites, names, given.faults, problems, n_rows)
 
 
-def tables(audited: Audited) -> dict[str, list[dict]]:
+def tables(audited: Audited) -> dict[str, Iterable[dict]]:
     """Return the rows of the four tables: ``recordings``, ``annotations``, ``false_positives``, ``audit``."""
     boxes = [row for items in (audited.annotations, audited.false_positives) for _, row in items]
     extra = sorted({key for row in boxes for key in row if recordings.is_extra_column(key)})
@@ -190,23 +231,46 @@ def tables(audited: Audited) -> dict[str, list[dict]]:
         "recordings": [listed(recording_id) for recording_id in sorted({row["recording_id"] for row in boxes})],
         "annotations": [clean(number, row) for number, (_, row) in enumerate(audited.annotations)],
         "false_positives": [clean(number, row) for number, (_, row) in enumerate(audited.false_positives)],
-        "audit": [vars(problem) for problem in audited.problems],
+        "audit": all_problems(audited),
     }
 
 
-def check(audited: Audited, data: dict) -> None:
-    """Raise :class:`InputError` with every problem where ``data.on_bad_recording`` stops, or fewer than two classes."""
-    problems = audited.problems
-    if problems and data["on_bad_recording"] == "stop":
+def all_problems(audited: Audited) -> Iterator[dict]:
+    """Yield the rows of audit.csv: every fault of a table or folder as a whole, and every problem."""
+    for fault in audited.faults:
+        place, _, said = fault.partition(": ")
+        path, _, line = place.rpartition(":")
+        whole = not (path and line.isdecimal())
+        yield Problem(place if whole else path, 0 if whole else int(line), "", "", said).cells()
+    for problem in audited.problems:
+        yield problem.cells()
+
+
+def check(audited: Audited, data: dict, list_of_all: Path) -> None:
+    """Raise :class:`InputError` with the problems where ``data.on_bad_recording`` stops, or fewer than two classes.
+
+    What cannot be read at all always stops. Where there are more than :data:`MOST_LINES` problems, the first ones are
+    lines, and the last line but one says how many more there are: all of them are in ``list_of_all``, which is written.
+    """
+    problems, faults, stops = audited.problems, audited.faults, data["on_bad_recording"] == "stop"
+    classes = recordings.class_order({row["species_id"] for _, row in audited.annotations})
+    if not faults and not (problems and stops) and len(classes) >= 2:
+        list_of_all.unlink(missing_ok=True)
+        return
+    made.write(list_of_all, AUDIT, all_problems(audited))
+    lines = [*faults, *map(str, problems[:MOST_LINES])]
+    if len(problems) > MOST_LINES:
+        lines.append(f"{_counted(len(problems) - MOST_LINES, 'problem')} more, all of them in {list_of_all}")
+    if problems and (faults or stops):
         sources = list(dict.fromkeys((data["annotations"], data["false_positives"])))
         whose = f"{', '.join(sources)} and {'their' if len(sources) > 1 else 'its'} recordings"
-        hint = "data.on_bad_recording: quarantine goes on without these rows"
-        raise InputError("\n".join([*map(str, problems), f"{_counted(len(problems), 'problem')} in {whose}; {hint}"]))
-    classes = recordings.class_order(row["species_id"] for _, row in audited.annotations)
-    if len(classes) < 2:
+        hint = "" if faults else "data.on_bad_recording: quarantine goes on without these rows; "
+        n = len(faults) + len(problems)
+        lines.append(f"{_counted(n, 'problem')} in {whose}; {hint}a table of them: {list_of_all}")
+    elif not faults:
         found = f"only class {classes[0]!r}" if classes else "no usable row"
-        lines = [*map(str, problems), f"{data['annotations']}: {found}; expected rows of two classes or more"]
-        raise InputError("\n".join(lines))
+        lines.append(f"{data['annotations']}: {found}; expected rows of two classes or more")
+    raise InputError("\n".join(map(printable, lines)))
 
 
 def summary(audited: Audited) -> list[str]:
@@ -225,7 +289,7 @@ def summary(audited: Audited) -> list[str]:
 
 
 def left_out(data: dict, annotations: str, false_positives: str, audit: str) -> str | None:
-    """Return a line that says how many boxes the audit left out, None when there was no problem or no audit.
+    """Return a line that says how many boxes the audit left out; None: no problem, no audit, or tables that are gone.
 
     ``annotations``, ``false_positives``, ``audit``: the tables that it made.
     """
@@ -236,7 +300,10 @@ def left_out(data: dict, annotations: str, false_positives: str, audit: str) -> 
         ("annotations", "annotations", annotations, ANNOTATIONS),
         ("false_positives", "false positives", false_positives, FALSE_POSITIVES),
     ):
-        _, rows, cut = read_source(data, source)
+        try:
+            _, rows, cut = read_source(data, source)
+        except InputError:
+            return None
         n_source, n_kept = len(rows) + len(cut), len(made.read(path, table))
         if n_kept < n_source:
             parts.append(f"{n_source - n_kept} of {n_source} {words}")

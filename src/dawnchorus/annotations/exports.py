@@ -9,7 +9,6 @@ are, so that none loses a digit.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.tables.definitions import RFCX
-from dawnchorus.tables.users import read_rows, write_rows
+from dawnchorus.tables.users import clean, read_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +49,7 @@ def extra_columns(selections: Iterable[Mapping]) -> list[str]:
 def write_raven(
     path: Path, selections: Sequence[Mapping], begins_s: Mapping[str, float] | None, channel: int = 1
 ) -> None:
-    """Write a Raven selection table, tab-separated, one selection a row.
+    """Write a Raven selection table, tab-separated, one selection a row; tabs and line ends in texts become spaces.
 
     ``begins_s`` says at what second of the sequence the file of each ``path`` begins, for a table of many
     files; None for a table of one file, where offsets and times are the same. ``channel`` counts from 1, as Raven does.
@@ -77,11 +76,15 @@ def write_raven(
         }
         row |= {column: selection.get(cell, "") for cell, column in RAVEN_OF_CELL.items()}
         rows.append(row | {name: selection.get(name, "") for name in extra})
+    columns = [*RAVEN_COLUMNS, *RAVEN_OF_CELL.values(), *extra]
     with write_whole(path) as file:
-        columns = [*RAVEN_COLUMNS, *RAVEN_OF_CELL.values(), *extra]
-        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        for cells in (columns, *([row[column] for column in columns] for row in rows)):
+            file.write("\t".join(map(_in_one_cell, cells)) + "\n")
+
+
+def _in_one_cell(value: object) -> str:
+    """Return a cell as Raven has it: every character is its own, but none may end the cell or the line."""
+    return re.sub(r"[\t\r\n]+", " ", str(value))
 
 
 def begins_of(durations_s: Mapping[str, float]) -> dict[str, float]:
@@ -110,11 +113,6 @@ def label(selection: Mapping) -> str:
     return " ".join(text.split())
 
 
-def write_rfcx(path: Path, selections: Sequence[Mapping]) -> None:
-    """Write annotations as the table that RFCX has, with whatever columns there are more."""
-    write_rows(path, (*RFCX.names, *extra_columns(selections)), selections)
-
-
 def submission(
     sample: Path, maxima: Mapping[str, np.ndarray], species_ids: Sequence[str]
 ) -> tuple[list[str], list[dict]]:
@@ -126,6 +124,7 @@ def submission(
     columns, rows, problems = read_rows(sample, ("recording_id",))
     if problems:
         raise InputError("\n".join(map(str, problems)))
+    of_id = {clean(recording_id): scores for recording_id, scores in maxima.items()}
     wanted = [column for column in columns if column != "recording_id"]
     odd = [column for column in wanted if not re.fullmatch(r"s.+", column)]
     if odd or not wanted:
@@ -134,7 +133,7 @@ def submission(
     if lacking:
         known = ", ".join(species_ids)
         raise InputError(f"{sample}:1: column {', '.join(lacking)}: expected species of the model: {known}")
-    absent = [row for row in rows if row.cells["recording_id"] not in maxima]
+    absent = [row for row in rows if row.cells["recording_id"] not in of_id]
     if absent:
         first = absent[0]
         raise InputError(
@@ -144,7 +143,7 @@ def submission(
     position = {species_id: number for number, species_id in enumerate(species_ids)}
     table = []
     for row in rows:
-        scores = maxima[row.cells["recording_id"]]
+        scores = of_id[row.cells["recording_id"]]
         values = {column: f"{scores[position[column[1:]]]:.9g}" for column in wanted}
         table.append({"recording_id": row.cells["recording_id"], **values})
     return columns, table

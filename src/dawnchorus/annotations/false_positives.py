@@ -10,6 +10,11 @@ from dawnchorus.tables.users import Problem
 
 
 def unknown_species(boxes: Iterable[Box], species_ids: Collection[str]) -> list[Problem]:
-    """Return a problem for each row whose species is none of the model's, ``species_ids``."""
+    """Return a problem for each row whose species is none of the model's, ``species_ids``.
+
+    Without any species the annotations have problems of their own, and these boxes none yet.
+    """
+    if not species_ids:
+        return []
     expected = f"a species of the annotations, one of {', '.join(class_order(species_ids))}"
     return [row.problem("species_id", expected) for row, box in boxes if box["species_id"] not in species_ids]

@@ -5,17 +5,19 @@ Cells stay text, as they were written, so nothing is lost before
 along under their own. Rows know what their file calls a column, for whoever finds fault with them.
 """
 
-import csv
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dawnchorus.annotations.exports import RAVEN_OF_CELL
 from dawnchorus.annotations.recordings import REQUIRED_COLUMNS
+from dawnchorus.foundation.display_names import printable
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.spelling import composed
+from dawnchorus.tables.cells import RAVEN, lines
 from dawnchorus.tables.definitions import RFCX
-from dawnchorus.tables.users import Problem, Row, UserTable, number, read_rows
+from dawnchorus.tables.users import Problem, Row, UserTable, clean, number, read_rows
 
 FORMATS = ("rfcx", "raven", "audacity", "csv")
 TABLE_SUFFIXES = (".txt", ".tsv")
@@ -45,8 +47,9 @@ def read(path: Path, form: str, columns: Mapping[str, str]) -> UserTable:
     if not path.is_dir():
         return read_raven(path, columns) if form == "raven" else read_audacity(path)
     header: dict[str, None] = {}
-    rows, problems, unusable = [], [], []
-    for table in tables_of(path):
+    rows, problems = [], []
+    tables, unusable = _tables_below(path)
+    for table in tables:
         folder = table.parent.relative_to(path).as_posix()
         prefix = "" if folder == "." else f"{folder}/"
         try:
@@ -65,17 +68,39 @@ def read(path: Path, form: str, columns: Mapping[str, str]) -> UserTable:
 def tables_of(folder: Path) -> list[Path]:
     """Return the tables of a folder and of those below it, in order; there must be one.
 
-    A table of ``site-3/night.txt`` is of recording ``site-3/night``.
+    A table of ``site-3/night.txt`` is of recording ``site-3/night``. A link to nothing, a folder that cannot be listed
+    or is there twice raises :class:`InputError`: what it holds would be missing, or come twice.
     """
-    found = sorted(
-        Path(inside, name)
-        for inside, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if name.lower().endswith(TABLE_SUFFIXES) and not name.startswith(".")
-    )
-    if not found:
-        raise InputError(f"{folder}: no tables; expected a folder of {' or '.join(TABLE_SUFFIXES)} files")
-    return found
+    tables, faults = _tables_below(folder)
+    if faults:
+        raise InputError("\n".join(faults))
+    return tables
+
+
+def _tables_below(folder: Path) -> tuple[list[Path], list[str]]:
+    tables: list[Path] = []
+    faults: list[str] = []
+    seen: dict[tuple[int, int], str] = {}
+
+    def unlisted(error: OSError) -> None:
+        faults.append(f"{error.filename}: {(error.strerror or '').lower()}; expected a folder of tables")
+
+    for inside, folders, names in os.walk(folder, followlinks=True, onerror=unlisted):
+        folders.sort()
+        found = os.stat(inside)
+        first = seen.setdefault((found.st_dev, found.st_ino), inside)
+        if first != inside:
+            faults.append(f"{inside}: the same folder as {first}; expected each table once")
+            folders.clear()
+            continue
+        for path in (Path(inside, name) for name in names if not name.startswith(".")):
+            if path.name.lower().endswith(TABLE_SUFFIXES):
+                tables.append(path)
+            elif path.is_symlink() and not path.exists():
+                faults.append(f"{path}: a link to nothing; expected a table, or a folder of tables")
+    if not tables and not faults:
+        faults.append(f"{folder}: no tables; expected a folder of {' or '.join(TABLE_SUFFIXES)} files")
+    return sorted(tables), [printable(fault) for fault in faults]
 
 
 def recording_of(path: str) -> str:
@@ -98,20 +123,12 @@ def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> User
     ``File Offset (s)`` where the table has it. The recording is what ``Recording`` says, else the last part of
     ``Begin Path``, else of ``Begin File``, else of the name of the table.
     """
-    header, rows, problems = _read_tabs(path, _RAVEN_TIMES)
-    names = {**RAVEN_OF_CELL, **columns}
+    header, rows, problems = read_rows(path, _RAVEN_TIMES, RAVEN)
+    names = {**RAVEN_OF_CELL, **{cell: clean(column) for cell, column in columns.items()}}
     if names["species_id"] not in header and names["species_name"] not in header:
         wanted = " or ".join(dict.fromkeys((names["species_id"], names["species_name"])))
         raise InputError(f"{path}:1: column {wanted}: missing; found {', '.join(header)}")
-    by_view: dict[tuple, list[Row]] = {}
-    for row in rows:
-        key = (
-            row.cells.get("Selection") or row.line,
-            row.cells.get("Begin Path"),
-            row.cells.get("Begin File"),
-        )
-        by_view.setdefault(key, []).append(row)
-    kept = [row for views in by_view.values() for row in _without_waveforms(views)]
+    kept = _without_waveforms(rows, names)
     used = _RAVEN_MEASURED | set(names.values())
     extra = [column for column in header if column and column not in used]
     read = []
@@ -120,7 +137,7 @@ def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> User
         named = {cell: cells.get(column, "") for cell, column in names.items()}
         file_column = next((column for column in ("Begin Path", "Begin File") if cells.get(column)), None)
         last = recording_of(cells[file_column]) if file_column else recording_of_table(path)
-        recording = named["recording_id"] or prefix + last
+        recording = named["recording_id"] or composed(prefix + last)
         try:
             t_min, t_max = _times(cells, named["t_max"])
         except ValueError:
@@ -149,10 +166,22 @@ def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> User
     return UserTable([*RFCX.names, *extra], read, problems)
 
 
-def _without_waveforms(views: list[Row]) -> list[Row]:
-    """Leave out the waveform's rows of a selection that has one of a spectrogram, and no other."""
-    others = [row for row in views if not row.cells.get("View", "").lower().startswith("waveform")]
-    return others or views[:1]
+def _without_waveforms(rows: list[Row], names: Mapping[str, str]) -> list[Row]:
+    """Leave out the waveform's row of a selection that another view lists too: the same times, the same labels."""
+    same = ("Selection", "Channel", "Begin Path", "Begin File", "File Offset (s)", *_RAVEN_TIMES, *names.values())
+    listed: set[tuple] = set()
+    kept = []
+    # Views of a spectrogram first: they know the band. One of several waveforms alone stays.
+    for row in sorted(rows, key=_is_waveform):
+        key = tuple(row.cells.get(column, "") for column in same)
+        if not _is_waveform(row) or not row.cells.get("Selection") or key not in listed:
+            kept.append(row)
+        listed.add(key)
+    return sorted(kept, key=lambda row: row.line)
+
+
+def _is_waveform(row: Row) -> bool:
+    return row.cells.get("View", "").lower().startswith("waveform")
 
 
 def _times(cells: Mapping[str, str], end_in_file: str) -> tuple[str, str]:
@@ -172,25 +201,36 @@ def read_audacity(path: Path, prefix: str = "") -> UserTable:
     """Read an Audacity label track; its recording is ``prefix`` and the file's name, the species the label's text."""
     rows: list[Row] = []
     problems: list[Problem] = []
-    recording = prefix + recording_of_table(path)
-    for line, text in _lines(path):
-        cells = text.split("\t")
-        if cells[0].strip() == "\\":
-            if rows and len(cells) >= 3:
-                # A band that only one edge was drawn of has -1 or a dash for the other.
-                rows[-1].cells.update(f_min=_edge(cells[1]), f_max=_edge(cells[2]))
+    recording = composed(prefix + recording_of_table(path))
+    label: Row | None = None
+    begun = False
+    for line, text in lines(path, "labels of Audacity"):
+        cells = [clean(cell) for cell in text.split("\t")]
+        if not any(cells):
             continue
-        if len(cells) < 3 or not cells[2].strip():
-            problems.append(Problem(str(path), line, "", text, "start, end and a label, with tabs between"))
+        if cells[0] == "\\":
+            # A band that only one edge was drawn of has -1 or a dash for the other. That of a bad label goes with it.
+            if label and len(cells) >= 3:
+                label.cells.update(f_min=_edge(cells[1]), f_max=_edge(cells[2]))
+            elif label or not begun:
+                expected = "\\, lower and upper edge of the band of the label above, with tabs between"
+                problems.append(Problem(str(path), line, "", text.rstrip("\r\n"), expected))
             continue
-        values = (recording, cells[2].strip(), "", cells[0].strip(), "", cells[1].strip(), "")
-        rows.append(Row(str(path), line, dict(zip(RFCX.names, values, strict=True))))
+        begun, label = True, None
+        if len(cells) < 3 or not cells[2]:
+            expected = "start, end and a label, with tabs between"
+            problems.append(Problem(str(path), line, "", text.rstrip("\r\n"), expected))
+            continue
+        label = Row(
+            str(path), line, dict(zip(RFCX.names, (recording, cells[2], "", cells[0], "", cells[1], ""), strict=True))
+        )
+        rows.append(label)
     return UserTable(list(RFCX.names), rows, problems)
 
 
 def _edge(text: str) -> str:
     try:
-        return text.strip() if number(text) >= 0 else ""
+        return text if number(text) >= 0 else ""
     except ValueError:
         return ""
 
@@ -203,6 +243,7 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> UserTable:
         what = f"{missing[0]}: missing" if missing else f"{unknown[0]}: unknown"
         wanted = f"{', '.join(REQUIRED_COLUMNS)} and of {', '.join(RFCX.names)}"
         raise InputError(f"{path}: data.columns: {what}; expected {wanted}")
+    columns = {cell: clean(column) for cell, column in columns.items()}
     header, rows, problems = read_rows(path, tuple(columns.values()))
     extra = [column for column in header if column and column not in {*columns.values(), *RFCX.names}]
     read = []
@@ -215,41 +256,3 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> UserTable:
 
 def _without_sound_suffix(text: str) -> str:
     return re.sub(r"\.(wav|flac|ogg|oga|opus|mp3|aiff?|au|w64)$", "", text, flags=re.IGNORECASE)
-
-
-def _lines(path: Path) -> Iterable[tuple[int, str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected labels of Audacity") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected labels in UTF-8, but {error}") from None
-    return [(line, content) for line, content in enumerate(text.splitlines(), 1) if content.strip()]
-
-
-def _read_tabs(path: Path, required: Sequence[str]) -> UserTable:
-    """Read a tab-separated table as :func:`tables.read_rows` reads a CSV; cells keep their inner quotes."""
-    rows, problems = [], []
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter="\t")
-            header = [column.strip() for column in next(reader, [])]
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) > len(header):
-                    expected = f"at most {len(header)} cells, as the header has"
-                    problems.append(Problem(str(path), reader.line_num, "", f"{len(cells)} cells", expected))
-                    continue
-                # Raven leaves out empty cells at the end of a row.
-                filled = [cell.strip() for cell in cells] + [""] * (len(header) - len(cells))
-                rows.append(Row(str(path), reader.line_num, dict(zip(header, filled, strict=True))))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected a Raven selection table") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: expected a tab-separated table in UTF-8, but {error}") from None
-    missing = [column for column in required if column not in header]
-    if missing:
-        found = ", ".join(header) if header else "no header"
-        raise InputError(f"{path}:1: column {', '.join(missing)}: missing; found {found}")
-    return UserTable(header, rows, problems)

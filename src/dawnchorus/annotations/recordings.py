@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from dawnchorus.foundation.spelling import composed
 from dawnchorus.tables.definitions import ANNOTATIONS, PARTITIONS, RECORDINGS, RFCX
 from dawnchorus.tables.users import Problem, Row, number
 
@@ -43,7 +44,8 @@ def read_annotations(rows: Iterable[Row], shortest_s: float) -> tuple[list[Box],
     problems: list[Problem] = []
     seen: dict[tuple, Row] = {}
     for row in rows:
-        cells, found = row.cells, list[Problem]()
+        cells = row.cells
+        found: list[Problem] = []
 
         def complain(column, expected, row=row, found=found):
             found.append(row.problem(column, expected))
@@ -76,9 +78,9 @@ def read_annotations(rows: Iterable[Row], shortest_s: float) -> tuple[list[Box],
             first = seen[identity]
             where = f"line {first.line}" if first.file == row.file else f"{first.file}:{first.line}"
             complain("recording_id", f"each annotation once; {where} says the same")
-        seen.setdefault(identity, row)
         problems.extend(found)
         if not found:
+            seen[identity] = row
             good.append(
                 (
                     row,
@@ -103,12 +105,15 @@ def is_extra_column(column: str) -> bool:
 
 
 def files_by_id(paths: Iterable[str]) -> dict[str, list[str]]:
-    """Group the audio files of a folder (posix paths relative to it) by recording id: the path without suffix."""
+    """Group the audio files of a folder (posix paths relative to it) by recording id: the path without suffix.
+
+    Ids are composed as the cells of tables are; a path stays as the file system spells it.
+    """
     found: dict[str, list[str]] = {}
     for path in sorted(paths):
         pure = PurePosixPath(path)
         if pure.suffix.lower() in AUDIO_SUFFIXES:
-            found.setdefault(str(pure.with_suffix("")), []).append(path)
+            found.setdefault(composed(str(pure.with_suffix(""))), []).append(path)
     return found
 
 
@@ -152,7 +157,8 @@ def rare_class_problems(annotations: Iterable[Box]) -> list[Problem]:
 
 def without(annotations: Iterable[Box], problems: Iterable[Problem]) -> list[Box]:
     """Return the annotations whose line has no problem."""
-    lines = {(problem.file, problem.line) for problem in problems}
+    annotations = list(annotations)
+    lines = {(problem.file, problem.line) for problem in problems} if annotations else set()
     return [(row, annotation) for row, annotation in annotations if (row.file, row.line) not in lines]
 
 

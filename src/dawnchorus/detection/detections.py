@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +22,7 @@ from dawnchorus.foundation.files import path_for_whole, write_whole
 from dawnchorus.learning import model_file
 from dawnchorus.metrics import calibration
 from dawnchorus.tables import made
+from dawnchorus.tables.cells import Writer
 from dawnchorus.tables.definitions import EVENTS, PROBLEMS
 from dawnchorus.tables.users import write_rows
 
@@ -134,7 +134,7 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision) -> Wri
     with ExitStack() as stack:
         parquet = stack.enter_context(path_for_whole(output / "scores.parquet"))
         table = stack.enter_context(pq.ParquetWriter(parquet, schema))
-        lines = csv.writer(stack.enter_context(write_whole(output / "scores.csv")), lineterminator="\n")
+        lines = Writer(stack.enter_context(write_whole(output / "scores.csv")))
         lines.writerow(schema.names)
         for entry in entries:
             if entry.problem is not None:

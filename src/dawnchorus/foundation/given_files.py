@@ -2,6 +2,10 @@
 
 import os
 import stat
+from typing import BinaryIO
+
+from dawnchorus.foundation import files
+from dawnchorus.foundation.errors import InputError
 
 _OTHERS = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -38,3 +42,16 @@ def _fault(path: str | os.PathLike, file: bool, folder: bool) -> str | None:
             return "a file"
         return None if os.access(path, os.R_OK) else "a file that you may not read"
     return next((name for is_kind, name in _OTHERS if is_kind(mode)), "no regular file")
+
+
+def open_regular(path: str | os.PathLike, expected: str) -> BinaryIO:
+    """Open a regular file to read its bytes; anything else raises :class:`InputError`, and nothing is waited for.
+
+    The file is looked at when it is open, so that what is read is what was looked at. ``expected``: what should be
+    there.
+    """
+    try:
+        return files.open_regular(path)
+    except OSError as error:
+        fault = fault_of_file(path) or (error.strerror or str(error)).lower()
+        raise InputError(f"{path}: {fault}; expected {expected}") from None

@@ -6,6 +6,7 @@ Every answer to "what group is this row of" is given here.
 from collections.abc import Iterable, Mapping, Sequence
 
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.spelling import composed
 
 ARTICLE = "article"
 MIXED = "mixed"
@@ -13,6 +14,7 @@ MIXED = "mixed"
 
 def column_of(rows: Sequence[Mapping], columns: Iterable[str], name: str, key: str) -> list[str]:
     """Return a column of the annotations as text; ``key`` of params.yaml names it, an unknown one is an InputError."""
+    name = composed(name)
     if name not in columns:
         raise InputError(
             f"params.yaml: {key}: {name!r}: expected a column of the annotations or of data.recordings_table, one of "
@@ -82,6 +84,6 @@ def partitions_of_boxes(boxes: Sequence[Mapping], annotations: Sequence[Mapping]
             of_group.setdefault(row["group"], set()).add(row["partition"])
     found = []
     for box in boxes:
-        parts = of_recording.get(box["recording_id"]) or of_group.get(str(box.get(split["group"], "")), set())
+        parts = of_recording.get(box["recording_id"]) or of_group.get(str(box.get(composed(split["group"]), "")), set())
         found.append(next(iter(parts)) if len(parts) == 1 else "train")
     return found

@@ -6,6 +6,7 @@ import numpy as np
 
 from dawnchorus.annotations.recordings import class_order
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.spelling import composed
 from dawnchorus.tables.definitions import PARTITIONS
 
 N_DRAWS = 2000
@@ -41,7 +42,7 @@ def grouped(
     fixed = np.full(len(names), -1)
     for part, named in ((1, validation_groups), (2, test_groups)):
         for group in named or ():
-            position = np.flatnonzero(names == str(group))
+            position = np.flatnonzero(names == composed(str(group)))
             if len(position) == 0 or fixed[position[0]] >= 0:
                 state = "no such group" if len(position) == 0 else "already in the other partition"
                 found = ", ".join(names[:20])

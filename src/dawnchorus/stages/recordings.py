@@ -1,7 +1,6 @@
 """Make data/recordings/: recordings.csv, annotations.csv, false_positives.csv and audit.csv, of the user's own data."""
 
 import argparse
-import csv
 import json
 import sys
 from pathlib import Path
@@ -23,13 +22,13 @@ def main(argv: list[str] | None = None) -> None:
     for name, table in OUTPUTS.items():
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(option, type=Path, required=True, help=f"where to write {table.name}")
+    parser.add_argument("--stopped", type=Path, required=True, help="where to list all problems if they stop the run")
     args = parser.parse_args(argv)
     data = args.params["data"]
-    csv.field_size_limit(10_000_000)
 
     known = audit.known_recordings(args.recordings)
     audited = audit.audit(data, known, HashCache(args.hash_cache), args.threads)
-    audit.check(audited, data)
+    audit.check(audited, data, args.stopped)
     rows = audit.tables(audited)
     for name, table in OUTPUTS.items():
         made.write(getattr(args, name), table, rows[name])

@@ -1,20 +1,22 @@
 """Tables that earlier stages made, read and written by their definition: typed cells, and every number as it was.
 
+Text is written so that no spreadsheet runs it, and read as it was: see :mod:`dawnchorus.tables.cells`.
+
 A table in memory is a list of dicts, one a row: text as ``str``, integers as ``int``, numbers as ``float``. An empty
 cell is an empty text, NaN, or None for an integer. :func:`frame` gives the same as a pandas table.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
+from dawnchorus.tables import cells
 from dawnchorus.tables.definitions import Column, Table
 from dawnchorus.tables.users import read_rows
 
@@ -63,41 +65,42 @@ def write(path: str | os.PathLike, table: Table, rows: Iterable[Mapping] | pd.Da
     Each number is written with the fewest digits that give it back as it was (a float32 needs nine at most); None and
     NaN become empty cells. A row that lacks a column, or has one that the table may not have, raises ValueError.
     """
-    records = [dict(row) for row in rows] if not hasattr(rows, "to_dict") else _records(rows)
-    present = list(dict.fromkeys(name for record in records for name in record))
-    if not records and hasattr(rows, "columns"):
-        present = list(rows.columns)
-    more = [name for name in present if name not in table.names]
-    if table.more == "":
-        if more:
-            raise ValueError(f"{table.name}: no column {', '.join(more)}; it has {', '.join(table.names)}")
-    elif table.more not in "*+" and any(not name.startswith(table.more) for name in more):
-        raise ValueError(f"{table.name}: columns {', '.join(more)}: expected names that begin with {table.more}")
+    records = _records(rows) if hasattr(rows, "columns") else rows
+    more: list[str] = []
+    if table.more:
+        # Which columns there are more is known when all rows are.
+        records = list(records)
+        present = (
+            rows.columns if hasattr(rows, "columns") else dict.fromkeys(name for record in records for name in record)
+        )
+        more = [name for name in present if name not in table.names]
+        if table.more not in "*+" and any(not name.startswith(table.more) for name in more):
+            raise ValueError(f"{table.name}: columns {', '.join(more)}: expected names that begin with {table.more}")
     columns = [*table.names, *more]
     with write_whole(Path(path)) as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = cells.Writer(file)
         writer.writerow(columns)
         for record in records:
-            lacking = [name for name in table.names if name not in record]
-            if lacking:
+            if lacking := [name for name in table.names if name not in record]:
                 raise ValueError(f"{table.name}: a row without {', '.join(lacking)}")
-            writer.writerow([_text_of(record.get(name)) for name in columns])
+            if unknown := [name for name in record if name not in columns]:
+                raise ValueError(f"{table.name}: no column {', '.join(unknown)}; it has {', '.join(table.names)}")
+            writer.writerow(_cell(record.get(name)) for name in columns)
 
 
-def _records(rows: pd.DataFrame) -> list[dict]:
+def _records(rows: pd.DataFrame) -> Iterator[dict]:
     names, columns = list(rows.columns), [rows[name].to_numpy() for name in rows.columns]
-    return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+    return (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
 
 
-def _text_of(value: Any) -> str:
-    """Return a cell's text; ``str`` of a numpy float is the shortest that reads back the same in its own precision."""
-    if value is None or ((isinstance(value, float) or hasattr(value, "dtype")) and value != value):
-        return ""
-    return str(value)
+def _cell(value: Any) -> Any:
+    """Return what to write: ``str`` of a numpy float is the shortest that reads back the same in its own precision."""
+    missing = value is None or ((isinstance(value, float) or hasattr(value, "dtype")) and value != value)
+    return None if missing else value
 
 
 def _read(path: str | os.PathLike, table: Table) -> tuple[list[str], list[dict[str, Any]]]:
-    header, rows, problems = read_rows(path, table.names)
+    header, rows, problems = read_rows(path, table.names, cell=cells.original)
     if problems:
         raise InputError("\n".join(map(str, problems)))
     converters = [(column.name, _converter(column)) for column in _columns_of(header, table, str(path))]

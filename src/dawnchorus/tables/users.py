@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from dawnchorus.foundation.display_names import printable
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
+from dawnchorus.foundation.spelling import composed
+from dawnchorus.tables import cells as cells_of
+from dawnchorus.tables.cells import CSV, Layout
+
+LONGEST_SHOWN = 200
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Something wrong with the input; ``line`` counts from 1 as an editor does, 0 means the file as a whole."""
 
@@ -27,12 +32,19 @@ class Problem:
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
         column = f" column {self.column}:" if self.column else ""
-        return f"{where}:{column} {self.value!r}: expected {self.expected}"
+        value = self.value if len(self.value) <= LONGEST_SHOWN else f"{self.value[:LONGEST_SHOWN]}…"
+        return printable(f"{where}:{column} {value!r}: expected {self.expected}")
+
+    def cells(self) -> dict[str, str | int]:
+        """Return it as a row of audit.csv; what a name of a file has that is no text is written as its bytes."""
+        texts = {name: getattr(self, name) for name in ("file", "column", "value", "expected")}
+        safe = {name: text.encode(errors="backslashreplace").decode() for name, text in texts.items()}
+        return {**safe, "line": self.line}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a table: its file, its line number, and its cells as stripped text by column.
+    """A row of a table: its file, the line at which it begins, and its cells by column, as :func:`clean` leaves them.
 
     ``names`` says what the file calls a column, where that is not its name here.
     """
@@ -40,11 +52,12 @@ class Row:
     file: str
     line: int
     cells: dict[str, str] = field(hash=False)
-    names: Mapping[str, str] = field(default_factory=dict, hash=False)
+    names: Mapping[str, str] | None = field(default=None, hash=False)
 
     def problem(self, column: str, expected: str) -> Problem:
         """Return what is wrong with a cell, in the words of the file."""
-        return Problem(self.file, self.line, self.names.get(column, column), self.cells.get(column, ""), expected)
+        name = self.names.get(column, column) if self.names else column
+        return Problem(self.file, self.line, name, self.cells.get(column, ""), expected)
 
 
 class UserTable(NamedTuple):
@@ -55,39 +68,55 @@ class UserTable(NamedTuple):
     problems: list[Problem]
 
 
-def read_rows(path: str | os.PathLike, required: Sequence[str]) -> UserTable:
-    """Read a CSV file as text: its columns, its whole rows, and a problem for each row of a wrong length.
+def clean(text: str) -> str:
+    """Return a cell without the spaces around it, in the one spelling that texts are compared in."""
+    return composed(text.strip())
 
-    UTF-8, with or without a byte order mark. A file that cannot be read as a table at all, or that lacks one of
-    the ``required`` columns, raises :class:`InputError`.
+
+def read_rows(
+    path: str | os.PathLike, required: Sequence[str], layout: Layout = CSV, cell: Callable[[str], str] = clean
+) -> UserTable:
+    """Read a table as text: its columns, its whole rows, and a problem for each row of a wrong length.
+
+    Every row that is not blank is a row or a problem. A column without a name is left out. A file that cannot be read
+    as a table at all, that lacks one of the ``required`` columns or has a column twice raises :class:`InputError`.
+    ``cell`` makes a cell of its text in the file.
     """
     name = str(path)
-    rows, problems = [], []
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = [column.strip() for column in next(reader, [])]
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) != len(header):
-                    expected = f"{len(header)} cells, as the header has"
-                    problems.append(Problem(name, reader.line_num, "", f"{len(cells)} cells", expected))
-                    continue
-                values = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-                rows.append(Row(name, reader.line_num, values))
-    except FileNotFoundError:
-        raise InputError(f"{name}: no such file; expected a CSV table") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{name}: expected a CSV table in UTF-8, but {error}") from None
+    rows, problems, known = [], [], _Known(cell)
+    found = cells_of.rows(path, layout)
+    header = [cell(column) for column in next(found, (1, []))[1]]
     missing = [column for column in required if column not in header]
     if missing:
-        found = ", ".join(header) if header else "no header"
-        raise InputError(f"{name}:1: column {', '.join(missing)}: missing; found {found}")
-    doubled = sorted({column for column in header if header.count(column) > 1})
+        present = ", ".join(header) if header else "no header"
+        raise InputError(printable(f"{name}:1: column {', '.join(missing)}: missing; found {present}"))
+    doubled = sorted({column for column in header if column and header.count(column) > 1})
     if doubled:
-        raise InputError(f"{name}:1: column {', '.join(doubled)}: given twice; expected each column once")
+        raise InputError(printable(f"{name}:1: column {', '.join(doubled)}: given twice; expected each column once"))
+    wanted = f"{'at most ' * layout.short_rows}{len(header)} cells, as the header has"
+    for line, texts in found:
+        values = [known[text] for text in texts]
+        if not any(values):
+            continue
+        lacking = len(header) - len(values)
+        if lacking < 0 or (lacking and not layout.short_rows):
+            problems.append(Problem(name, line, "", f"{len(values)} cells", wanted))
+            continue
+        rows.append(Row(name, line, dict(zip(header, values + [""] * lacking, strict=True))))
     return UserTable(header, rows, problems)
+
+
+class _Known(dict[str, str]):
+    """Cells by their text in a file: tables say the same things again and again, and one copy of each is enough."""
+
+    def __init__(self, cell: Callable[[str], str]):
+        self._cell = cell
+
+    def __missing__(self, text: str) -> str:
+        made = self._cell(text)
+        if len(self) < 100_000:
+            self[text] = made
+        return made
 
 
 def number(text: str) -> float:
@@ -99,8 +128,9 @@ def number(text: str) -> float:
 
 
 def write_rows(path: str | os.PathLike, columns: Sequence[str], rows: Iterable[Mapping]) -> None:
-    """Write a CSV table whole: the named columns of each row, floats in full precision."""
+    """Write a CSV table whole for another program: the named columns of each row, every character as it is."""
     with write_whole(Path(path)) as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = cells_of.Writer(file)
+        writer.write_exactly(columns)
+        for row in rows:
+            writer.write_exactly(str(row.get(column, "")) for column in columns)
