@@ -15,9 +15,11 @@ from arguments import audit_outputs
 from dawnchorus.annotations import audit as auditing
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.hashes import HashCache
+from dawnchorus.sound import audio
 from dawnchorus.stages import recordings
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import ANNOTATIONS, AUDIT, FALSE_POSITIVES, RECORDINGS
+from refused_sound import write_refused
 
 RATE_HZ = 8000
 HEADER = "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max"
@@ -141,6 +143,63 @@ def test_all_bad_files_are_named_at_once(folder):
     ):
         assert word in by_name[name], by_name[name]
     assert lines[-1].startswith("6 problems in table.csv")
+
+
+def write_with_refused(folder):
+    """Good rows, and a row for each kind of file that is none or damaged."""
+    for name in write_refused(folder / "audio/bad"):
+        # Of two with one id each would be the other's fault.
+        Path("audio/bad", name).rename(
+            Path("audio/bad", f"{Path(name).stem}-{Path(name).suffix[1:]}{Path(name).suffix}")
+        )
+    Path("audio/bad/loop-wav.wav").unlink()
+    Path("audio/bad/loop-wav.wav").symlink_to("loop-wav.wav")
+    names = sorted(path.name for path in Path("audio/bad").iterdir())
+    rows = [f"bad/{Path(name).stem},{n % 2},1,0.1,1,0.5,2" for n, name in enumerate(names)]
+    write_table(rows + [good(number, species) for number in range(4) for species in "01"])
+    return {f"audio/bad/{name}": audio.inspect(f"audio/bad/{name}")[1] for name in names}
+
+
+def test_every_file_that_is_none_or_damaged_is_one_line(folder):
+    refused = write_with_refused(folder)
+    lines = [line for line in lines_of_stop() if line.startswith("audio/")]
+    assert sorted(lines) == sorted(
+        f"{path}: {problem!r}: expected whole, readable sound" for path, problem in refused.items()
+    )
+
+
+def test_every_file_that_is_none_or_damaged_is_left_out_in_quarantine(folder):
+    refused = write_with_refused(folder)
+    audit(on_bad_recording="quarantine")
+    assert {row["file"]: row["value"] for row in rows_of("audit")} == refused
+    assert {row["recording_id"] for row in rows_of("recordings")} == {"r0", "r1", "r2", "r3"}
+    assert len(rows_of("annotations")) == 8
+
+
+def test_the_fingerprint_waits_for_nothing(folder):
+    from dawnchorus.foundation.hashes import HashCache
+
+    write_with_refused(folder)
+    first = auditing.fingerprint(DATA, HashCache("hashes.json"))
+    Path("audio/bad/gone-wav.wav").unlink()
+    Path("audio/bad/gone-wav.wav").symlink_to("pipe-wav.wav")
+    assert auditing.fingerprint(DATA, HashCache("hashes.json")) != first
+
+
+def test_a_recording_that_may_not_be_read_is_one_line(folder, monkeypatch):
+    """Who runs the tests may be allowed everything: the system refuses by itself."""
+    opened = os.open
+
+    def refusing(path, *arguments, **options):
+        if str(path).endswith("r1.wav"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refusing)
+    line, _ = lines_of_stop()
+    assert line == "audio/r1.wav: 'unreadable: Permission denied': expected whole, readable sound"
+    audit(on_bad_recording="quarantine")
+    assert {row["recording_id"] for row in rows_of("recordings")} == {"r0", "r2", "r3"}
 
 
 def test_quarantine_goes_on_without_them_and_says_how_many(folder, capsys):

@@ -23,8 +23,10 @@ from dawnchorus.detection import detector, score_store, scoring, sounds
 from dawnchorus.features import extraction
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import model_file
+from dawnchorus.sound import audio
 from dawnchorus.stages import detections as gather
 from dawnchorus.stages import window_scores
+from refused_sound import write_refused
 from test_scoring import LOG_MEL, RATE_HZ, card_of, model_of
 
 BLOCK = {**LOG_MEL, "clip": "window"}
@@ -497,11 +499,11 @@ def test_every_file_bad_is_an_error_and_some_are_named(folder, model_dir, capsys
     assert cli.main(command(model_dir, "bad 1.wav", "bad 2.wav", "--keep-going")) == 1
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(": ")[1] for line in lines[:2]] == ["bad 1.wav", "bad 2.wav"]
-    assert lines[2].startswith("error: none of the 2 recordings could be scored; the first: bad 1.wav: no sound")
+    assert lines[2].startswith("error: none of the 2 recordings could be scored; the first: bad 1.wav: unreadable")
     assert pd.read_csv(folder / "out/problems.csv")["path"].tolist() == ["bad 1.wav", "bad 2.wav"]
     assert cli.main(command(model_dir, "sound", "bad 1.wav", "--keep-going")) == 0
     said = capsys.readouterr()
-    assert said.err.startswith("error: bad 1.wav: no sound")
+    assert said.err.startswith("error: bad 1.wav: unreadable")
     assert "events in 4 recordings; 1 left out, see out/problems.csv; look and listen" in said.out
     assert cli.main(command(model_dir, "sound", "bad 1.wav")) == 1
     (folder / "sound").rename(folder / "kept")
@@ -588,7 +590,45 @@ def test_what_is_no_recording_is_not_waited_for(folder, model_dir, capsys, what)
     found = detector.Detector(model_dir / "model.keras", model_file.read_card(model_dir / "model.keras"), {**PARAMS}, 1)
     found.update(folder / "scores.parquet", [target])
     assert found.n_bad == 1
-    assert "not a file; expected a recording" in capsys.readouterr().err
+    words = "a folder, not a file" if what == "folder" else "not a regular file"
+    assert f"{target.path}: unreadable: {words}; left out" in capsys.readouterr().err
+
+
+def test_a_link_to_its_own_folder_does_not_make_a_file_many(folder, model_dir):
+    (folder / "sound/again").symlink_to(".")
+    (folder / "sound/site 0/other").symlink_to("../site 1")
+    (folder / "sound/aaa.flac").symlink_to("site 0/r0.flac")
+    os.link(folder / "sound/site 1/r1.flac", folder / "sound/site 1/zzz.flac")
+    run_detect("sound", "--model", model_dir, "--output", "out", "--threads", "2")
+    paths = sorted(pd.read_csv(folder / "out/scores.csv")["path"].unique())
+    assert paths == [f"sound/site {number % 2}/r{number}.flac" for number in (0, 2, 1, 3)]
+
+
+def test_detection_refuses_what_the_audit_refuses_in_its_words(folder, model_dir, capsys):
+    """Every kind of bad file in one folder: a line each, and a row each; the good ones are scored."""
+    refused = write_refused(folder / "sound/bad")
+    expected = {f"sound/bad/{name}": audio.inspect(folder / "sound/bad" / name)[1] for name in refused}
+    assert None not in expected.values()
+    assert cli.main([*command(model_dir, "sound"), "--keep-going"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert sorted(lines) == sorted(f"error: {path}: {problem}; left out" for path, problem in expected.items())
+    problems = pd.read_csv(folder / "out/problems.csv").set_index("path")["problem"].to_dict()
+    assert problems == expected
+    assert pd.read_csv(folder / "out/scores.csv")["path"].nunique() == 4
+    for name in set(refused) - {"folder.wav"}:  # which is a folder of recordings when it is named itself
+        assert cli.main(command(model_dir, f"sound/bad/{name}")) == 1
+        assert capsys.readouterr().err == f"error: sound/bad/{name}: {expected[f'sound/bad/{name}']}\n"
+
+
+def test_the_fingerprint_of_recordings_waits_for_nothing(folder):
+    from dawnchorus.foundation.hashes import HashCache
+
+    write_refused(folder / "sound/bad")
+    first = sounds.fingerprint("sound", 0, 1, HashCache("cache.json"))
+    (folder / "sound/bad/pipe.wav").unlink()
+    assert sounds.fingerprint("sound", 0, 1, HashCache("cache.json")) != first
+    os.mkfifo(folder / "list")
+    assert "not a regular file" in sounds.fingerprint("list", 0, 1, HashCache("cache.json"))
 
 
 def test_a_model_that_cannot_score_is_told_from_bad_sound(folder, model_dir, capsys):

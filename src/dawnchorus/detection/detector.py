@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,14 +31,12 @@ def in_results(sound: Sound) -> Sound:
     return replace(sound, name=escaped(sound.name), recording_id=escaped(sound.recording_id))
 
 
-def _check_file(path: str) -> None:
-    """Raise :class:`RecordingError` for what nobody should try to decode."""
+def _check_name(path: str) -> None:
+    """Raise :class:`RecordingError` for a name that no table and no page can hold."""
     try:
         path.encode()
     except UnicodeEncodeError:
         raise RecordingError(f"{path}: the name is not UTF-8; expected one that is: rename it") from None
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise RecordingError(f"{path}: not a file; expected a recording")
 
 
 def code_version(card: dict) -> str:
@@ -89,8 +86,6 @@ class Detector:
 
     def signature(self, sound: Sound) -> str:
         """Return one hash of all that the scores of a recording depend on: its content, model, windows, code."""
-        if not os.path.isfile(sound.path):
-            return "unreadable"  # a pipe would be waited for
         try:
             content = sha256_of(sound.path)
         except OSError:
@@ -103,7 +98,7 @@ class Detector:
             self._model = self._loaded()
         entry = score_store.Entry(sound.path, sound.name, sound.recording_id, signature)
         try:
-            _check_file(sound.path)
+            _check_name(sound.path)
             scored = scoring.score(sound.path, self._model, self.recipe, self._params, self._threads)
         except RecordingError as error:
             said = escaped(str(error))
