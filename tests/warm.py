@@ -14,6 +14,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -58,7 +59,7 @@ def path() -> list[str]:
 @contextlib.contextmanager
 def started():
     """Answer calls as long as the context lasts; its end waits for the last of them."""
-    with tempfile.TemporaryDirectory(prefix="warm-") as folder:
+    with tempfile.TemporaryDirectory(prefix="warm-", ignore_cleanup_errors=True) as folder:
         address = os.path.join(folder, "calls")
         for name in ("python", *COMMANDS):
             program = Path(folder, "bin", name)
@@ -141,6 +142,8 @@ def serve(address: str) -> None:
     with contextlib.suppress(ChildProcessError):
         while os.wait():
             pass
+    # A test run that was killed did not get to it.
+    shutil.rmtree(Path(address).parent, ignore_errors=True)
 
 
 if __name__ == "__main__":
