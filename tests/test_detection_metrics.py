@@ -1,4 +1,4 @@
-"""Detections in whole recordings: metrics by hand, what is unknown of boxes, baselines, and the two stages."""
+"""Detections in whole recordings: metrics by hand, what is unknown of boxes, and baselines."""
 
 import json
 
@@ -10,10 +10,6 @@ import soundfile
 from dawnchorus.detection import detection_baselines, detection_metrics, energy, measured, score_store
 from dawnchorus.detection.detections import Decision
 from dawnchorus.metrics import bootstrap
-from dawnchorus.stages import detection_metrics as measuring
-from dawnchorus.stages import recording_scores as scoring
-from dawnchorus.tables import definitions, made
-from test_detections import RATE_HZ, write_model, write_sound
 
 # The last class takes what the others leave of a softmax, and is never detected.
 IDS = ["frog", "wren", "rest"]
@@ -221,96 +217,3 @@ def test_bands_are_the_medians_of_the_training_annotations():
         }
     )
     assert energy.bands_hz(table, ["frog", "wren", "owl"]) == [(150.0, 400.0), None, None]
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """Five recordings and a model: one of training, one of validation, two of test, and one of two partitions."""
-    monkeypatch.chdir(tmp_path)
-    write_model(tmp_path)
-    facts = {"sha256": "", "duration_s": 9.0, "sample_rate_hz": RATE_HZ, "channels": 1, "n_samples": 9 * RATE_HZ}
-    recordings, table = [], []
-    parts = (("train",), ("validation",), ("test",), ("test",), ("train", "test"))
-    for number, partitions in enumerate(parts):
-        name = f"site {number % 2}/r{number}"
-        write_sound(tmp_path / f"sound/{name}.flac", 9.0, number)
-        recordings.append({"recording_id": name, "path": f"{name}.flac", **facts, "inspected_with": ""})
-        for partition in partitions:
-            row = {"row": len(table), "annotation_id": len(table), "recording_id": name, "partition": partition}
-            row |= {"species_id": f"s{number % 2}", "species_name": "x", "class_index": number % 2, "group": name}
-            row |= {"t_min_s": 3.0, "t_max_s": 6.0, "f_min_hz": 500.0, "f_max_hz": 700.0, "n_frames": 20}
-            table.append(row)
-    made.write("recordings.csv", definitions.RECORDINGS, recordings)
-    made.write("rows.csv", definitions.ROWS, table)
-    return tmp_path
-
-
-def score(capsys):
-    detections = {"window_s": 1.0, "step_s": 0.5, "channel": "mix", "batch_size": 4}
-    params = {"split": {"method": "grouped", "group": "recording_id"}, "detections": detections}
-    scoring.main(
-        ["--model", "model.keras", "--rows", "rows.csv", "--recordings", "recordings.csv", "--audio-dir", "sound",
-         "--params", json.dumps(params), "--threads", "2", "--held-out", "out/recordings.csv",
-         "--scores", "out/scores.parquet", "--energy", "out/energy.parquet"]
-    )  # fmt: skip
-    return capsys.readouterr().out
-
-
-def measure():
-    params = {**PARAMS, "detections": {"smoothing_windows": 1, "merge_gap_s": 0.0}}
-    tables = [part for name in measuring.TABLES for part in (f"--{name.replace('_', '-')}", f"out/{name}.csv")]
-    measuring.main(
-        ["--scores", "out/scores.parquet", "--energy", "out/energy.parquet", "--held-out", "out/recordings.csv",
-         "--rows", "rows.csv", "--model", "model.keras", "--calibration", "calibration.json",
-         "--params", json.dumps(params), "--metrics", "out/metrics.json", *tables]
-    )  # fmt: skip
-
-
-def test_the_stages_score_whole_held_out_recordings_and_measure_them(project, capsys):
-    said = score(capsys)
-    assert "1 recordings of validation, 2 of test: 3 computed, 0 kept, 0 dropped; 1 left out" in said
-    assert "0 computed, 3 kept" in score(capsys)
-    measure()
-    said = capsys.readouterr().out
-    metrics = json.loads((project / "out/metrics.json").read_text())
-    assert metrics["test"]["recordings"] == 2
-    assert metrics["left_out"] == 1
-    assert metrics["test"]["event_recall_iou30"] == 1
-    assert "1 recordings have annotations in several partitions" in said
-    events = made.read("out/detection_events.csv", definitions.DETECTION_EVENTS)
-    assert {row["recording_id"] for row in events} == {"site 0/r2", "site 1/r3"}
-    for name, table in measuring.TABLES.items():
-        made.frame(f"out/{name}.csv", table)
-
-
-def test_users_get_the_events_that_are_measured(project, capsys):
-    """`dawnchorus detect` on the same recordings, with the same values, finds what the table of events says."""
-    from dawnchorus.commands import cli
-
-    score(capsys)
-    measure()
-    cli.main(["detect", "--model", ".", "--output", "users", "--window-s", "1", "--step-s", "0.5", "--events", "0",
-              "--pictures", "0", "sound/site 0/r2.flac", "sound/site 1/r3.flac"])  # fmt: skip
-    users, table = pd.read_csv("users/events.csv"), pd.read_csv("out/detection_events.csv")
-    detected = table[table["outcome"] != "miss"]
-    ours = detected.assign(recording_id=detected["recording_id"].str.split("/").str[-1])
-    keys = ["recording_id", "species_id", "start_s", "end_s"]
-    pd.testing.assert_frame_equal(
-        users[keys].sort_values(keys, ignore_index=True),
-        ours[keys].sort_values(keys, ignore_index=True),
-        check_dtype=False,
-    )
-
-
-def test_where_every_recording_is_of_several_partitions_the_stages_say_so(project, capsys):
-    """As with the article's split: nothing is scored, no model is loaded, and every table is there, empty."""
-    table = made.frame("rows.csv", definitions.ROWS)
-    both = pd.concat([table.assign(partition=partition) for partition in ("train", "test")], ignore_index=True)
-    made.write("rows.csv", definitions.ROWS, both)
-    assert "0 recordings of validation, 0 of test: 0 computed, 0 kept, 0 dropped; 5 left out" in score(capsys)
-    measure()
-    assert "nothing is measured: no recording has all its annotations in the test" in capsys.readouterr().out
-    for name, of in measuring.TABLES.items():
-        made.frame(f"out/{name}.csv", of)
-    events = made.read("out/detection_events.csv", definitions.DETECTION_EVENTS)
-    assert events == made.read("out/detection_segments.csv", definitions.DETECTION_SEGMENTS) == []

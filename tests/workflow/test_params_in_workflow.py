@@ -6,7 +6,8 @@ from pathlib import Path
 
 import dag
 import pytest
-from project import Project
+import yaml
+from project import ROOT, Project
 
 PROFILE = "Using workflow specific profile"
 TABLES = ("annotations", "false_positives", "recordings_table", "species_table")
@@ -63,9 +64,7 @@ def test_no_parameter_runs_as_code(bare, command):
 
 
 def known_keys(project: Project) -> str:
-    return "seed, data, simulate, features, split, dataset, model, train, evaluation, figures, report, detections, " + (
-        "cross_validation, overfitting_study"
-    )
+    return ", ".join(yaml.safe_load((ROOT / "params.yaml").read_text()))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
