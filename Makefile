@@ -9,12 +9,13 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 run: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
 
-# Unit tests and the workflow on seconds of sound. `make test-table` runs the long table of Snakemake against DVC.
+# Unit tests and the workflow on seconds of sound. `make test-table` runs the long table of Snakemake against DVC, and what
+# else takes long: damage by the hundred, kills.
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2
 
 test-table: .venv/ready
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m table
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "table or long"
 
 # Random sequences of what people do, against runs from nothing; each takes about a minute.
 test-sequences: .venv/ready

@@ -146,6 +146,7 @@ def test_a_reader_who_has_seen_enough_is_no_error():
 SHELL = "import sys; from dawnchorus.commands import cli; raise SystemExit(cli.main(sys.argv[1:]))"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "words", [["--help"], ["detect", "--help"], ["detect"], WRONG, ["--verbose", "compare", "--help"]]
 )

@@ -82,6 +82,7 @@ def changed(content, place, new):
     return content[:place] + bytes(new) + content[place + len(new) :]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize(("name", "subtype", "channels", "knows"), FORMATS)
 def test_damage_is_refused_or_does_not_matter(tmp_path, name, subtype, channels, knows, seed):
@@ -108,6 +109,7 @@ def test_damage_is_refused_or_does_not_matter(tmp_path, name, subtype, channels,
         assert isinstance(judged(damaged), str), f"cut at {place}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "subtype", "channels"), [("a.flac", "PCM_16", 1), ("b.flac", "PCM_24", 2)])
 def test_every_byte_of_the_head_of_a_flac(tmp_path, name, subtype, channels):
     path = sample_file(tmp_path, name, subtype, channels)

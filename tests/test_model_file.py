@@ -120,6 +120,7 @@ def test_members_that_are_there_twice_are_refused(tmp_path):
     assert_one_line(path, "member 'dawnchorus.json' is there twice")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["dawnchorus.json", "arrays.npz", "other"])
 def test_a_bomb_is_not_unpacked(tmp_path, name):
     path = tmp_path / "model.keras"

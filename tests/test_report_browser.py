@@ -353,6 +353,7 @@ INJECTED = f"""
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["report", "comparison", "detections"])
 def test_what_gets_into_a_page_does_nothing(browser, few, detections, tmp_path, kind):
     """Were a name ever not escaped: no program, no handler, no style and no address of its own."""

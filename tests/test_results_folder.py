@@ -195,6 +195,7 @@ def started(folder, *words):
     return process
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_what_a_killed_command_leaves_hidden_goes(tmp_path, number):
     (tmp_path / "model").mkdir()

@@ -123,6 +123,7 @@ PIECES = [
 ]
 
 
+@pytest.mark.long
 def test_random_words_are_refused_or_read_as_dvc_does_and_stay_so_when_dvc_writes_the_file():
     """`dvc exp run -S` writes params.yaml anew: what was read before is read after."""
     draw, n_read = random.Random(0), 0
@@ -163,6 +164,7 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "content",
     [
