@@ -16,6 +16,8 @@ COMMANDS = {
     "dry run": ("snakemake", "--dry-run", "--cores", "1"),
     "dvc": ("dvc", "repro"),
 }
+pytestmark = pytest.mark.table
+
 PARAMS = "params.yaml"
 
 
