@@ -358,7 +358,7 @@ def test_a_thousand_channels_are_decoded_a_little_at_a_time(tmp_path):
     ("value", "words"),
     [
         (1e30, "out of scale: samples up to 1e+30 (expected at most 1000, full scale is 1) from 1.000 s on"),
-        (-1001.0, "out of scale: samples up to 1e+03 (expected at most 1000, full scale is 1) from 1.000 s on"),
+        (-1001.0, "out of scale: samples up to 1001 (expected at most 1000, full scale is 1) from 1.000 s on"),
         (np.nan, "non-finite: NaN or infinite samples from 1.000 s on"),
         (-np.inf, "non-finite: NaN or infinite samples from 1.000 s on"),
     ],

@@ -247,5 +247,5 @@ def _out_of_scale(block: np.ndarray, position: int, rate_hz: int) -> str:
     words = "non-finite: NaN or infinite samples"
     if not bad.any():
         bad = np.abs(block) > LOUDEST
-        words = f"out of scale: samples up to {np.abs(block).max():.3g} (expected at most {LOUDEST:g}, full scale is 1)"
+        words = f"out of scale: samples up to {np.abs(block).max():.4g} (expected at most {LOUDEST:g}, full scale is 1)"
     return f"{words} from {(position + int(np.argmax(bad.any(axis=1)))) / rate_hz:.3f} s on"
