@@ -467,7 +467,7 @@ def test_every_value_is_read_by_something():
 
 
 def test_a_rule_that_runs_no_stage_is_an_input_error():
-    assert reruns.stage_of("split", "python -m dawnchorus.stages --rule {rule} -- split --output x") == "split"
+    assert reruns.stage_of("split", "python -m dawnchorus.stages --inputs x -- split --output y") == "split"
     for command in ("touch done", None):
         with pytest.raises(InputError, match=r"^rule tidy: expected a shell command that runs"):
             reruns.stage_of("tidy", command)

@@ -211,6 +211,9 @@ class Project:
 
 def rules_of(output: str) -> Counter:
     """Count the jobs that made something, by rule: neither the target `all`, nor those that found all as it was."""
-    started = Counter(re.findall(r"^(?:local)?rule (\w+):", output, flags=re.MULTILINE))
-    as_it_was = Counter(re.findall(r"^(\w+): \S+ is up to date$", output, flags=re.MULTILINE))
-    return started - as_it_was - Counter(all=started["all"])
+    started, made_by = Counter(), {}
+    for rule, outputs in re.findall(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    output: (.*)$", output, re.MULTILINE):
+        started[rule] += 1
+        made_by |= {path.removesuffix(" (update)"): rule for path in outputs.split(", ")}
+    as_it_was = re.findall(r"^(\S+): up to date$", output, re.MULTILINE)
+    return started - Counter(made_by[f"{name}.provenance.json"] for name in as_it_was)

@@ -18,8 +18,8 @@ from project import IDS, Project, environment, rules_of
 pytestmark = pytest.mark.table
 
 TOOLS = pytest.mark.parametrize("tool", ["snakemake", "dvc"])
-FROM_EVALUATION = Counter(evaluation=1, figures=1, report=1)
-FROM_MODEL = Counter(model=1) + FROM_EVALUATION
+FROM_EVALUATION = Counter(evaluation=1, detection_metrics=1, figures=1, report=1)
+FROM_MODEL = Counter(model=1, recording_scores=1) + FROM_EVALUATION
 EVERYTHING = Counter(recordings=1, features=8, split=1, dataset=1) + FROM_MODEL
 
 
@@ -355,7 +355,7 @@ def test_links_into_the_cache_are_never_written_through(two_commits, tool, link)
 
 def test_snakemakes_own_report_and_the_picture_of_the_dag(project):
     graph = project.run("snakemake", "--rulegraph", "--", "reports/report.html").stdout
-    assert graph[graph.index("digraph") :].count("label = ") == 8
+    assert graph[graph.index("digraph") :].count("label = ") == 10
     project.run("snakemake", "--report", "snakemake-report.html")
     assert "<html" in (project.path / "snakemake-report.html").read_text()[:2000].lower()
     assert_settled(project)

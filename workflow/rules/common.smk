@@ -28,7 +28,7 @@ def products(rule):
 def command(stage, arguments):
     """Return the shell command of a rule: its stage, run as a job that leaves a record of what it read and made."""
     return (
-        "python -m dawnchorus.stages --rule {rule} --inputs {input:q} --params {params:q} --outputs {output:q}"
+        "python -m dawnchorus.stages --inputs {input:q} --params {params:q} --outputs {output:q}"
         f" -- {stage} {arguments} 2>&1 | tee {{log}}"
     )
 

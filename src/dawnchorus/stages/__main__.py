@@ -25,7 +25,6 @@ def main() -> None:
         raise InputError("expected -- and a stage with its arguments")
     cut = words.index("--")
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rule", required=True, help="the rule that the job is of")
     parser.add_argument("--inputs", nargs="*", default=[], help="the files that the job reads, source code included")
     parser.add_argument("--params", nargs="*", default=[], help="the values that the rule hands the stage")
     parser.add_argument("--outputs", nargs="+", required=True, help="what the job makes, its record included")
@@ -36,7 +35,7 @@ def main() -> None:
     supervision.end_with_snakemake()
     cache = HashCache(provenance.HASHES)
     if not job.differences(cache):
-        print(f"{args.rule}: {job.name} is up to date", flush=True)
+        print(f"{job.name}: up to date", flush=True)
         return
     job.prepare(cache)
     read = job.read(cache)
