@@ -39,7 +39,7 @@ import json, os, socket, sys
 name = os.path.basename(sys.argv[0])
 words = sys.argv[1:]
 if name == "python" and words[:1] != ["-m"]:
-    os.execv({python!r}, [name, *words])
+    os.execv({python!r}, [{python!r}, *words])
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
     call = {{"name": name, "words": words, "cwd": os.getcwd(), "env": dict(os.environ)}}
