@@ -604,6 +604,7 @@ def test_a_link_to_its_own_folder_does_not_make_a_file_many(folder, model_dir):
     assert paths == [f"sound/site {number % 2}/r{number}.flac" for number in (0, 2, 1, 3)]
 
 
+@pytest.mark.long
 def test_detection_refuses_what_the_audit_refuses_in_its_words(folder, model_dir, capsys):
     """Every kind of bad file in one folder: a line each, and a row each; the good ones are scored."""
     refused = write_refused(folder / "sound/bad")

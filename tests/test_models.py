@@ -177,6 +177,7 @@ def test_the_code_of_a_checkpoint_is_that_of_the_stage_with_its_network():
     assert not {"cnn", "report", "charts"} & named
 
 
+@pytest.mark.long
 def test_two_trainings_with_one_seed_are_the_same_in_processes_of_their_own(tmp_path, said):
     """The stage as the rule calls it, with Keras, and here."""
     x, y, _ = clips()

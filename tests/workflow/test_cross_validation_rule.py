@@ -3,7 +3,10 @@
 import csv
 import json
 
+import pytest
 from project import rules_of
+
+pytestmark = pytest.mark.table
 
 
 def test_folds_are_the_rules_again_and_cost_only_what_is_new(ran_project):

@@ -10,6 +10,8 @@ from project import PITCHES_HZ, SAMPLE_RATE_HZ, Project, rules_of, tone
 
 from test_detections import write_model
 
+pytestmark = pytest.mark.table
+
 # A model that comes from somewhere else: nothing upstream of it is there, and none of it is asked for.
 COMMAND = ("snakemake", "--cores", "2", "--allowed-rules", "window_scores", "detections", "--", "detections")
 

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import dag
@@ -129,6 +130,22 @@ def test_parameters(rules, stage):
     assert said == values
 
 
+@cache
+def imported(path: Path, source: Path) -> list[Path]:
+    """Return the modules of the package that a module imports itself."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dawnchorus"):
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.startswith("dawnchorus")]
+        for name in names:
+            base = source.joinpath(*name.split("."))
+            found += [p for p in (base.with_suffix(".py"), base / "__init__.py") if p.exists()]
+    return found
+
+
 def closure(module: Path, source: Path) -> set[Path]:
     """Return the modules of the package that a module imports, directly or not, itself included."""
     found, waiting = set(), [module]
@@ -137,15 +154,7 @@ def closure(module: Path, source: Path) -> set[Path]:
         if path in found:
             continue
         found.add(path)
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = []
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dawnchorus"):
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names if alias.name.startswith("dawnchorus")]
-            for name in names:
-                base = source.joinpath(*name.split("."))
-                waiting += [p for p in (base.with_suffix(".py"), base / "__init__.py") if p.exists()]
+        waiting += imported(path, source)
     return {path for path in found if path.name != "__init__.py" or path.parent.name in ("networks", "kinds")}
 
 

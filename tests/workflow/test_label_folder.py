@@ -6,6 +6,8 @@ import shutil
 import pytest
 from project import Project, rules_of
 
+pytestmark = pytest.mark.table
+
 LOOK = ("snakemake", "--dry-run", "--allowed-rules", "recordings", "--", "data/recordings/annotations.csv")
 
 
