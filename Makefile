@@ -10,7 +10,7 @@ run: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
 
 # Unit tests and the workflow on seconds of sound. `make test-table` runs the long table of Snakemake against DVC, and what
-# else takes long: damage by the hundred, kills.
+# else takes long: damage by the hundred, kills, whole runs by both tools.
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2
 
