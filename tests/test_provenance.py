@@ -55,6 +55,14 @@ def test_a_product_that_was_just_made_is_current(job):
     assert record["versions"]["numpy"] == __import__("numpy").__version__
 
 
+def test_an_empty_value_is_none(job):
+    empty = provenance.Job(job.inputs, (*job.params, ""), job.outputs)
+    assert empty.differences(cache()) == []
+    assert provenance.Job(job.inputs, (*job.params, "x"), job.outputs).differences(cache()) == [
+        "value 3 was not given, is x"
+    ]
+
+
 def test_times_say_nothing(job):
     for path in ("in.txt", "out.txt", "out.provenance.json"):
         os.utime(path, (0, 0))

@@ -75,7 +75,8 @@ class Job:
 
     def read(self, cache: HashCache) -> dict:
         """Return all that the job reads, by content: the part of the record that is known before the job runs."""
-        return {"inputs": _contents(self.inputs, cache), "params": list(self.params)}
+        # An empty text does not arrive where a command line hands it over.
+        return {"inputs": _contents(self.inputs, cache), "params": [text for text in self.params if text]}
 
     def differences(self, cache: HashCache) -> list[str]:
         """Return in what the record differs from what is there now, in words; nothing for a product that is current."""
