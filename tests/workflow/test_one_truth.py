@@ -24,8 +24,8 @@ EVERYTHING = Counter(recordings=1, features=8, split=1, dataset=1) + FROM_MODEL
 
 
 def computed(output: str) -> tuple[int, int, int]:
-    """Sum what the shards said: recordings computed, kept, dropped."""
-    found = re.findall(r"(\d+) computed, (\d+) kept, (\d+) dropped", output)
+    """Sum what the shards of features said: recordings computed, kept, dropped."""
+    found = re.findall(r"^features .*: (\d+) computed, (\d+) kept, (\d+) dropped", output, re.MULTILINE)
     return tuple(sum(int(row[column]) for row in found) for column in range(3))
 
 
