@@ -25,7 +25,7 @@ EVERYTHING = Counter(recordings=1, features=8, split=1, dataset=1) + FROM_MODEL
 
 def computed(output: str) -> tuple[int, int, int]:
     """Sum what the shards of features said: recordings computed, kept, dropped."""
-    found = re.findall(r"^features .*: (\d+) computed, (\d+) kept, (\d+) dropped", output, re.MULTILINE)
+    found = re.findall(r"features \w+ \d+: \d+ recordings: (\d+) computed, (\d+) kept, (\d+) dropped", output)
     return tuple(sum(int(row[column]) for row in found) for column in range(3))
 
 
@@ -252,8 +252,9 @@ def test_a_deleted_product_comes_back(project, tool, product, expected):
 
 
 # 11
-def killed_at(project: Project, tool: str, marker: str) -> None:
-    """Start a run in a process group of its own and kill the whole group when its output shows the marker."""
+def killed_at(project: Project, tool: str, *markers: str) -> None:
+    """Start a run in a process group of its own and kill the whole group when its output has shown the markers."""
+    waited_for = list(markers)
     command = ["snakemake", "--cores", "1"] if tool == "snakemake" else ["dvc", "repro"]
     with subprocess.Popen(
         command,
@@ -267,11 +268,13 @@ def killed_at(project: Project, tool: str, marker: str) -> None:
         seen = []
         for line in process.stdout:
             seen.append(line)
-            if marker in line:
+            if waited_for[0] in line:
+                del waited_for[0]
+            if not waited_for:
                 os.killpg(process.pid, signal.SIGKILL)
                 break
         else:
-            raise AssertionError(f"never saw {marker!r} in:\n{''.join(seen)}")
+            raise AssertionError(f"never saw {waited_for[0]!r} in:\n{''.join(seen)}")
 
 
 @TOOLS
@@ -288,9 +291,9 @@ def test_killed_in_extraction(project, tool, killed):
 @TOOLS
 def test_finished_shards_are_kept_after_a_kill(project, tool):
     project.set("features.n_mels", 12)
-    killed_at(project, tool, "3 computed")
+    killed_at(project, tool, "3 computed", " steps (")
     output = project.run(*(("snakemake", "--cores", "1") if tool == "snakemake" else ("dvc", "repro"))).stdout
-    # The shard was whole when it said so: its three recordings are not computed again.
+    # The shard was finished, its record written: its three recordings are not computed again.
     assert computed(output)[0] <= 6
     store(project, tool)
 
