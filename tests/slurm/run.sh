@@ -170,7 +170,7 @@ from pathlib import Path
 
 import yaml
 
-sys.path[:0] = ["src", "tests/workflow"]
+sys.path[:0] = ["src", "tests", "tests/workflow"]
 from project import Project
 
 project = Project.create(Path(sys.argv[1]), dvc=False)
