@@ -34,11 +34,11 @@ def main() -> None:
 
     supervision.end_with_snakemake()
     cache = HashCache(provenance.HASHES)
-    if not job.differences(cache):
+    read = job.read(cache)
+    if not job.differences(cache, read):
         print(f"{job.name}: up to date", flush=True)
         return
     job.prepare(cache)
-    read = job.read(cache)
     if missing := [path for path, digest in read["inputs"].items() if digest is None]:
         raise InputError(f"{', '.join(missing)}: no such file; expected what {job.name} is made from")
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))

@@ -78,12 +78,15 @@ class Job:
         # An empty text does not arrive where a command line hands it over.
         return {"inputs": _contents(self.inputs, cache), "params": [text for text in self.params if text]}
 
-    def differences(self, cache: HashCache) -> list[str]:
-        """Return in what the record differs from what is there now, in words; nothing for a product that is current."""
+    def differences(self, cache: HashCache, read: dict | None = None) -> list[str]:
+        """Return in what the record differs from what is there now, in words; nothing for a product that is current.
+
+        ``read``: what :meth:`read` has just said, so that inputs are not hashed again.
+        """
         record = _recorded(self.record)
         if record is None:
             return ["there is no record of how it was made"]
-        now = self.read(cache)
+        now = read or self.read(cache)
         return [
             *_changed("input", record["inputs"], now["inputs"]),
             *_changed_values(record["params"], now["params"]),

@@ -101,10 +101,11 @@ def _force_stale_jobs(workflow: Workflow, executes: bool) -> None:
         for job in level:
             if not job.output:
                 continue
+            known = job_of(job)
             if executes and (job.rule in dag.forcerules or not dag.forcefiles.isdisjoint(job.output)):
                 # A person wants it made anew, whatever its record says.
-                job_of(job).revoke()
-            differences = job_of(job).differences(cache)
+                known.revoke()
+            differences = known.differences(cache)
             remade = [maker for maker in dag.dependencies[job] if maker in stale]
             if differences or remade:
                 stale.add(job)
@@ -113,8 +114,8 @@ def _force_stale_jobs(workflow: Workflow, executes: bool) -> None:
                 for path in (*dag.dependencies[job][maker], *dag.depending[maker][job]):
                     path.flags.pop("ancient", None)
             # Of what was never made there is nothing to explain.
-            if differences and job_of(job).record.exists():
-                said.append(f"{job_of(job).name}: {'; '.join(differences[:_DIFFERENCES])}")
+            if differences and known.record.exists():
+                said.append(f"{known.name}: {'; '.join(differences[:_DIFFERENCES])}")
     cache.save()
     dag.forcefiles.update(path for job in stale for path in job.output)
     workflow.async_run(dag.update_needrun())
