@@ -70,9 +70,8 @@ rule all:
 onsuccess:
     changed = params_file.changed_since("params.yaml", config)
     if changed:
-        raise WorkflowError(
-            f"params.yaml: {', '.join(changed)}: changed during the run; expected no change, run again"
-        )
+        said = f"params.yaml: {', '.join(changed)}: changed during the run; expected no change, run again"
+        errors.stop(errors.InputError(said))
     audited = rules.recordings.output
     left_out = audit.left_out(config["data"], audited.annotations, audited.false_positives, audited.audit)
     if left_out:

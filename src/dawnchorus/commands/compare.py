@@ -20,7 +20,7 @@ import pandas as pd
 from dawnchorus.commands import options
 from dawnchorus.detection import detection_comparison
 from dawnchorus.evaluation import comparison
-from dawnchorus.foundation import strict_yaml
+from dawnchorus.foundation import archives, strict_yaml
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.foundation.seeds import rng
@@ -163,7 +163,7 @@ def detections_of(a: Revision, b: Revision, params: dict, seed: int, n_draws: in
 def _json_object(text: str, source: str) -> dict:
     """Return a JSON object; anything else raises :class:`InputError`."""
     try:
-        found = json.loads(text)
+        found = archives.strict_json(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{source}: no JSON: {_line(error)}") from None
     if not isinstance(found, dict):

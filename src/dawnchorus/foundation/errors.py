@@ -26,8 +26,7 @@ def run(main: Callable[[], None]) -> int:
     try:
         main()
     except InputError as error:
-        for line in str(error).split("\n"):
-            print(f"error: {escaped(line)}", file=sys.stderr)
+        print(_lines(error), file=sys.stderr)
         return 1
     except OSError as error:
         if error.errno not in _REFUSALS:
@@ -39,7 +38,11 @@ def run(main: Callable[[], None]) -> int:
 
 def stop(error: InputError) -> NoReturn:
     """End this process as :func:`run` does: Snakemake puts lines of its own and a trace around other exceptions."""
-    sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
+    sys.exit(_lines(error))
+
+
+def _lines(error: InputError) -> str:
+    return "\n".join(f"error: {escaped(line)}" for line in str(error).split("\n"))
 
 
 def reported_since(logs: Path, time_s: float) -> list[str]:
