@@ -87,7 +87,7 @@ def end_when_unwanted() -> None:
     os.set_blocking(writer, False)
     # Whatever handlers Snakemake sets, Python writes the number of each signal here as well.
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    parent = os.getppid() if "DVC_STAGE" in os.environ else None
+    askers = _askers()
 
     def watch() -> None:
         while True:
@@ -95,10 +95,10 @@ def end_when_unwanted() -> None:
             signals = set(os.read(reader, 64)) if told else set()
             if signals & {signal.SIGTERM, signal.SIGINT}:
                 break
-            if _nobody_reads() or (parent is not None and os.getppid() != parent):
+            if _nobody_reads() or any(map(_ended, askers)):
                 os.kill(os.getpid(), signal.SIGTERM)
                 break
-        _end_descendants()
+        _end(psutil.Process().children(recursive=True))
         # Snakemake ends by itself once its jobs have; but not if it cannot say so.
         time.sleep(_GRACE_S)
         os._exit(1)
@@ -111,6 +111,8 @@ def end_with_snakemake() -> None:
     pid = os.environ.get(SNAKEMAKE, "")
     if not pid.isdigit():
         return
+    # The shell that Snakemake started, which waits for this job and for what writes its log.
+    shell = psutil.Process(os.getppid())
 
     def watch() -> None:
         try:
@@ -119,10 +121,27 @@ def end_with_snakemake() -> None:
                 time.sleep(_LOOK_S)
         except psutil.NoSuchProcess:
             pass
-        _end_descendants()
+        _end(psutil.Process().children(recursive=True))
+        # What writes the log may wait for ever for somebody who reads, and the shell for it.
+        if shell.pid not in (1, int(pid)) and not _ended(shell):
+            _end([*(child for child in shell.children() if child.pid != os.getpid()), shell])
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _askers() -> list[psutil.Process]:
+    """Return who a stage of DVC runs for: its ancestors up to `dvc`, the first that was not told the stage's name."""
+    askers: list[psutil.Process] = []
+    if "DVC_STAGE" in os.environ:
+        for process in psutil.Process().parents():
+            askers.append(process)
+            try:
+                if "DVC_STAGE" not in process.environ():
+                    break
+            except psutil.Error:
+                break
+    return askers
 
 
 def _nobody_reads() -> bool:
@@ -137,8 +156,7 @@ def _nobody_reads() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def _end_descendants() -> None:
-    processes = psutil.Process().children(recursive=True)
+def _end(processes: list[psutil.Process]) -> None:
     _to_all(processes, psutil.Process.terminate)
     # Waiting for them would take their exit codes from who started them: a job that was ended would look finished.
     until_s = time.monotonic() + _GRACE_S / 2
