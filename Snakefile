@@ -35,6 +35,7 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/split.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/model.smk"
+include: "workflow/rules/presence.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/recording_scores.smk"
 include: "workflow/rules/detection_metrics.smk"
@@ -59,6 +60,7 @@ rule all:
         rules.split.output,
         rules.dataset.output,
         rules.model.output,
+        rules.presence.output,
         rules.evaluation.output,
         rules.recording_scores.output,
         rules.detection_metrics.output,

@@ -3,7 +3,8 @@
 # needs  recordings.csv, annotations.csv and false_positives.csv, the audio, the block `features`,
 #        and the file that the kind of features reads, if any
 # makes  data/features/shard-N.zip: the frames of every clip of the recordings whose id hashes to N,
-#        data/features/negatives-N.zip: those of the boxes that were checked not to hold their species
+#        data/features/negatives-N.zip: those of the boxes that were checked not to hold their species,
+#        data/features/recordings-N.zip: those of whole recordings, for presence (empty without)
 #
 # A job keeps what it made before of every recording whose content, clips, parameters and code are the same.
 
@@ -19,6 +20,7 @@ rule features:
     output:
         shard="data/features/shard-{shard}.zip",
         negatives="data/features/negatives-{shard}.zip",
+        whole="data/features/recordings-{shard}.zip",
         provenance="data/features/shard-{shard}.provenance.json",
     log:
         "logs/features-{shard}.log",
@@ -37,5 +39,6 @@ rule features:
             " --audio-dir {params.audio_dir:q} --shard {wildcards.shard}"
             f" --shards {len(SHARDS)}"
             " --params {params.features:q}"
-            " --output {output.shard:q} --negatives {output.negatives:q}",
+            " --output {output.shard:q} --negatives {output.negatives:q}"
+            " --whole {output.whole:q}",
         )

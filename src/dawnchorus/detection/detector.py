@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
-from dawnchorus.detection import score_store, scoring
+from dawnchorus.detection import presence_scoring, score_store, scoring
 from dawnchorus.detection.sounds import Sound
 from dawnchorus.features import kinds
 from dawnchorus.foundation import incremental
@@ -21,9 +22,12 @@ from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import model_file
 from dawnchorus.sound.decoding import RecordingError
 
-SCORED_BY = ("window_s", "step_s", "channel")  # the parameters that scores depend on
-# The modules that they depend on, with all that they import.
-CODE = ("detection.scoring", "learning.model_file")
+Recipe = scoring.Recipe | presence_scoring.Recipe
+
+
+def recipe_of(card: dict, path: Path) -> Recipe:
+    """Return how a model scores sound: frame by frame if it is of presence, window by window if it names clips."""
+    return (presence_scoring if "presence" in card else scoring).Recipe.of_card(card, path)
 
 
 def in_results(sound: Sound) -> Sound:
@@ -41,8 +45,10 @@ def _check_name(path: str) -> None:
 
 def code_version(card: dict) -> str:
     """Return one hash of the source that determines the scores of the model that a card describes."""
+    if "presence" in card:
+        return SourceCode().version_of(*presence_scoring.CODE, chosen={"features.kinds": card["features"]["kind"]})
     chosen = {"networks": card["model"]["name"], "features.kinds": card["dataset"]["features"]["kind"]}
-    return SourceCode().version_of(*CODE, chosen=chosen)
+    return SourceCode().version_of(*scoring.CODE, chosen=chosen)
 
 
 class Detector:
@@ -54,11 +60,12 @@ class Detector:
 
     def __init__(self, path: Path, card: dict, params: dict, threads: int, warn: Callable[[str], None] | None = None):
         self._path, self._params, self._threads = path, params, threads
-        self.recipe = scoring.Recipe.of_card(card, path)
+        self.recipe = recipe_of(card, path)
+        # Two modules of one interface: of frames, and of windows.
+        self._by: ModuleType = presence_scoring if "presence" in card else scoring
         self._warn = warn or (lambda text: print(escaped(text), file=sys.stderr, flush=True))
-        if rate_hz := self.recipe.features["sample_rate_hz"]:
-            scoring.planned(self.recipe, params, rate_hz)
-        scored_by = {key: params[key] for key in SCORED_BY}
+        self._by.check(self.recipe, params)
+        scored_by = {key: params[key] for key in self._by.SCORED_BY}
         files = kinds.input_hashes(self.recipe.features)
         self._same_for_all = [sha256_of(path), scored_by, files, code_version(card)]
         self._model: model_file.Model | None = None
@@ -99,7 +106,7 @@ class Detector:
         entry = score_store.Entry(sound.path, sound.name, sound.recording_id, signature)
         try:
             _check_name(sound.path)
-            scored = scoring.score(sound.path, self._model, self.recipe, self._params, self._threads)
+            scored = self._by.score(sound.path, self._model, self.recipe, self._params, self._threads)
         except RecordingError as error:
             said = escaped(str(error))
             if self._params["on_bad_recording"] == "stop":
@@ -113,17 +120,13 @@ class Detector:
             writer.add(replace(entry, **vars(scored)))
 
     def _loaded(self) -> model_file.Model:
-        """Return the model, after it has scored a window of silence: one that cannot is told apart from bad sound."""
+        """Return the model, after it has scored silence: one that cannot is told apart from bad sound."""
         model, _ = model_file.load(self._path, self._threads)
-        rate_hz = self.recipe.features["sample_rate_hz"]
-        if rate_hz:
-            plan = scoring.planned(self.recipe, self._params, rate_hz)
-            try:
-                silence = self.recipe.prepared(np.zeros(plan.length_samples, np.float32), rate_hz)
-                scores = np.asarray(model.predict_on_batch(silence[None]))
-            except Exception as error:  # whatever features and layers that do not fit each other make them raise
-                reason = " ".join(str(error).split())[:200] or type(error).__name__
-                raise InputError(f"{self._path}: the model cannot score a window of silence: {reason}") from None
-            if scores.shape != (1, len(self.recipe.species_ids)) or not np.isfinite(scores).all():
-                raise InputError(f"{self._path}: the model gives no finite score for each of its classes")
+        try:
+            scores = self._by.try_out(model, self.recipe)
+        except Exception as error:  # whatever features and layers that do not fit each other make them raise
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise InputError(f"{self._path}: the model cannot score a window of silence: {reason}") from None
+        if scores.shape[-1] != len(self.recipe.species_ids) or not np.isfinite(scores).all():
+            raise InputError(f"{self._path}: the model gives no finite score for each of its classes")
         return model

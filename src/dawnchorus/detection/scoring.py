@@ -32,6 +32,9 @@ DECODED_AHEAD = 8  # windows; with a batch of windows in the making they bound t
 # What no windows of sound that somebody wants scored come near: the bytes of those that are held at a time, the numbers
 # in the spectrum of one, and how many of them lie over each other.
 MOST_BYTES, MOST_NUMBERS, MOST_OVERLAP, MOST_WINDOWS = 2**32, 2**28, 1000, 2_000_000
+# The modules that scores depend on, with all that they import, and the parameters.
+CODE = ("detection.scoring", "learning.model_file")
+SCORED_BY = ("window_s", "step_s", "channel")
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,22 @@ def planned(recipe: Recipe, params: dict, rate_hz: int) -> windows.Plan:
             f"{recipe.features['n_fft']} are {numbers} numbers; expected at most {MOST_NUMBERS}"
         )
     return plan
+
+
+def check(recipe: Recipe, params: dict) -> None:
+    """Raise :class:`InputError` for windows that nobody could want, as far as the rate is known."""
+    if rate_hz := recipe.features["sample_rate_hz"]:
+        planned(recipe, params, rate_hz)
+
+
+def try_out(model: Model, recipe: Recipe) -> np.ndarray:
+    """Return the scores (classes,) of a window of silence."""
+    import numpy as np
+
+    rate_hz = recipe.features["sample_rate_hz"] or 2 * recipe.features["n_fft"]
+    plan = windows.plan(recipe.features, recipe.frames, rate_hz, None, None)
+    silence = recipe.prepared(np.zeros(plan.length_samples, np.float32), rate_hz)
+    return np.asarray(model.predict_on_batch(silence[None]))[0]
 
 
 def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, threads: int) -> Scored:

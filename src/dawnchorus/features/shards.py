@@ -19,7 +19,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +153,27 @@ class Shard:
 
     def _unusable(self, reason: object) -> InputError:
         return InputError(f"{self.path}: not a usable shard of features: {' '.join(str(reason).split())}")
+
+
+class Shards:
+    """Several shards open for reading, a context manager."""
+
+    def __init__(self, paths: Sequence[str | os.PathLike]):
+        self._stack = ExitStack()
+        self._where: dict[str, Shard] = {}
+        for path in paths:
+            shard = self._stack.enter_context(Shard(path))
+            self._where |= dict.fromkeys(shard, shard)
+
+    def __enter__(self) -> Shards:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def features(self, recording_id: str) -> np.ndarray:
+        """Return the frames of all clips of a recording, see :meth:`Shard.features`; KeyError without it."""
+        return self._where[recording_id].features(recording_id)
 
 
 class Writer:

@@ -76,6 +76,11 @@ def of_shard(
     return [tasks[recording_id] for recording_id in sorted(tasks)]
 
 
+def whole(recordings: Iterable[dict]) -> list[dict]:
+    """Return a row for each recording, as of an annotation that is as long as the recording."""
+    return [{"recording_id": row["recording_id"], "t_min_s": 0.0, "t_max_s": row["duration_s"]} for row in recordings]
+
+
 def clips_of(
     annotations: Sequence[Span], duration_s: float, sample_rate_hz: int, params: dict, plain: bool
 ) -> dict[str, list[Span]]:

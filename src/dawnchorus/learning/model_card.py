@@ -14,7 +14,8 @@ from pydantic import ConfigDict, Field, ValidationError, create_model
 from dawnchorus import networks
 from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.parameters import dataset, features, fields
+from dawnchorus.learning import stretches
+from dawnchorus.parameters import dataset, features, fields, presence
 from dawnchorus.parameters.base import Block, value
 
 SHOWN_CHARACTERS = 60
@@ -44,6 +45,10 @@ class Statistics(dataset.Dataset):
     features: dict[str, Any] = value(meaning="the block features")
 
 
+class _Presence(presence.Presence):
+    model_config = _LENIENT
+
+
 class Card(Block):
     """What is read of a card, by whoever reads it."""
 
@@ -51,6 +56,8 @@ class Card(Block):
     classes: list[dict[str, Any]] = value(meaning="the classes", min_length=1, max_length=100_000)
     model: dict[str, Any] | None = value(None, "the block model", required=False)
     dataset: dict[str, Any] | None = value(None, "how clips become input", required=False)
+    presence: dict[str, Any] | None = value(None, "the block presence", required=False)
+    features: dict[str, Any] | None = value(None, "the block features, of a network of presence", required=False)
     input_shape: list[Size] | None = value(None, "frames and features", min_length=2, max_length=2, required=False)
     device: str | None = value(None, "what it was trained on", required=False)
     epochs_trained: int | None = value(None, "epochs", ge=0, required=False)
@@ -73,6 +80,27 @@ def check_dataset(card: dict, path: str | os.PathLike) -> None:
     check(card, path, ("model", "dataset", "input_shape"))
     for field, said in _problems_of_dataset(card["dataset"], card["input_shape"]):
         raise InputError(f"{path}: card: {field}: {said}")
+
+
+def check_presence(card: dict, path: str | os.PathLike) -> None:
+    """Raise :class:`InputError` unless a card says completely and soundly how sound becomes the input of its network."""
+    check(card, path, ("presence", "features", "input_shape"))
+    for field, said in _problems_of_presence(card["presence"], card["features"], card["input_shape"]):
+        raise InputError(f"{path}: card: {field}: {said}")
+
+
+def _problems_of_presence(block: dict, made: dict, shape: list[int]) -> Iterator[tuple[str, str]]:
+    yield from _against(_Presence, block, "presence.")
+    kind = made.get("kind")
+    if kind not in kinds.names():
+        yield "features.kind", f"{_shown(kind)}: expected one of {', '.join(kinds.names())}"
+    yield from _against(_features(kind), made, "features.")
+    if made["sample_rate_hz"] is None:
+        yield "features.sample_rate_hz", "null: expected a number"
+    n_frames, _ = stretches.n_frames_of(block, made)
+    expected = [n_frames, kinds.get(kind).n_features(made) * (1 + made["deltas"])]
+    if shape != expected:
+        yield "input_shape", f"{shape}: expected {expected}, as its features are made"
 
 
 def _problems(card: dict, needs: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -57,6 +57,12 @@ def save(model: pooled.Classifier | keras.Model, card: dict, path: str | Path) -
             archive.writestr(_MEMBER, json.dumps({"format": FORMAT, **card}, indent=1, sort_keys=True))
 
 
+def save_card(card: dict, path: str | Path) -> None:
+    """Write a card without a model: what was asked for, where that is no model. Whole or not at all."""
+    with path_for_whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        archive.writestr(_MEMBER, json.dumps({"format": FORMAT, **card}, indent=1, sort_keys=True))
+
+
 def read_card(path: str | Path, needs: Sequence[str] = ()) -> dict:
     """Return a model file's card, without loading Keras; no code of the file is run.
 
@@ -94,7 +100,9 @@ def load(path: str | Path, threads: int) -> tuple[Model, dict]:
     Raises:
         InputError: not a model of dawnchorus, or its class list does not fit its output.
     """
-    card = read_card(path, ("model",))
+    card = read_card(path)
+    if "presence" not in card:
+        model_card.check(card, path, ("model",))
     try:
         with archives.opened(path) as archive:
             if _ARRAYS in archive.namelist():
@@ -113,9 +121,13 @@ def load(path: str | Path, threads: int) -> tuple[Model, dict]:
     said = card.get("input_shape")
     if said is not None and list(shapes[0]) != said:
         raise InputError(f"{path}: card: input_shape: {said}: expected {list(shapes[0])}, as the network has")
-    if shapes[1] != (len(card["classes"]),):
+    expected = (len(card["classes"]),)
+    if "presence" in card:
+        model_card.check_presence(card, path)
+        expected = (shapes[0][0] // card["presence"]["pool_frames"], *expected)
+    if shapes[1] != expected:
         raise InputError(
-            f"{path}: {model.output_shape[-1]} outputs for {len(card['classes'])} classes; expected one output a class"
+            f"{path}: outputs of the shape {shapes[1]} for {len(card['classes'])} classes; expected {expected}: one a class"
         )
     return model, card
 

@@ -18,7 +18,7 @@ class Recipe(Block):
         ge=0,
         le=2**32 - 1,
         read_by=(
-            *("simulate", "split", "folds", "model", "evaluation", "detection_metrics", "cross_validation"),
+            *("simulate", "split", "folds", "model", "presence", "evaluation", "detection_metrics", "cross_validation"),
             *("study_model", "report"),
         ),
     )

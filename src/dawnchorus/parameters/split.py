@@ -7,7 +7,7 @@ from pydantic import Field
 from dawnchorus.parameters.base import Block, value
 
 # The folds are of the same groups, and boxes without a row join the partition of theirs.
-GROUPING = ("split", "dataset", "recording_scores", "folds", "report")
+GROUPING = ("split", "dataset", "presence", "recording_scores", "folds", "report")
 Groups = Annotated[list[str | int], Field(min_length=1)]
 
 

@@ -1,6 +1,6 @@
 """Make data/features/shard-N.zip: the frames of every clip of the recordings of one shard.
 
-Every entry of the old shard whose signature still holds is kept, the others are computed.
+negatives-N.zip: those of the boxes that lack their species; recordings-N.zip: those of the recordings themselves. Every entry of the old shard whose signature still holds is kept, the others are computed.
 """
 
 import argparse
@@ -52,18 +52,22 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--params", type=json.loads, required=True, help="the features block, as JSON")
     parser.add_argument("--output", type=Path, required=True, help="the shard")
     parser.add_argument("--negatives", type=Path, help="the shard of the false positives")
+    parser.add_argument("--whole", type=Path, help="the shard of whole recordings, empty where nothing learns of them")
     args = parser.parse_args(argv)
     params = args.params["features"]
     if not 0 <= args.shard < args.shards:
         raise InputError(f"--shard {args.shard}: expected 0 to {args.shards - 1}")
 
     recordings = made.read(args.recordings, RECORDINGS)
-    tables = [("shard", made.read(args.annotations, ANNOTATIONS), args.output, False)]
+    tables = [("shard", made.read(args.annotations, ANNOTATIONS), args.output, False, params)]
     if args.negatives:
-        tables.append(("negatives", made.read(args.false_positives, FALSE_POSITIVES), args.negatives, True))
-    for name, rows, output, plain in tables:
-        wanted = tasks.of_shard(rows, recordings, args.audio_dir, args.shard, args.shards, params, plain)
-        done = make(wanted, output, params, f"features {name} {args.shard}")
+        tables.append(("negatives", made.read(args.false_positives, FALSE_POSITIVES), args.negatives, True, params))
+    if args.whole:
+        whole = tasks.whole(recordings) if args.params["presence"]["network"] != "none" else []
+        tables.append(("recordings", whole, args.whole, True, {**params, "clip": "annotation"}))
+    for name, rows, output, plain, of_table in tables:
+        wanted = tasks.of_shard(rows, recordings, args.audio_dir, args.shard, args.shards, of_table, plain)
+        done = make(wanted, output, of_table, f"features {name} {args.shard}")
         if wanted or not plain:
             print(done)
 

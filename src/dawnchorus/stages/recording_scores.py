@@ -11,12 +11,13 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from dawnchorus.detection import score_store
 from dawnchorus.detection.detector import Detector
 from dawnchorus.detection.energy import EnergyDetector, bands_hz
 from dawnchorus.detection.sounds import Sound
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.progress import Progress
-from dawnchorus.learning import model_file
+from dawnchorus.learning import model_file, presence
 from dawnchorus.partitioning import groups
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import HELD_OUT, RECORDINGS, ROWS
@@ -25,6 +26,7 @@ from dawnchorus.tables.definitions import HELD_OUT, RECORDINGS, ROWS
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, required=True, help="the model file, model.keras")
+    parser.add_argument("--presence", type=Path, required=True, help="presence.keras")
     parser.add_argument("--rows", type=Path, required=True, help="rows.csv of the data set")
     parser.add_argument("--recordings", type=Path, required=True, help="clean recordings, of rule recordings")
     parser.add_argument("--audio-dir", type=Path, required=True, help="folder of the recordings")
@@ -32,6 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, required=True, help="how many threads may be used")
     parser.add_argument("--held-out", type=Path, required=True, help="where to write recordings.csv")
     parser.add_argument("--scores", type=Path, required=True, help="where to write scores.parquet")
+    parser.add_argument("--presence-scores", type=Path, required=True, help="where to write presence.parquet")
     parser.add_argument("--energy", type=Path, required=True, help="where to write energy.parquet")
     args = parser.parse_args(argv)
     # The audit has decoded every recording: one that cannot be scored is no bad recording, but an error.
@@ -54,6 +57,12 @@ def main(argv: list[str] | None = None) -> None:
     with Progress("recording scores", len(wanted)) as progress:
         detector = Detector(args.model, card, params, args.threads, progress.warn)
         done = detector.update(args.scores, wanted, lambda sound: progress.step(sound.path))
+        of_presence = model_file.read_card(args.presence)
+        if presence.wanted(of_presence["presence"]):
+            Detector(args.presence, of_presence, params, args.threads, progress.warn).update(args.presence_scores, wanted)
+        else:
+            with score_store.write_store(args.presence_scores, species_ids):
+                pass
         energy = EnergyDetector(species_ids, bands_hz(rows, species_ids), params["channel"], progress.warn)
         energy.update(args.energy, wanted)
     counts = Counter(row["partition"] for row in held_out)

@@ -152,6 +152,15 @@ HISTORY = Table(
         _number("learning_rate", "at the end of the epoch; empty without one", empty=True),
     ),
 )
+PRESENCE_HISTORY = Table(
+    "presence_history.csv",
+    (
+        _integer("epoch", "from 1"),
+        _number("loss", "on the stretches of the training recordings"),
+        _number("val_loss", "on stretches of the validation recordings; empty without any", empty=True),
+        _number("learning_rate", "at the end of the epoch"),
+    ),
+)
 SCORES = "score_"
 PREDICTIONS = Table(
     "predictions.csv",

@@ -23,6 +23,7 @@ def contradictions(params: dict) -> Iterator[str]:
     yield from _of_features(params)
     yield from _of_partitions(params)
     yield from _of_training(params)
+    yield from _of_presence(params)
 
 
 def _of_length(params: dict) -> Iterator[str]:
@@ -110,4 +111,30 @@ def _of_training(params: dict) -> Iterator[str]:
         yield (
             f'dataset.padding: "centre": expected right, because {", ".join(on)}: augmentation over time takes a clip '
             "to begin with its sound"
+        )
+
+
+def _of_presence(params: dict) -> Iterator[str]:
+    features, presence = params["features"], params["presence"]
+    if presence["network"] == "none":
+        return
+    because = "because presence.network is not none"
+    if not kinds.get(features["kind"]).KIND.powers_in_db:
+        able = [name for name in kinds.names() if kinds.get(name).KIND.powers_in_db]
+        yield f"features.kind: {shown(features['kind'])}: expected one of {', '.join(able)}, {because}"
+    if features["deltas"]:
+        yield f"features.deltas: {features['deltas']}: expected 0, {because}"
+    if features["sample_rate_hz"] is None:
+        yield f"features.sample_rate_hz: null: expected one rate for all recordings, {because}"
+        return
+    if 2 * presence["margin_s"] >= presence["stretch_s"]:
+        yield (
+            f"presence.margin_s: {presence['margin_s']:g}: expected less than half of presence.stretch_s "
+            f"{presence['stretch_s']:g}"
+        )
+    n_halvings = presence["pool_frames"].bit_length() - 1
+    if n_halvings > len(presence["widths"]):
+        yield (
+            f"presence.pool_frames: {presence['pool_frames']}: expected at most {2 ** len(presence['widths'])}, since each "
+            f"of the {len(presence['widths'])} convolutions of presence.widths halves time once"
         )

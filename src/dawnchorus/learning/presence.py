@@ -1,0 +1,166 @@
+"""A presence network from the frames of whole recordings and what is annotated in them."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.seeds import derived_seed
+from dawnchorus.learning import device, presence_network, presence_targets, stretches
+from dawnchorus.learning.models import PACKAGES
+from dawnchorus.tables.definitions import PRESENCE_HISTORY
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+
+# The validation loss is taken over so many stretches, spread evenly over the validation recordings.
+VALIDATION_STRETCHES = 64
+NONE = "none"
+# What an annotation of another partition is in a recording that trains: nothing that may be learned.
+Span = tuple[float, float, int]
+
+
+def wanted(params: Mapping[str, Any]) -> bool:
+    """Say whether the block ``presence`` asks for a network."""
+    return params["network"] != NONE
+
+
+def soundings(
+    frames_of: Callable[[str], np.ndarray],
+    recordings: Iterable[dict],
+    rows: pd.DataFrame,
+    partitions: Sequence[str],
+    unknown: Sequence[dict],
+    absent: Sequence[dict],
+    classes: Sequence[str],
+    params: dict,
+) -> list[stretches.Sounding]:
+    """Return the recordings of some partitions with their targets.
+
+    Args:
+        frames_of: gives the frames of features of a recording by its id, (n_frames, bands) in dB.
+        recordings: recording_id and partition of each.
+        rows: recording_id, class_index, partition, t_min_s, t_max_s of every annotation. In a recording that several
+            partitions share, those of other partitions are unknown: so is what overlaps them.
+        unknown: recording_id, t_min_s, t_max_s, species_id (empty: every one) of sound of unknown content.
+        absent: recording_id, species_id, t_min_s, t_max_s of boxes that were checked not to hold their species.
+        classes: the species ids, in class order.
+        params: the blocks ``presence``, ``features`` and ``data``.
+    """
+    pool, frame_s = params["presence"]["pool_frames"], stretches.hop_s(params["features"])
+    index = {species_id: number for number, species_id in enumerate(classes)}
+    of_recording = dict(list(rows.groupby("recording_id", sort=False)))
+    unknown_of, absent_of = _by_recording(unknown, index), _by_recording(absent, index)
+    found = []
+    for row in recordings:
+        name = row["recording_id"]
+        of = of_recording.get(name, rows.iloc[:0])
+        own = of["partition"].isin(partitions)
+        if row["partition"] not in partitions and not own.any():
+            continue
+        frames = frames_of(name)
+        n = len(frames) // pool
+        if n == 0:
+            continue
+        foreign: list[Span] = [(t_min, t_max, presence_targets.EVERY) for t_min, t_max in _times(of[~own])]
+        made = presence_targets.targets(
+            _times(of[own]),
+            of[own]["class_index"].to_numpy(int),
+            [*unknown_of.get(name, []), *foreign],
+            n,
+            frame_s,
+            pool,
+            len(classes),
+            params["data"]["annotated"] == "all",
+        )
+        presence_targets.absent(absent_of.get(name, []), made, frame_s, pool)
+        found.append(stretches.Sounding(frames[: n * pool], made))
+    return found
+
+
+def _times(rows: pd.DataFrame) -> np.ndarray:
+    return rows[["t_min_s", "t_max_s"]].to_numpy(float)
+
+
+def _by_recording(spans: Sequence[dict], index: Mapping[str, int]) -> dict[str, list[Span]]:
+    """Return (start, end, class) of spans by recording; one of a species that is no class says nothing."""
+    found: dict[str, list[Span]] = {}
+    for row in spans:
+        species_id = row["species_id"]
+        if not species_id or species_id in index:
+            number = index[species_id] if species_id else presence_targets.EVERY
+            found.setdefault(row["recording_id"], []).append((row["t_min_s"], row["t_max_s"], number))
+    return found
+
+
+def validation_stretches(
+    recordings: Sequence[stretches.Sounding], n_frames: int, params: dict
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return stretches spread evenly over recordings, above their background, and their targets; None of none."""
+    pool = params["pool_frames"]
+    places = [
+        (of, first)
+        for of in recordings
+        for first in range(0, max(1, len(of.targets) * pool - n_frames + 1), n_frames)
+    ]
+    if not places:
+        return None
+    n = min(len(places), VALIDATION_STRETCHES)
+    pairs = [stretches.cut(*places[position * len(places) // n], n_frames, pool) for position in range(n)]
+    frames = np.stack([frames for frames, _ in pairs])
+    return stretches.above_background(frames, params["background_quantile"]), np.stack([made for _, made in pairs])
+
+
+def train(
+    of_training: Sequence[stretches.Sounding],
+    of_validation: Sequence[stretches.Sounding],
+    classes: Sequence[dict],
+    params: dict,
+    threads: int,
+    say: Callable[[str], None],
+    checkpoint: tuple[Path, str] | None = None,
+) -> tuple[keras.Model, list[dict], dict]:
+    """Return the trained network, its history (see :data:`dawnchorus.tables.definitions.PRESENCE_HISTORY`) and its card.
+
+    ``params``: the root seed and the blocks ``presence`` and ``features``; ``classes``: rows of classes.csv. Without a
+    training recording, or with none of which anything is known, raises :class:`InputError`.
+    """
+    if not any((of.targets != presence_targets.UNKNOWN).any() for of in of_training):
+        raise InputError("rows.csv: no recording of partition train of which anything is known; expected some to learn")
+    block, started = params["presence"], time.monotonic()
+    n_frames, _ = stretches.n_frames_of(block, params["features"])
+    shape = (n_frames, of_training[0].frames.shape[1])
+    used = device.prepare(derived_seed(params["seed"], "presence"), threads)
+    from dawnchorus.learning import presence_training
+
+    say(used)
+    total_s = sum(len(of.frames) for of in of_training) * stretches.hop_s(params["features"])
+    say(f"{len(of_training)} recordings, {total_s / 60:.1f} minutes; stretches of {n_frames} frames of {shape[1]} bands")
+    drawn = stretches.Stretches(of_training, n_frames, block, derived_seed(params["seed"], "stretches"))
+    with device.mixed_precision(block["mixed_precision"] and used.startswith("GPU")):
+        model = presence_network.build(shape, len(classes), block)
+        say(f"{model.count_params():,} weights")
+        validation = validation_stretches(of_validation, n_frames, block)
+        history = presence_training.fit(model, drawn, validation, block, say, checkpoint)
+    # What is saved is the network alone, without its optimizer, in single precision: any Keras loads it.
+    weights, model = model.get_weights(), presence_network.build(shape, len(classes), block)
+    model.set_weights(weights)
+    card = {
+        **params,
+        "classes": list(classes),
+        "input_shape": list(shape),
+        "device": used,
+        "epochs_trained": len(history),
+        "training_time_s": round(time.monotonic() - started, 1),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+    say(f"{len(history)} epochs in {card['training_time_s']} s")
+    return model, [{name: row.get(name) for name in PRESENCE_HISTORY.names} for row in history], card

@@ -1,0 +1,91 @@
+"""Fit a presence network to stretches of recordings; unknown frames cost nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from dawnchorus.learning import stretches, training
+from dawnchorus.learning.presence_targets import UNKNOWN
+
+
+class Batches(keras.utils.PyDataset):
+    """The batches of an epoch, as :class:`dawnchorus.learning.stretches.Stretches` draws them."""
+
+    def __init__(self, drawn: stretches.Stretches, steps: int):
+        super().__init__()
+        self.drawn, self.steps, self.epoch = drawn, steps, 0
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.drawn.batch(self.epoch, index)
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+
+class Loss(keras.losses.Loss):
+    """Binary cross-entropy of logits, the mean over the frames and classes of a batch that are known."""
+
+    def __init__(self):
+        super().__init__(name="loss")
+
+    def call(self, y_true, y_pred):
+        ops = keras.ops
+        known = ops.cast(ops.not_equal(y_true, UNKNOWN), y_pred.dtype)
+        each = ops.binary_crossentropy(ops.relu(y_true), y_pred, from_logits=True) * known
+        inner = tuple(range(1, len(y_pred.shape)))
+        # Keras takes the mean over the stretches; each counts by its share of what is known.
+        return ops.sum(each, axis=inner) / ops.maximum(ops.mean(ops.sum(known, axis=inner)), 1.0)
+
+
+def optimizer(params: dict) -> keras.optimizers.Optimizer:
+    """Return AdamW without decay of biases and normalization, at a rate that rises for a tenth and falls as a cosine."""
+    steps = params["steps"] * params["epochs"]
+    rate = training.learning_rate({**params, "schedule": "cosine", "warmup_share": 0.1}, steps)
+    made = keras.optimizers.AdamW(rate, weight_decay=params["weight_decay"], clipnorm=1.0)
+    made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return made
+
+
+def fit(
+    model: keras.Model,
+    drawn: stretches.Stretches,
+    validation: tuple[np.ndarray, np.ndarray] | None,
+    params: dict,
+    say: Callable[[str], None] = print,
+    checkpoint: tuple[Path, str] | None = None,
+) -> list[dict]:
+    """Train a network in place on drawn stretches and return its history, one row an epoch.
+
+    ``validation``: stretches above their background, (stretches, frames, bands), and their targets. ``params``: the
+    block ``presence``. ``checkpoint``: see :func:`dawnchorus.learning.training.fit`.
+    """
+    model.compile(optimizer=optimizer(params), loss=Loss())
+    batches = Batches(drawn, params["steps"])
+    report = training.Report(params["epochs"], say)
+    callbacks: list[keras.callbacks.Callback] = [report]
+    saved, done = None, 0
+    if checkpoint:
+        saved = training.Checkpoint(*checkpoint, report, None)
+        done = saved.restore(model)
+        batches.epoch = done
+        callbacks.append(saved)
+        if done:
+            say(f"resuming after epoch {done}, from {saved.path}")
+    model.fit(
+        batches,
+        validation_data=validation,
+        validation_batch_size=params["batch_size"],
+        initial_epoch=done,
+        epochs=params["epochs"],
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=0,
+    )
+    if saved:
+        saved.path.unlink(missing_ok=True)
+    return report.rows

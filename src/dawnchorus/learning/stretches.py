@@ -1,0 +1,110 @@
+"""Stretches of whole recordings, drawn for the training of a presence network: laid over each other, and varied."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dawnchorus.learning import augmentation
+from dawnchorus.learning.presence_targets import UNKNOWN
+
+# Levels above the background are given to the network in units of so many decibels.
+UNIT_DB = np.float32(10.0)
+# What a band can lie above or below its background, in these units: digital silence, clicks.
+HIGHEST = np.float32(8.0)
+
+
+@dataclass(frozen=True)
+class Sounding:
+    """A recording to draw from: ``frames`` (n_frames, bands) in dB, and ``targets`` (n_frames / pool_frames, classes)."""
+
+    frames: np.ndarray
+    targets: np.ndarray
+
+
+def hop_s(features: Mapping[str, Any]) -> float:
+    """Return the time from one frame of features to the next (s)."""
+    return features["hop_length"] / features["sample_rate_hz"]
+
+
+def n_frames_of(params: Mapping[str, Any], features: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the frames of features in a stretch, and of the margin at each of its ends; whole frames of presence."""
+    pool, frame_s = params["pool_frames"], params["pool_frames"] * hop_s(features)
+    margin = round(params["margin_s"] / frame_s)
+    # A stretch is longer than its margins.
+    return pool * max(round(params["stretch_s"] / frame_s), 2 * margin + 1), pool * margin
+
+
+def above_background(frames: np.ndarray, quantile: float) -> np.ndarray:
+    """Return how far each value of a stretch, (..., frames, bands) in dB, lies above the quantile of its band.
+
+    In units of :data:`UNIT_DB`, at most :data:`HIGHEST` to either side; float32. The quantile is taken over the frames
+    of the stretch, the lower of two.
+    """
+    n_frames = frames.shape[-2]
+    place = int(quantile * (n_frames - 1))
+    floor = np.partition(frames, place, axis=-2)[..., place : place + 1, :]
+    return np.clip((frames - floor) / UNIT_DB, -HIGHEST, HIGHEST).astype(np.float32)
+
+
+def cut(of: Sounding, first: int, n_frames: int, pool_frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a copy of ``n_frames`` frames from frame ``first`` (whole multiples of ``pool_frames``), and their targets.
+
+    Beyond the end of a short recording the sound is mirrored, and its presence with it.
+    """
+    stop, n_targets = first + n_frames, n_frames // pool_frames
+    frames = np.array(of.frames[first:stop], np.float32)
+    found = np.array(of.targets[first // pool_frames : first // pool_frames + n_targets])
+    if len(found) < n_targets:
+        frames = np.pad(frames[: len(found) * pool_frames], ((0, n_frames - len(found) * pool_frames), (0, 0)), "symmetric")
+        found = np.pad(found, ((0, n_targets - len(found)), (0, 0)), "symmetric")
+    return frames, found
+
+
+def union(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return what is present where two sounds lie over each other: what is in either; unknown where neither says more."""
+    highest = np.maximum(one, other)
+    unknown = (one == UNKNOWN) | (other == UNKNOWN)
+    # Sound that is known to hold a species holds it, whatever the other is; absence takes both to say so.
+    return np.where(unknown & (highest < 0.5), np.float32(UNKNOWN), highest)
+
+
+class Stretches:
+    """Draws batches of stretches; a batch depends on the seed, the epoch and its number alone.
+
+    Args:
+        recordings: to draw from, each in proportion to its length.
+        params: the block ``presence``; ``n_frames``, ``pool_frames`` of a stretch.
+    """
+
+    def __init__(self, recordings: Sequence[Sounding], n_frames: int, params: dict, seed: int):
+        self.recordings, self.n_frames, self.params, self.seed = recordings, n_frames, params, seed
+        lengths = np.array([len(of.targets) for of in recordings], float)
+        self._share = lengths / lengths.sum()
+
+    def stretch(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a recording and a stretch of it: frames in dB, and targets."""
+        of = self.recordings[rng.choice(len(self.recordings), p=self._share)]
+        pool = self.params["pool_frames"]
+        last = max(0, len(of.targets) - self.n_frames // pool)
+        return cut(of, pool * int(rng.integers(0, last + 1)), self.n_frames, pool)
+
+    def batch(self, epoch: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return stretches above their background, (batch, frames, bands), and their targets."""
+        rng = np.random.default_rng([self.seed, epoch, number])
+        params, made = self.params, []
+        for _ in range(params["batch_size"]):
+            frames, targets = self.stretch(rng)
+            if rng.random() < params["overlay_share"]:
+                other, others = self.stretch(rng)
+                gain_db = rng.uniform(-params["overlay_gain_db"], params["overlay_gain_db"])
+                frames, targets = augmentation.over_background(frames, other, gain_db), union(targets, others)
+            made.append((frames, targets))
+        batch = np.stack([frames for frames, _ in made])
+        targets = np.stack([targets for _, targets in made])
+        if params["band_shift"]:
+            augmentation.shift_bands(batch, rng, params["band_shift"])
+        batch = above_background(batch, params["background_quantile"])
+        augmentation.mask_bands(batch, rng, params["frequency_masks"], params["frequency_mask_width"])
+        return batch, targets

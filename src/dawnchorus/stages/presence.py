@@ -1,0 +1,76 @@
+"""Make models/presence.keras: a network that says of every frame which species are there, and its history.
+
+With presence.network `none` the file holds nothing but what was asked for.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from dawnchorus.features.shards import Shards
+from dawnchorus.foundation.errors import run
+from dawnchorus.foundation.source_code import SourceCode
+from dawnchorus.learning import model_file, models, presence
+from dawnchorus.partitioning import groups
+from dawnchorus.tables import made
+from dawnchorus.tables.definitions import CLASSES, FALSE_POSITIVES, PRESENCE_HISTORY, RECORDINGS, ROWS, UNKNOWN
+
+
+def say(text: str) -> None:
+    print(f"presence: {text}", flush=True)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="the frames of whole recordings")
+    parser.add_argument("--rows", type=Path, required=True, help="rows.csv of the data set")
+    parser.add_argument("--classes", type=Path, required=True, help="classes.csv of the data set")
+    parser.add_argument("--recordings", type=Path, required=True, help="clean recordings, of rule recordings")
+    parser.add_argument("--unknown", type=Path, required=True, help="spans of unknown content, of rule recordings")
+    parser.add_argument("--false-positives", type=Path, required=True, help="boxes that lack their species")
+    parser.add_argument("--params", type=json.loads, required=True, help="the values that it reads, as JSON")
+    parser.add_argument("--threads", type=int, required=True, help="threads of the CPU")
+    parser.add_argument("--model", type=Path, required=True, help="where to write the model")
+    parser.add_argument("--history", type=Path, required=True, help="where to write the history, a row an epoch")
+    args = parser.parse_args(argv)
+
+    params, classes = args.params, made.read(args.classes, CLASSES)
+    block = {key: params[key] for key in ("seed", "presence", "features")}
+    if not presence.wanted(params["presence"]):
+        say("no network is asked for: windows of the network of `model` find calls")
+        made.write(args.history, PRESENCE_HISTORY, [])
+        model_file.save_card({**block, "classes": classes}, args.model)
+        return
+    rows = made.frame(args.rows, ROWS)
+    recordings = made.read(args.recordings, RECORDINGS)
+    belongs = groups.of_recordings(recordings, rows.to_dict("records"), params["split"])
+    known = [
+        {"recording_id": row["recording_id"], "partition": partition}
+        for row, (_, partition) in zip(recordings, belongs, strict=True)
+    ]
+    unknown, absent = made.read(args.unknown, UNKNOWN), made.read(args.false_positives, FALSE_POSITIVES)
+    with Shards(args.shards) as shards:
+        of_training, of_validation = (
+            presence.soundings(
+                shards.features,
+                known,
+                rows,
+                [name],
+                unknown,
+                absent,
+                [row["species_id"] for row in classes],
+                params,
+            )
+            for name in ("train", "validation")
+        )
+    code = SourceCode().version_of("stages.presence", chosen={})
+    files = (*args.shards, args.rows, args.classes, args.recordings, args.unknown, args.false_positives)
+    checkpoint = args.model.with_name("presence_checkpoint.npz"), models.checkpoint_key(params, files, code)
+    model, history, card = presence.train(of_training, of_validation, classes, block, args.threads, say, checkpoint)
+    made.write(args.history, PRESENCE_HISTORY, history)
+    model_file.save(model, card, args.model)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,40 @@
+# presence: train, on a GPU resource, what finds calls in whole recordings
+#
+# needs  the frames of whole recordings, rows.csv and classes.csv, recordings.csv (which have no call), unknown.csv,
+#        false_positives.csv, the blocks `presence` and `features`, data.annotated, what groups recordings, the root seed
+# makes  models/presence.keras (with all that it was trained with inside) and presence_history.csv
+
+
+rule presence:
+    """Train a network that says of every frame of a recording which species are there."""
+    input:
+        shards=expand("data/features/recordings-{shard}.zip", shard=SHARDS),
+        rows="data/dataset/rows.csv",
+        classes="data/dataset/classes.csv",
+        recordings="data/recordings/recordings.csv",
+        unknown="data/recordings/unknown.csv",
+        false_positives="data/recordings/false_positives.csv",
+        code=code("presence"),
+    output:
+        model="models/presence.keras",
+        history="models/presence_history.csv",
+        provenance="models/presence.provenance.json",
+    log:
+        "logs/presence.log",
+    benchmark:
+        "benchmarks/presence.tsv"
+    conda:
+        "../../environment.yml"
+    threads: MODEL_THREADS
+    resources:
+        gpu=1,
+    params:
+        presence=values("presence"),
+    shell:
+        command(
+            "presence",
+            "--shards {input.shards:q} --rows {input.rows:q} --classes {input.classes:q}"
+            " --recordings {input.recordings:q} --unknown {input.unknown:q} --false-positives {input.false_positives:q}"
+            f" --params {{params.presence:q}} --threads {MODEL_THREADS}"
+            " --model {output.model:q} --history {output.history:q}",
+        )
