@@ -36,8 +36,9 @@ include: "workflow/rules/split.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/model.smk"
 include: "workflow/rules/presence.smk"
-include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/recording_scores.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/presence_calibration.smk"
 include: "workflow/rules/detection_metrics.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
@@ -61,8 +62,9 @@ rule all:
         rules.dataset.output,
         rules.model.output,
         rules.presence.output,
-        rules.evaluation.output,
         rules.recording_scores.output,
+        rules.evaluation.output,
+        rules.presence_calibration.output,
         rules.detection_metrics.output,
         rules.figures.output,
         rules.report.output,

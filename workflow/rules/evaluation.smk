@@ -1,6 +1,6 @@
 # evaluation: what the model is worth
 #
-# needs  the model and the data set (its groups are resampled), the block `evaluation`, the root seed
+# needs  the model and the data set (its groups are resampled), presence in the held-out recordings, the block `evaluation`, the root seed
 # makes  reports/metrics.json, predictions.csv (the test clips), predictions_seen.csv (train and validation),
 #        per_class.csv, confusion.csv, reliability.csv, baselines.csv (the model beside its baselines, whose
 #        scores are in baseline_predictions.csv),
@@ -12,6 +12,7 @@ rule evaluation:
     input:
         model="models/model.keras",
         dataset=products(rules.dataset),
+        presence_scores="data/recording_scores/presence.parquet",
         code=code("evaluation"),
     output:
         metrics="reports/metrics.json",
@@ -37,6 +38,7 @@ rule evaluation:
         command(
             "evaluation",
             "--dataset {input.dataset:q} --model {input.model:q}"
+            " --presence-scores {input.presence_scores:q}"
             f" --params {{params.evaluation:q}} --threads {MODEL_THREADS}"
             " --metrics {output.metrics:q}"
             " --predictions {output.predictions:q} --predictions-seen {output.predictions_seen:q}"

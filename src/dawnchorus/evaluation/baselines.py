@@ -21,6 +21,7 @@ NAMES = {
     "majority_class": "majority class",
     "svm": "SVM on pooled statistics",
     "context_only": "context only",
+    "presence": "presence network",
 }
 # The obvious recipe that a network has to beat, always the same, so that results can be compared.
 SVM = {"c": 5.0}

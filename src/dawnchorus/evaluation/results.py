@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from dawnchorus.tables.definitions import PARTITIONS
 if TYPE_CHECKING:
     from dawnchorus.learning.model_file import Model
 
+NOTHING: Mapping[str, baselines.Answer | None] = {}
 ABSENT = ("absent_clips", "detected_share_where_absent")
 
 
@@ -35,10 +36,18 @@ class Results:
     lines: list[str]
 
 
-def of_model(model: Model, card: dict, data: Dataset, seed: int, params: dict, source: str) -> Results:
+def of_model(
+    model: Model,
+    card: dict,
+    data: Dataset,
+    seed: int,
+    params: dict,
+    source: str,
+    others: Mapping[str, baselines.Answer | None] = NOTHING,
+) -> Results:
     """Score every clip of a data set with a model, compute the metrics, and set the model beside its baselines.
 
-    ``model`` has ``predict_on_batch``; ``params``: the block ``evaluation``; ``source``: what errors call the model.
+    ``others``: what else named the test clips, by the names of metrics.json. ``model`` has ``predict_on_batch``; ``params``: the block ``evaluation``; ``source``: what errors call the model.
     A model of other classes than the data set's, or one whose scores are no softmax, raises :class:`InputError`.
     """
     ids = data.classes["species_id"].to_list()
@@ -69,11 +78,12 @@ def of_model(model: Model, card: dict, data: Dataset, seed: int, params: dict, s
         baselines.NAMES["context_only"]: baselines.context_answers(
             predict, test_rows, data.context, data.context_rows, data.statistics
         ),
+        **{baselines.NAMES[name]: answer for name, answer in others.items()},
     }
     beside = baselines.table(
         truth[test], (card["model"]["name"], scores[test]), answers, group, weights, params["top_k"]
     )
-    for name in ("svm", "context_only"):
+    for name in ("svm", "context_only", *others):
         row = next(row for row in beside if row["model"] == baselines.NAMES[name])
         metrics[name] = {key: row[key] for key in row if key.startswith(("accuracy", "advantage")) or key == "clips"}
 

@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+from dawnchorus.detection import presence
 from dawnchorus.evaluation import results
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import sha256_of, write_json
@@ -31,6 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", type=Path, nargs="+", required=True, help="the files of the data set")
     parser.add_argument("--model", type=Path, required=True, help="the model file, model.keras")
+    parser.add_argument("--presence-scores", type=Path, required=True, help="presence in the held-out recordings")
     parser.add_argument("--params", type=json.loads, required=True, help="seed and the evaluation block, as JSON")
     parser.add_argument("--threads", type=int, required=True, help="how many threads may be used")
     for name in ("metrics", "calibration", *TABLES):
@@ -39,7 +41,10 @@ def main(argv: list[str] | None = None) -> None:
 
     data = dataset.open_dataset(args.dataset)
     model, card = model_file.load(args.model, args.threads)
-    found = results.of_model(model, card, data, args.params["seed"], args.params["evaluation"], str(args.model))
+    answer = presence.of_clips(args.presence_scores, data)
+    others = {} if answer is None else {"presence": answer}
+    seed, block = args.params["seed"], args.params["evaluation"]
+    found = results.of_model(model, card, data, seed, block, str(args.model), others)
     for name, table in TABLES.items():
         made.write(getattr(args, name), table, found.tables[name])
     write_json(args.calibration, {"model_sha256": sha256_of(args.model), **found.calibration})
