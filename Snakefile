@@ -13,7 +13,7 @@ min_version("9.27")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from dawnchorus.annotations import audit
+from dawnchorus.annotations import audit, unknown
 from dawnchorus.detection import sounds
 from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code

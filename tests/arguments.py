@@ -4,8 +4,8 @@ from dawnchorus.learning import dataset
 
 
 def audit_outputs(folder) -> list[str]:
-    """Return where stage recordings writes its four tables, all in one folder, and its problems if it stops."""
-    names = ("recordings", "annotations", "false_positives", "audit")
+    """Return where stage recordings writes its tables, all in one folder, and its problems if it stops."""
+    names = ("recordings", "annotations", "false_positives", "unknown", "audit")
     tables = [word for name in names for word in (f"--{name.replace('_', '-')}", f"{folder}/{name}.csv")]
     return [*tables, "--stopped", "logs/audit.csv"]
 

@@ -41,7 +41,9 @@ def made(tmp_path_factory):
     lines += [f"{r},{s},1,{a},100,{b},2000" for r, s, a, b in rows]
     (folder / "table.csv").write_text("\n".join(lines) + "\n")
     data = {**PRESET["data"], "source": "table", "annotations": "table.csv", "audio_dir": "audio"}
-    data |= dict.fromkeys(("false_positives", "recordings_table", "species_table"), "table.csv")
+    data |= dict.fromkeys(
+        ("false_positives", "recordings_table", "species_table", "unknown", "annotated_spans"), "table.csv"
+    )
     before = Path.cwd()
     os.chdir(folder)
     try:

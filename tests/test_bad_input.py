@@ -32,6 +32,8 @@ DATA = {
     "false_positives": "table.csv",
     "recordings_table": "table.csv",
     "species_table": "table.csv",
+    "unknown": "table.csv",
+    "annotated_spans": "table.csv",
     "on_bad_recording": "stop",
     "shortest_annotation_s": 0.05,
 }

@@ -66,7 +66,8 @@ def rows_of_rfcx():
 
 def audit(annotations: str, output="made", **data) -> dict[str, list[dict]]:
     """Run the stage, and return the tables that it made."""
-    none = {"annotations": annotations, "false_positives": annotations, "recordings_table": annotations}
+    optional = ("false_positives", "recordings_table", "unknown", "annotated_spans")
+    none = dict.fromkeys(("annotations", *optional), annotations)
     data = {**DATA, **none, **data}
     arguments = ["--params", json.dumps({"data": data}), "--threads", "2", "--hash-cache", "hashes.json"]
     recordings.main([*arguments, *audit_outputs(output)])
@@ -207,7 +208,8 @@ def test_the_fingerprint_is_of_the_tables_of_a_folder_too(folder):
     write_labels()
 
     def fingerprint():
-        data = {**DATA, "annotations": "labels", "false_positives": "labels", "format": "audacity"}
+        optional = ("false_positives", "recordings_table", "unknown", "annotated_spans")
+        data = {**DATA, **dict.fromkeys(("annotations", *optional), "labels"), "format": "audacity"}
         return auditing.fingerprint(data, HashCache("hashes.json"))
 
     first = fingerprint()

@@ -52,6 +52,8 @@ PARAMS = {
         "false_positives": "raw/annotations.csv",
         "recordings_table": "raw/annotations.csv",
         "species_table": "raw/annotations.csv",
+        "unknown": "raw/annotations.csv",
+        "annotated_spans": "raw/annotations.csv",
     },
     "features": {"kind": "log_mel", "sample_rate_hz": None, "n_fft": 256, "hop_length": 128, "n_mels": 16},
     "features_reset": {"f_min_hz": 0.0, "f_max_hz": None, "clip": "annotation"},

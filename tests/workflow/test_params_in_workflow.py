@@ -10,7 +10,7 @@ import yaml
 from project import ROOT, Project
 
 PROFILE = "Using workflow specific profile"
-TABLES = ("annotations", "false_positives", "recordings_table", "species_table")
+TABLES = ("annotations", "false_positives", "recordings_table", "species_table", "unknown", "annotated_spans")
 COMMANDS = {
     "run": ("snakemake", "--cores", "2"),
     "dry run": ("snakemake", "--dry-run", "--cores", "1"),

@@ -86,7 +86,8 @@ AUDIO_FINGERPRINT = (
 SOURCE_TABLES = sorted(
     path
     for path in {
-        config["data"][table] for table in ["annotations", "false_positives", "recordings_table", "species_table"]
+        config["data"][table]
+        for table in ["annotations", "false_positives", "recordings_table", "species_table", *unknown.TABLES]
     }
     if not Path(path).is_dir()
 )

@@ -1,9 +1,10 @@
 # recordings: the audit; what can be used of the table and the audio, and what is wrong with the rest
 #
 # needs  data.annotations (data.format: RFCX's columns, Raven, Audacity or any CSV), data.audio_dir, and of
-#        data.false_positives (the same format) and the two side tables those that are given
+#        data.false_positives (the same format), the two side tables and the two of spans those that are given
 # makes  recordings.csv (a row a file: path, sha256, duration, rate, channels),
-#        annotations.csv and false_positives.csv (clean and canonical), audit.csv (a row a problem)
+#        annotations.csv and false_positives.csv (clean and canonical), unknown.csv (spans of sound of which nobody knows
+#        what calls there), audit.csv (a row a problem)
 
 
 rule recordings:
@@ -15,6 +16,7 @@ rule recordings:
         recordings="data/recordings/recordings.csv",
         annotations="data/recordings/annotations.csv",
         false_positives="data/recordings/false_positives.csv",
+        unknown="data/recordings/unknown.csv",
         audit="data/recordings/audit.csv",
         provenance="data/recordings/recordings.provenance.json",
     log:
@@ -32,5 +34,6 @@ rule recordings:
             "recordings",
             "--params {params.data:q} --threads {threads}"
             " --hash-cache .snakemake/sha256.json --recordings {output.recordings:q} --annotations {output.annotations:q}"
-            " --false-positives {output.false_positives:q} --audit {output.audit:q} --stopped logs/audit.csv",
+            " --false-positives {output.false_positives:q} --unknown {output.unknown:q}"
+            " --audit {output.audit:q} --stopped logs/audit.csv",
         )

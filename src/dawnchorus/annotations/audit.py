@@ -1,13 +1,13 @@
 """The audit of what a user gives: every row of the tables held against the recordings, every recording decoded once."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from dawnchorus.annotations import false_positives, readers, recordings
+from dawnchorus.annotations import false_positives, readers, recordings, unknown
 from dawnchorus.foundation.display_names import printable
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.hashes import HashCache, digest_of
@@ -19,6 +19,14 @@ from dawnchorus.tables.users import Problem, UserTable, read_rows
 
 # So many problems are lines on the screen; whoever has more reads the table.
 MOST_LINES = 40
+COLUMNS_OF = {
+    "recordings_table": ("recording_id",),
+    "species_table": ("species_id", "name"),
+    **dict.fromkeys(unknown.TABLES, unknown.REQUIRED_COLUMNS),
+}
+# Those of them that name recordings.
+SIDE_TABLES = ("recordings_table", *unknown.TABLES)
+NO_TABLE = UserTable([], [], [])
 Read = TypeVar("Read")
 
 
@@ -39,19 +47,29 @@ def read_source(data: dict, source: str = "annotations") -> UserTable:
     The path of the annotations themselves means that there are no ``false_positives``.
     """
     if source == "false_positives" and data[source] == data["annotations"]:
-        return UserTable([], [], [])
+        return NO_TABLE
     return readers.read(Path(data[source]), data["format"], data["columns"])
 
 
+def read_side(data: dict, name: str) -> UserTable | None:
+    """Return a table of ``data`` that is of recordings, of species or of spans; None where there is none.
+
+    The path of the annotations themselves means that there is no such table. (A null would be simpler, but DVC cannot
+    have a dependency that may be null.)
+    """
+    return None if data[name] == data["annotations"] else read_rows(data[name], COLUMNS_OF[name])
+
+
 def fingerprint(data: dict, cache: HashCache) -> str:
-    """Return one hash of the content of all recordings that the tables name; any change to one changes it.
+    """Return one hash of the content of all recordings that a table of ``data`` names; any change to one changes it.
 
     Where the annotations are a folder of tables it is also of the content of these. What cannot be read gives a
     text saying so: the stage itself then reports it in full.
     """
     audio_dir, folders = data["audio_dir"], {Path(data[name]) for name in ("annotations", "false_positives")}
     try:
-        rows = [row for name in ("annotations", "false_positives") for row in read_source(data, name)[1]]
+        rows = [row for name in ("annotations", "false_positives") for row in read_source(data, name).rows]
+        rows += [row for name in SIDE_TABLES for row in (read_side(data, name) or NO_TABLE).rows]
         files = recordings.files_by_id(audio_paths(audio_dir))
         tables = [path.as_posix() for folder in folders if folder.is_dir() for path in readers.tables_of(folder)]
     except InputError as error:
@@ -125,14 +143,10 @@ class _Given:
 
     def __init__(self, data: dict):
         self.faults: list[str] = []
-        nothing = UserTable([], [], [])
-        self.annotations = self._read(lambda: read_source(data)) or nothing
-        self.false_positives = self._read(lambda: read_source(data, "false_positives")) or nothing
-        # The path of the annotations themselves means that there is no such table. (A null would be simpler, but DVC
-        # cannot have a dependency that may be null.)
-        self.sites, self.names = (
-            None if data[key] == data["annotations"] else self._read(partial(read_rows, data[key], columns))
-            for key, columns in (("recordings_table", ("recording_id",)), ("species_table", ("species_id", "name")))
+        self.annotations = self._read(lambda: read_source(data)) or NO_TABLE
+        self.false_positives = self._read(lambda: read_source(data, "false_positives")) or NO_TABLE
+        self.sites, self.names, self.unknown, self.annotated_spans = (
+            self._read(partial(read_side, data, name)) for name in COLUMNS_OF
         )
         self.audio = self._read(lambda: recordings.files_by_id(audio_paths(data["audio_dir"])))
 
@@ -156,12 +170,16 @@ def known_recordings(path: Path) -> dict[str, dict]:
 class Audited:
     """What can be used: boxes as rows with their annotations, recordings and side tables by id; and every problem.
 
-    ``faults``: a line for each table or folder that cannot be read at all. ``n_rows``: how many annotations there were,
-    good or not.
+    ``unknown``, ``annotated_spans``: spans, see :mod:`dawnchorus.annotations.unknown`; None: no such table.
+    ``uncalled``: the rows of recordings without any annotation. ``faults``: a line for each table or folder that cannot
+    be read at all. ``n_rows``: how many annotations there were, good or not.
     """
 
     annotations: list[recordings.Box]
     false_positives: list[recordings.Box]
+    unknown: list[recordings.Box]
+    annotated_spans: list[recordings.Box] | None
+    uncalled: list[recordings.Box]
     facts: dict[str, dict]
     sites: dict[str, dict]
     names: dict[str, dict]
@@ -179,20 +197,28 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> A
     n_rows = len(given.annotations.rows) + len(given.annotations.problems)
     annotations, faulty = recordings.read_annotations(given.annotations.rows, data["shortest_annotation_s"])
     negatives, other_faulty = recordings.read_annotations(given.false_positives.rows, data["shortest_annotation_s"])
-    # Of recordings the same is asked for both; a row keeps its file, so that they can be told apart again.
-    boxes = [*annotations, *negatives]
+    (unknown_spans, faulty_unknown), (annotated, faulty_spans) = (
+        unknown.read((table or NO_TABLE).rows) for table in (given.unknown, given.annotated_spans)
+    )
+    # Of recordings the same is asked for all; a row keeps its file, so that they can be told apart again.
+    boxes, spans = [*annotations, *negatives], [*unknown_spans, *annotated]
     audio = given.audio if given.audio is not None else {}
-    paths, unmatched = recordings.match_files(boxes if given.audio is not None else [], audio, data["audio_dir"])
+    uncalled, misnamed = recordings.without_annotations((given.sites or NO_TABLE).rows, given.annotations.rows, audio)
+    named = [*boxes, *spans, *uncalled] if given.audio is not None else []
+    paths, unmatched = recordings.match_files(named, audio, data["audio_dir"])
     facts, unusable = inspect_all(paths, data["audio_dir"], cache, old, threads)
-    boxes = [item for item in boxes if item[1]["recording_id"] in facts]
-    late = recordings.end_problems(boxes, {key: info["duration_s"] for key, info in facts.items()})
-    boxes = recordings.without(boxes, late)
-    sites, not_listed = joined(boxes, data["recordings_table"], "recording_id", given.sites)
-    cut = [*given.annotations.problems, *given.false_positives.problems]
-    problems = [*cut, *faulty, *other_faulty, *unmatched, *unusable.values(), *late, *not_listed]
-    annotations, negatives = (
+    durations_s = {key: info["duration_s"] for key, info in facts.items()}
+    boxes, spans = ([item for item in items if item[1]["recording_id"] in facts] for items in (boxes, spans))
+    late = [*recordings.end_problems(boxes, durations_s), *unknown.start_problems(spans, durations_s)]
+    kept = recordings.without([*boxes, *spans], late)
+    sites, not_listed = joined(kept, data["recordings_table"], "recording_id", given.sites)
+    tables = (given.annotations, given.false_positives, given.unknown, given.annotated_spans)
+    cut = [problem for table in tables if table is not None for problem in table.problems]
+    problems = [*cut, *faulty, *other_faulty, *faulty_unknown, *faulty_spans, *misnamed, *unmatched]
+    problems += [*unusable.values(), *late, *not_listed]
+    annotations, negatives, unknown_spans, annotated, uncalled = (
         [item for item in recordings.without(items, problems) if item[1]["recording_id"] in facts]
-        for items in (annotations, negatives)
+        for items in (annotations, negatives, unknown_spans, annotated, uncalled)
     )
     names, not_named = joined(annotations, data["species_table"], "species_id", given.names)
     annotations = recordings.without(annotations, not_named)
@@ -200,14 +226,17 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> A
     if not given.faults:
         rare = recordings.rare_class_problems(annotations)
         annotations = recordings.without(annotations, rare)
-        unknown = false_positives.unknown_species(negatives, {row["species_id"] for _, row in annotations})
-        negatives = recordings.without(negatives, unknown)
-        problems += [*rare, *unknown]
-    return Audited(annotations, negatives, facts, sites, names, given.faults, problems, n_rows)
+        species_ids = {row["species_id"] for _, row in annotations}
+        of_some = [item for item in unknown_spans if item[1]["species_id"]]
+        others = false_positives.unknown_species([*negatives, *of_some], species_ids)
+        negatives, unknown_spans = (recordings.without(items, others) for items in (negatives, unknown_spans))
+        problems += [*rare, *others]
+    spans_of = unknown_spans, None if given.annotated_spans is None else annotated
+    return Audited(annotations, negatives, *spans_of, uncalled, facts, sites, names, given.faults, problems, n_rows)
 
 
-def tables(audited: Audited) -> dict[str, Iterable[dict]]:
-    """Return the rows of the four tables: ``recordings``, ``annotations``, ``false_positives``, ``audit``."""
+def tables(audited: Audited) -> dict[str, list[dict]]:
+    """Return the rows of ``recordings``, ``annotations``, ``false_positives``, ``unknown`` and ``audit``."""
     boxes = [row for items in (audited.annotations, audited.false_positives) for _, row in items]
     extra = sorted({key for row in boxes for key in row if recordings.is_extra_column(key)})
     of_sites = {key for cells in audited.sites.values() for key in cells if recordings.is_extra_column(key)}
@@ -227,11 +256,15 @@ def tables(audited: Audited) -> dict[str, Iterable[dict]]:
         facts, site = audited.facts[recording_id], audited.sites.get(recording_id, {})
         return {**{key: facts[key] for key in RECORDINGS.names}, **{key: site.get(key, "") for key in side}}
 
+    others = [*audited.unknown, *(audited.annotated_spans or ()), *audited.uncalled]
+    ids = sorted({row["recording_id"] for row in (*boxes, *(row for _, row in others))})
+    durations_s = {name: audited.facts[name]["duration_s"] for name in ids}
     return {
-        "recordings": [listed(recording_id) for recording_id in sorted({row["recording_id"] for row in boxes})],
+        "recordings": [listed(recording_id) for recording_id in ids],
         "annotations": [clean(number, row) for number, (_, row) in enumerate(audited.annotations)],
         "false_positives": [clean(number, row) for number, (_, row) in enumerate(audited.false_positives)],
-        "audit": all_problems(audited),
+        "unknown": unknown.table(durations_s, audited.unknown, audited.annotated_spans),
+        "audit": list(all_problems(audited)),
     }
 
 
@@ -262,7 +295,7 @@ def check(audited: Audited, data: dict, list_of_all: Path) -> None:
     if len(problems) > MOST_LINES:
         lines.append(f"{_counted(len(problems) - MOST_LINES, 'problem')} more, all of them in {list_of_all}")
     if problems and (faults or stops):
-        sources = list(dict.fromkeys((data["annotations"], data["false_positives"])))
+        sources = list(dict.fromkeys(data[key] for key in ("annotations", "false_positives", *unknown.TABLES)))
         whose = f"{', '.join(sources)} and {'their' if len(sources) > 1 else 'its'} recordings"
         hint = "" if faults else "data.on_bad_recording: quarantine goes on without these rows; "
         n = len(faults) + len(problems)
@@ -273,8 +306,8 @@ def check(audited: Audited, data: dict, list_of_all: Path) -> None:
     raise InputError("\n".join(map(printable, lines)))
 
 
-def summary(audited: Audited) -> list[str]:
-    """Return what a person wants to know of an audit that went well, a line each."""
+def summary(audited: Audited, rows: Mapping[str, Sequence[dict]]) -> list[str]:
+    """Return what a person wants to know of an audit that went well, a line each; ``rows``: as :func:`tables`."""
     annotations = [row for _, row in audited.annotations]
     n_classes = len({row["species_id"] for row in annotations})
     n_recordings = len({row["recording_id"] for row in annotations})
@@ -285,6 +318,11 @@ def summary(audited: Audited) -> list[str]:
     ]
     if audited.false_positives:
         lines.append(f"recordings: {len(audited.false_positives)} boxes that were checked not to hold their species")
+    annotated = {row["recording_id"] for row in annotations}
+    if n_others := sum(row["recording_id"] not in annotated for row in rows["recordings"]):
+        lines.append(f"recordings: {_counted(n_others, 'recording')} without annotations")
+    if n_spans := len(spans := [row["t_max_s"] - row["t_min_s"] for row in rows["unknown"]]):
+        lines.append(f"recordings: {_counted(n_spans, 'span')} of unknown content, {sum(spans):.1f} s")
     return lines
 
 

@@ -117,6 +117,27 @@ def files_by_id(paths: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
+def without_annotations(
+    rows: Iterable[Row], annotations: Iterable[Row], files: Mapping[str, Sequence[str]]
+) -> tuple[list[Box], list[Problem]]:
+    """Return the rows of the table of recordings that have a file and no annotation, good or not; and those to refuse.
+
+    Whoever keeps one table for all their sites may list recordings that are elsewhere: those say nothing.
+    """
+    annotated = {row.cells["recording_id"] for row in annotations}
+    good: list[Box] = []
+    problems: list[Problem] = []
+    for row in rows:
+        recording_id = row.cells["recording_id"]
+        if recording_id in annotated or recording_id not in files:
+            continue
+        if expected := id_problem(recording_id):
+            problems.append(row.problem("recording_id", expected))
+        else:
+            good.append((row, {"recording_id": recording_id}))
+    return good, problems
+
+
 def match_files(
     annotations: Iterable[Box], files: Mapping[str, Sequence[str]], audio_dir: str
 ) -> tuple[dict[str, str], list[Problem]]:

@@ -54,12 +54,23 @@ class Data(Block):
     )
     recordings_table: Path = value(
         "data/simulated/recordings.csv",
-        "path of a CSV with a column recording_id, whose other columns can be groups; "
+        "path of a CSV with a column recording_id, whose other columns can be groups; recordings that it lists and "
+        "that have no annotation hold no call (as far as data.annotated says all); "
         "data.annotations again if there is none",
     )
     species_table: Path = value(
         "data/simulated/species.csv",
         "path of a CSV with the columns species_id and name; data.annotations again if there is none",
+    )
+    unknown: Path = value(
+        "data/simulated/train_tp.csv",
+        "path of a CSV recording_id, t_min, t_max (s): sound of which nobody knows what calls there, or with a column "
+        "species_id whether that species does; data.annotations again if there is none",
+    )
+    annotated_spans: Path = value(
+        "data/simulated/train_tp.csv",
+        "path of a CSV recording_id, t_min, t_max (s): only there was annotated, all other sound is unknown; "
+        "data.annotations again if there is none",
     )
     annotated: Literal["all", "boxes"] = value(
         "all",

@@ -1,4 +1,4 @@
-"""Make data/recordings/: recordings.csv, annotations.csv, false_positives.csv and audit.csv, of the user's own data."""
+"""Make data/recordings/, the tables of what the user gives: recordings, annotations, what is unknown, and the audit."""
 
 import argparse
 import json
@@ -9,9 +9,15 @@ from dawnchorus.annotations import audit
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.tables import made
-from dawnchorus.tables.definitions import ANNOTATIONS, AUDIT, FALSE_POSITIVES, RECORDINGS
+from dawnchorus.tables.definitions import ANNOTATIONS, AUDIT, FALSE_POSITIVES, RECORDINGS, UNKNOWN
 
-OUTPUTS = {"annotations": ANNOTATIONS, "false_positives": FALSE_POSITIVES, "recordings": RECORDINGS, "audit": AUDIT}
+OUTPUTS = {
+    "annotations": ANNOTATIONS,
+    "false_positives": FALSE_POSITIVES,
+    "unknown": UNKNOWN,
+    "recordings": RECORDINGS,
+    "audit": AUDIT,
+}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -32,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = audit.tables(audited)
     for name, table in OUTPUTS.items():
         made.write(getattr(args, name), table, rows[name])
-    print(*audit.summary(audited), sep="\n")
+    print(*audit.summary(audited, rows), sep="\n")
 
 
 if __name__ == "__main__":

@@ -112,6 +112,14 @@ ANNOTATIONS = Table(
     more="*",
 )
 FALSE_POSITIVES = Table("false_positives.csv", ANNOTATIONS.columns, more="*")
+UNKNOWN = Table(
+    "unknown.csv",
+    (
+        RECORDING_ID,
+        *TIMES,
+        _text("species_id", "the species of which nobody knows whether it is there; empty: of every one"),
+    ),
+)
 AUDIT = Table(
     "audit.csv",
     (

@@ -32,7 +32,11 @@ ROOT = Path(__file__).parents[3]
 SIMULATE = Path("workflow/simulate/dvc.yaml")
 # The parameters whose value is a path that a rule reads; the kind of features may have more.
 DATA_PATHS = tuple(
-    f"data.{key}" for key in ("annotations", "false_positives", "recordings_table", "species_table", "audio_dir")
+    f"data.{key}"
+    for key in (
+        *("annotations", "false_positives", "recordings_table", "species_table", "unknown", "annotated_spans"),
+        "audio_dir",
+    )
 )
 AUDIO = "data.audio_dir"
 # The parameter that chooses a file of each registry.

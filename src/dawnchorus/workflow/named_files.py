@@ -28,6 +28,8 @@ def faults(params: dict) -> Iterator[str]:
             ("false_positives", boxes),
             ("recordings_table", "a CSV of recordings, or data.annotations again"),
             ("species_table", "a CSV of species, or data.annotations again"),
+            ("unknown", "a CSV of spans, or data.annotations again"),
+            ("annotated_spans", "a CSV of spans, or data.annotations again"),
         ):
             as_annotations = key != "annotations" and data[key] == data["annotations"]
             if not as_annotations and (fault := fault_of_file(data[key], or_folder=folders and expected is boxes)):
