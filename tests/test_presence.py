@@ -57,7 +57,9 @@ def test_annotations_of_another_partition_are_unknown_and_nothing_else_is():
     (of,) = soundings(rows, frames, belongs="mixed")
     others = rows[rows["class_index"] == 1]
     middles_s = (np.arange(len(of.targets)) * 2 + 0.5) / 100
-    inside = ((middles_s[:, None] > others["t_min_s"].to_numpy()) & (middles_s[:, None] < others["t_max_s"].to_numpy())).any(axis=1)
+    inside = (
+        (middles_s[:, None] > others["t_min_s"].to_numpy()) & (middles_s[:, None] < others["t_max_s"].to_numpy())
+    ).any(axis=1)
     assert (of.targets[inside, 1] == UNKNOWN).all()
     assert (of.targets[:, 1] <= 0).all(), "what the test rows say is not learned"
     assert (of.targets[:, 0] == 1).any()

@@ -59,6 +59,7 @@ PARAMS = {
     "features_reset": {"f_min_hz": 0.0, "f_max_hz": None, "clip": "annotation"},
     "model": {"name": "logistic_regression", "l2": 0.001},
     "train": {"epochs": 5, "early_stopping_patience": None, "background_share": 0.0},
+    "presence": {"network": "none"},
     "cross_validation": {"validation_fraction": 0.2},
     "figures": {"example_species": 1},
 }

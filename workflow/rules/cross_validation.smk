@@ -69,10 +69,30 @@ use rule model as fold_model with:
         model=lambda wildcards: values("model", seed=int(wildcards.seed)),
 
 
+use rule presence as fold_presence with:
+    input:
+        shards=rules.presence.input.shards,
+        rows=f"{FOLD_DATA}/rows.csv",
+        classes=f"{FOLD_DATA}/classes.csv",
+        recordings=rules.presence.input.recordings,
+        unknown=rules.presence.input.unknown,
+        false_positives=rules.presence.input.false_positives,
+        code=rules.presence.input.code,
+    output:
+        **{name: f"{FOLD_MODEL}/{Path(path).name}" for name, path in rules.presence.output.items()},
+    log:
+        "logs/fold_presence-{fold}-{seed}.log",
+    benchmark:
+        "benchmarks/fold_presence-{fold}-{seed}.tsv"
+    params:
+        presence=lambda wildcards: values("presence", seed=int(wildcards.seed)),
+
+
 use rule evaluation as fold_evaluation with:
     input:
         model=f"{FOLD_MODEL}/model.keras",
         dataset=products(rules.fold_dataset),
+        presence_scores=f"{FOLD_SCORES}/presence.parquet",
         code=rules.evaluation.input.code,
     output:
         **{
@@ -92,6 +112,7 @@ use rule evaluation as fold_evaluation with:
 use rule recording_scores as fold_recording_scores with:
     input:
         model=f"{FOLD_MODEL}/model.keras",
+        presence=f"{FOLD_MODEL}/presence.keras",
         rows=f"{FOLD_DATA}/rows.csv",
         recordings=rules.recording_scores.input.recordings,
         kind_files=KIND_FILES,
@@ -104,14 +125,33 @@ use rule recording_scores as fold_recording_scores with:
         "benchmarks/fold_recording_scores-{fold}-{seed}.tsv"
 
 
+use rule presence_calibration as fold_presence_calibration with:
+    input:
+        scores=f"{FOLD_SCORES}/presence.parquet",
+        held_out=f"{FOLD_SCORES}/recordings.csv",
+        rows=f"{FOLD_DATA}/rows.csv",
+        classes=f"{FOLD_DATA}/classes.csv",
+        unknown=rules.presence_calibration.input.unknown,
+        code=rules.presence_calibration.input.code,
+    output:
+        **{name: f"{FOLD_MODEL}/{Path(path).name}" for name, path in rules.presence_calibration.output.items()},
+    log:
+        "logs/fold_presence_calibration-{fold}-{seed}.log",
+    benchmark:
+        "benchmarks/fold_presence_calibration-{fold}-{seed}.tsv"
+
+
 use rule detection_metrics as fold_detection_metrics with:
     input:
         scores=f"{FOLD_SCORES}/scores.parquet",
+        presence_scores=f"{FOLD_SCORES}/presence.parquet",
         energy=f"{FOLD_SCORES}/energy.parquet",
         held_out=f"{FOLD_SCORES}/recordings.csv",
         rows=f"{FOLD_DATA}/rows.csv",
         model=f"{FOLD_MODEL}/model.keras",
         calibration=f"{FOLD_MODEL}/calibration.json",
+        presence=f"{FOLD_MODEL}/presence.keras",
+        presence_calibration=f"{FOLD_MODEL}/presence_calibration.json",
         code=rules.detection_metrics.input.code,
     output:
         **{name: f"{FOLD_REPORT}/{Path(path).name}" for name, path in rules.detection_metrics.output.items()},
@@ -147,6 +187,7 @@ rule cross_validation:
     params:
         cross_validation=values("cross_validation"),
         model=config["model"]["name"],
+        detector=DETECTOR,
     shell:
         command(
             "cross_validation",
@@ -154,6 +195,6 @@ rule cross_validation:
             " --fold-baseline-predictions {input.baseline_predictions:q}"
             " --fold-detection-recordings {input.detection_recordings:q}"
             " --fold-detection-segments {input.detection_segments:q} --detection {output.detection:q}"
-            " --model {params.model:q} --params {params.cross_validation:q} --metrics {output.metrics:q}"
+            " --model {params.model:q} --detector {params.detector:q} --params {params.cross_validation:q} --metrics {output.metrics:q}"
             " --baselines {output.baselines:q} --folds {output.folds:q} --predictions {output.predictions:q}",
         )

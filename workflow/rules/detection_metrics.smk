@@ -6,16 +6,22 @@
 #        detection_per_class.csv, detection_curves.csv, detection_reliability.csv, detection_baselines.csv, and of each
 #        recording and segment what comparisons are drawn from: detection_recordings.csv, detection_segments.csv
 
+# What the first detector is called in tables: what users run.
+DETECTOR = "presence network" if config["presence"]["network"] != "none" else f"{config['model']['name']} on windows"
+
 
 rule detection_metrics:
     """Match detected events with annotated ones, and set the model beside baselines."""
     input:
         scores="data/recording_scores/scores.parquet",
+        presence_scores="data/recording_scores/presence.parquet",
         energy="data/recording_scores/energy.parquet",
         held_out="data/recording_scores/recordings.csv",
         rows="data/dataset/rows.csv",
         model="models/model.keras",
         calibration="models/calibration.json",
+        presence="models/presence.keras",
+        presence_calibration="models/presence_calibration.json",
         code=code("detection_metrics"),
     output:
         metrics="reports/detection_metrics.json",
@@ -38,7 +44,8 @@ rule detection_metrics:
     shell:
         command(
             "detection_metrics",
-            "--scores {input.scores:q} --energy {input.energy:q}"
+            "--scores {input.scores:q} --presence-scores {input.presence_scores:q} --presence {input.presence:q}"
+            " --presence-calibration {input.presence_calibration:q} --energy {input.energy:q}"
             " --held-out {input.held_out:q} --rows {input.rows:q} --model {input.model:q}"
             " --calibration {input.calibration:q} --params {params.detection_metrics:q} --metrics {output.metrics:q}"
             " --detection-per-class {output.per_class:q} --detection-events {output.events:q}"

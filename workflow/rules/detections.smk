@@ -1,6 +1,7 @@
 # detections: the model at work on new recordings
 #
-# needs  models/model.keras and models/calibration.json, the block `detections`, which names the recordings
+# needs  models/presence.keras and models/presence_calibration.json (without presence model.keras and
+#        calibration.json), the block `detections`, which names the recordings
 # makes  data/detections/shard-N.parquet: the window scores of the recordings whose name hashes to N;
 #        reports/detections/ (scores, events, Raven, Audacity, submission, pictures), reports/detections.html
 #
@@ -8,10 +9,14 @@
 # every recording whose content, model, windows and code are the same.
 
 
+# Frames of presence find calls, or windows of the network that names clips where there is no presence.
+DETECTS = "presence" if config["presence"]["network"] != "none" else "model"
+
+
 rule window_scores:
     """Score the windows of each recording of a shard."""
     input:
-        model="models/model.keras",
+        model=f"models/{DETECTS}.keras",
         kind_files=KIND_FILES,
         code=code("window_scores"),
     output:
@@ -40,8 +45,12 @@ rule detections:
     """Turn window scores into detections, for people and for other programs."""
     input:
         scores=expand("data/detections/shard-{shard}.parquet", shard=SHARDS),
-        model="models/model.keras",
-        calibration="models/calibration.json",
+        model=f"models/{DETECTS}.keras",
+        calibration=(
+            rules.presence_calibration.output.calibration
+            if DETECTS == "presence"
+            else rules.evaluation.output.calibration
+        ),
         code=code("detections"),
     output:
         folder=directory("reports/detections"),

@@ -20,7 +20,9 @@ EXAMPLES = """examples:
   dawnchorus detect --model models night.flac
   dawnchorus detect --model models --output found --keep-going /data/site-3
 """
-MODEL, CALIBRATION, SCORES = "model.keras", "calibration.json", "window-scores.parquet"
+# What finds calls, each a model and its calibration: the first that the folder has, and that was asked for.
+FRAMES, WINDOWS = ("presence.keras", "presence_calibration.json"), ("model.keras", "calibration.json")
+SCORES = "window-scores.parquet"
 
 MOST_THREADS = 1024
 
@@ -28,7 +30,14 @@ MOST_THREADS = 1024
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="sound files, or folders of them")
     parser.add_argument(
-        "--model", type=Path, required=True, metavar="DIR", help=f"folder with {MODEL} and {CALIBRATION}, as `models`"
+        "--model",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help=f"folder with {' and '.join(FRAMES)} (or {' and '.join(WINDOWS)}), as `models`",
+    )
+    parser.add_argument(
+        "--windows", action="store_true", help=f"find calls by windows, with {WINDOWS[0]}, although there is presence"
     )
     parser.add_argument(
         "--output", type=Path, default=Path("detections"), metavar="DIR", help="for the results (default: %(default)s)"
@@ -38,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave recordings out that cannot be read, and say which (default: stop at the first)",
     )
-    windows = parser.add_argument_group("windows, the stretches of sound that are scored")
+    windows = parser.add_argument_group("windows, the stretches of sound that a network that names clips scores")
     events = parser.add_argument_group("events, neighbouring windows above a species' threshold")
     page = parser.add_argument_group("results")
     machine = parser.add_argument_group("machine")
@@ -89,6 +98,16 @@ def recordings(given: list[str]) -> list:
         raise InputError(escaped(str(error))) from None
 
 
+def detector_of(folder: Path, windows: bool) -> tuple[Path, Path]:
+    """Return the model that finds calls, and its calibration: of presence if the folder has one, else of windows."""
+    from dawnchorus.learning import model_file, presence
+
+    model, calibration = (folder / name for name in FRAMES)
+    if not windows and model.exists() and presence.wanted(model_file.read_card(model).get("presence") or {}):
+        return model, calibration
+    return folder / WINDOWS[0], folder / WINDOWS[1]
+
+
 def main(args: argparse.Namespace) -> None:
     # The matrices of a window are small: a second thread of BLAS only waits.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -110,9 +129,9 @@ def main(args: argparse.Namespace) -> None:
         "page_events": args.events,
         "pictures": args.pictures,
     }
-    model = args.model / MODEL
+    model, calibration = detector_of(args.model, args.windows)
     # Everything that can be known is looked at before the hours of scoring.
-    decision = detections.Decision.of_model(model, args.model / CALIBRATION, params)
+    decision = detections.Decision.of_model(model, calibration, params)
     wanted, scores = recordings(args.audio), args.output / SCORES
     called = [in_results(sound) for sound in wanted]
     results_folder.check_names(args.output, (sound.name for sound in called))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dawnchorus.detection import detection_baselines, detections, events, measured
+from dawnchorus.detection import detection_baselines, detections, measured
 from dawnchorus.detection.measured import HIT, Answer, Measured, Truth
 from dawnchorus.evaluation import summary
 from dawnchorus.foundation.seeds import rng
@@ -29,6 +29,14 @@ REASONS = {
     "boxes": "data.annotated is boxes: what lies outside them may be a call, so no detection there can be called false",
     "none": "no recording has all its annotations in the test partition",
 }
+
+
+class Detector(NamedTuple):
+    """What detects: its name, its scores of the held-out recordings, and how events are made of them."""
+
+    name: str
+    entries: Sequence[Entry]
+    decision: detections.Decision
 
 
 @dataclass(frozen=True)
@@ -61,31 +69,29 @@ def answer_of(entry: Entry, decision: detections.Decision) -> Answer:
     """Return what the model says of a recording, as its users get it."""
     found = detections.events_of(entry, decision)
     index = {species_id: number for number, species_id in enumerate(decision.species_ids)}
-    scores = calibration.scaled(entry.scores, decision.temperature)
     return Answer(
         np.array([(event["start_s"], event["end_s"]) for event in found], float).reshape(-1, 2),
         np.array([index[event["species_id"]] for event in found], int),
         np.array([event["peak_score"] for event in found], float),
-        events.smoothed(scores, decision.params["smoothing_windows"]),
+        decision.tracks(entry.scores),
         entry.starts_s,
         entry.window_s,
     )
 
 
 def results(
-    of_model: Sequence[Entry],
+    detectors: Sequence[Detector],
     of_energy: Sequence[Entry],
     held_out: Sequence[dict],
     rows: pd.DataFrame,
-    decision: detections.Decision,
-    model_name: str,
     params: dict,
 ) -> Results:
-    """Measure the model and its baselines in the held-out recordings.
+    """Measure the first of the detectors in the held-out recordings, and set the others and baselines beside it.
 
-    ``of_model``, ``of_energy``: scores of the same recordings; ``params``: seed, and the blocks ``evaluation``,
-    ``detection_metrics`` and ``data``.
+    ``of_energy``: scores of the same recordings as those of the detectors; ``params``: seed, and the blocks
+    ``evaluation``, ``detection_metrics`` and ``data``.
     """
+    (model_name, of_model, decision), *others = detectors
     annotated, block = params["data"]["annotated"], params["detection_metrics"]
     n_classes, truth = len(decision.species_ids), truths(of_model, held_out, rows)
     by_id = {entry.recording_id: answer_of(entry, decision) for entry in of_model}
@@ -106,7 +112,10 @@ def results(
     metrics["why_unknown"] = REASONS["none"] if not test else REASONS["boxes"] if annotated == "boxes" else None
 
     energy = {entry.recording_id: entry for entry in of_energy}
-    beside = detection_baselines.answers(truth, energy, held_out, rows, n_classes, params["seed"])
+    beside = {
+        other.name: [answer_of(entry, other.decision) for entry in _in_order(other.entries, test)] for other in others
+    }
+    beside |= detection_baselines.answers(truth, energy, held_out, rows, n_classes, params["seed"])
     baselines = [{"model": model_name, "recordings": len(test), "groups": n_groups, **_only(metrics["test"])}]
     for name, given in beside.items():
         of = measured.measure(test, given, n_classes, block["segment_s"])
@@ -127,6 +136,11 @@ def results(
         "detection_baselines": baselines,
     }
     return Results(tables, metrics, lines(metrics, baselines))
+
+
+def _in_order(entries: Iterable[Entry], truth: Sequence[Truth]) -> list[Entry]:
+    by_id = {entry.recording_id: entry for entry in entries}
+    return [by_id[of.recording_id] for of in truth]
 
 
 def _metrics(counted: Measured, weights: np.ndarray | None, n_groups: int, annotated: str) -> dict:

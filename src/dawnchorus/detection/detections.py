@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dawnchorus.annotations import exports
-from dawnchorus.detection import events, results_folder, scoring
+from dawnchorus.detection import events, presence, presence_scoring, results_folder, scoring
 from dawnchorus.detection.score_store import Entry
 from dawnchorus.features import extraction
 from dawnchorus.foundation.display_names import escaped
@@ -34,23 +35,43 @@ TIME_DECIMALS = 6
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What makes events of scores: temperature, one threshold a class, the block ``detections``, and the block
-    ``features`` of the model, which says what frequencies it sees."""
+class Decision(ABC):
+    """What makes events of scores: one threshold a class, the block ``detections``, and the band of each class.
+
+    ``features``: the block of the model, which says what frequencies it sees; ``bands_hz``: (low, high) by species id,
+    of those whose annotations have one.
+    """
 
     species_ids: Sequence[str]
     species_names: Sequence[str]
-    temperature: float
     thresholds: np.ndarray
     params: dict
     features: dict
+    bands_hz: Mapping[str, tuple[float, float]]
+
+    @staticmethod
+    def of_model(model: Path, calibration_file: Path, params: dict) -> Decision:
+        """Return how to decide, of the model's card and its calibration: by frames of presence, or by windows."""
+        card = model_file.read_card(model)
+        made: type[Decision] = OfPresence if "presence" in card else OfWindows
+        return made.read(card, model, calibration_file, params)
 
     @classmethod
-    def of_model(cls, model: Path, calibration_file: Path, params: dict) -> Decision:
-        """Return how to decide, of the model's card and its calibration."""
-        recipe = scoring.Recipe.of_card(model_file.read_card(model), model)
-        temperature, thresholds = events.read_calibration(calibration_file, recipe.species_ids)
-        return cls(recipe.species_ids, recipe.species_names, temperature, thresholds, params, recipe.features)
+    @abstractmethod
+    def read(cls, card: dict, model: Path, calibration_file: Path, params: dict) -> Decision:
+        """Return how to decide, of a card; ``model`` is what errors call it."""
+
+    @abstractmethod
+    def calibrated(self, scores: np.ndarray) -> np.ndarray:
+        """Return the scores that people see, (windows or frames, classes)."""
+
+    @abstractmethod
+    def tracks(self, scores: np.ndarray) -> np.ndarray:
+        """Return the scores that meet the thresholds: calibrated and smoothed, of the same shape."""
+
+    @abstractmethod
+    def events(self, entry: Entry) -> list[dict]:
+        """Return the events of one recording, as :func:`dawnchorus.detection.events.events` gives them."""
 
     @property
     def raven_channel(self) -> int:
@@ -59,21 +80,63 @@ class Decision:
         return 1 if channel == "mix" else channel + 1
 
 
+@dataclass(frozen=True)
+class OfWindows(Decision):
+    """By the windows of a network that names clips, of which a softmax names one: its temperature."""
+
+    temperature: float
+
+    @classmethod
+    def read(cls, card: dict, model: Path, calibration_file: Path, params: dict) -> OfWindows:
+        recipe = scoring.Recipe.of_card(card, model)
+        temperature, thresholds = events.read_calibration(calibration_file, recipe.species_ids)
+        bands_hz = card.get("bands_hz") or {}
+        return cls(recipe.species_ids, recipe.species_names, thresholds, params, recipe.features, bands_hz, temperature)
+
+    def calibrated(self, scores: np.ndarray) -> np.ndarray:
+        return calibration.scaled(scores, self.temperature)
+
+    def tracks(self, scores: np.ndarray) -> np.ndarray:
+        return events.smoothed(self.calibrated(scores), self.params["smoothing_windows"])
+
+    def events(self, entry: Entry) -> list[dict]:
+        gap_s = self.params["merge_gap_s"]
+        tracks = self.tracks(entry.scores)
+        return events.events(tracks, entry.starts_s, entry.window_s, entry.duration_s, self.thresholds, gap_s)
+
+
+@dataclass(frozen=True)
+class OfPresence(Decision):
+    """By frames of presence: what was fitted on the validation recordings, see :mod:`dawnchorus.detection.presence`."""
+
+    fitted: dict
+
+    @classmethod
+    def read(cls, card: dict, model: Path, calibration_file: Path, params: dict) -> OfPresence:
+        recipe = presence_scoring.Recipe.of_card(card, model)
+        fitted = presence.read_calibration(calibration_file, recipe.species_ids)
+        thresholds = np.array([fitted["species"][key]["on"] for key in recipe.species_ids])
+        bands_hz = card.get("bands_hz") or {}
+        return cls(recipe.species_ids, recipe.species_names, thresholds, params, recipe.features, bands_hz, fitted)
+
+    def calibrated(self, scores: np.ndarray) -> np.ndarray:
+        return presence.calibrated(scores, self.fitted, self.species_ids)
+
+    def tracks(self, scores: np.ndarray) -> np.ndarray:
+        return self.calibrated(scores)
+
+    def events(self, entry: Entry) -> list[dict]:
+        return presence.events(
+            entry.scores, entry.starts_s, entry.window_s, entry.duration_s, self.fitted, self.species_ids
+        )
+
+
 def events_of(entry: Entry, decision: Decision) -> list[dict]:
     """Return the events of one recording, in order of time."""
     if entry.problem is not None:
         return []
-    scores = calibration.scaled(entry.scores, decision.temperature)
-    found = events.events(
-        events.smoothed(scores, decision.params["smoothing_windows"]),
-        entry.starts_s,
-        entry.window_s,
-        entry.duration_s,
-        decision.thresholds,
-        decision.params["merge_gap_s"],
-    )
     rows = []
-    for event in found:
+    for event in decision.events(entry):
         rounded = {key: round(event[key], TIME_DECIMALS) for key in ("start_s", "end_s", "peak_s")}
         rows.append(
             {
@@ -140,7 +203,7 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision) -> Wri
             if entry.problem is not None:
                 problems.append({"path": entry.shown_path, "problem": entry.problem})
                 continue
-            scores = calibration.scaled(entry.scores, decision.temperature).astype(np.float32)
+            scores = decision.calibrated(entry.scores).astype(np.float32)
             _write_scores(entry, scores, schema, table, lines.writerow)
             if entry.recording_id in made_of.maxima:
                 made_of.doubled.add(entry.recording_id)

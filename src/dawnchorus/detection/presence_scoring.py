@@ -115,9 +115,7 @@ def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, t
         closing(scoring.ahead(windows.cut(blocks, ranges, n_samples), scoring.DECODED_AHEAD)) as cuts,
         ThreadPoolExecutor(threads) as pool_of_threads,
     ):
-        prepared = scoring.in_order(
-            pool_of_threads, lambda y: recipe.prepared(y, rate_hz), cuts, params["batch_size"]
-        )
+        prepared = scoring.in_order(pool_of_threads, lambda y: recipe.prepared(y, rate_hz), cuts, params["batch_size"])
         for batch in scoring.batches(prepared, params["batch_size"]):
             logits = np.asarray(model.predict_on_batch(np.stack(batch)), dtype=np.float32)
             parts.append(_kept(logits, first, stop, recipe, path))
@@ -129,7 +127,10 @@ def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, t
 
 def _kept(logits: np.ndarray, first: int, stop: int, recipe: Recipe, path: str | os.PathLike) -> np.ndarray:
     n_classes = len(recipe.species_ids)
-    if logits.shape[1:] != (recipe.n_frames // recipe.presence["pool_frames"], n_classes) or not np.isfinite(logits).all():
+    if (
+        logits.shape[1:] != (recipe.n_frames // recipe.presence["pool_frames"], n_classes)
+        or not np.isfinite(logits).all()
+    ):
         raise InputError(
             f"{path}: the model gave scores of the shape {logits.shape[1:]}, {int((~np.isfinite(logits)).sum())} not "
             f"finite; expected one finite score for each frame and each of its {n_classes} classes"

@@ -91,7 +91,7 @@ def check_presence(card: dict, path: str | os.PathLike) -> None:
 
 def _problems_of_presence(block: dict, made: dict, shape: list[int]) -> Iterator[tuple[str, str]]:
     yield from _against(_Presence, block, "presence.")
-    kind = made.get("kind")
+    kind = str(made.get("kind"))
     if kind not in kinds.names():
         yield "features.kind", f"{_shown(kind)}: expected one of {', '.join(kinds.names())}"
     yield from _against(_features(kind), made, "features.")

@@ -121,7 +121,7 @@ def load(path: str | Path, threads: int) -> tuple[Model, dict]:
     said = card.get("input_shape")
     if said is not None and list(shapes[0]) != said:
         raise InputError(f"{path}: card: input_shape: {said}: expected {list(shapes[0])}, as the network has")
-    expected = (len(card["classes"]),)
+    expected: tuple[int, ...] = (len(card["classes"]),)
     if "presence" in card:
         model_card.check_presence(card, path)
         expected = (shapes[0][0] // card["presence"]["pool_frames"], *expected)

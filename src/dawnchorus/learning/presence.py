@@ -30,7 +30,7 @@ Span = tuple[float, float, int]
 
 def wanted(params: Mapping[str, Any]) -> bool:
     """Say whether the block ``presence`` asks for a network."""
-    return params["network"] != NONE
+    return params.get("network", NONE) != NONE
 
 
 def soundings(
@@ -107,9 +107,7 @@ def validation_stretches(
     """Return stretches spread evenly over recordings, above their background, and their targets; None of none."""
     pool = params["pool_frames"]
     places = [
-        (of, first)
-        for of in recordings
-        for first in range(0, max(1, len(of.targets) * pool - n_frames + 1), n_frames)
+        (of, first) for of in recordings for first in range(0, max(1, len(of.targets) * pool - n_frames + 1), n_frames)
     ]
     if not places:
         return None
@@ -143,7 +141,9 @@ def train(
 
     say(used)
     total_s = sum(len(of.frames) for of in of_training) * stretches.hop_s(params["features"])
-    say(f"{len(of_training)} recordings, {total_s / 60:.1f} minutes; stretches of {n_frames} frames of {shape[1]} bands")
+    say(
+        f"{len(of_training)} recordings, {total_s / 60:.1f} minutes; stretches of {n_frames} frames of {shape[1]} bands"
+    )
     drawn = stretches.Stretches(of_training, n_frames, block, derived_seed(params["seed"], "stretches"))
     with device.mixed_precision(block["mixed_precision"] and used.startswith("GPU")):
         model = presence_network.build(shape, len(classes), block)

@@ -57,7 +57,9 @@ def cut(of: Sounding, first: int, n_frames: int, pool_frames: int) -> tuple[np.n
     frames = np.array(of.frames[first:stop], np.float32)
     found = np.array(of.targets[first // pool_frames : first // pool_frames + n_targets])
     if len(found) < n_targets:
-        frames = np.pad(frames[: len(found) * pool_frames], ((0, n_frames - len(found) * pool_frames), (0, 0)), "symmetric")
+        frames = np.pad(
+            frames[: len(found) * pool_frames], ((0, n_frames - len(found) * pool_frames), (0, 0)), "symmetric"
+        )
         found = np.pad(found, ((0, n_targets - len(found)), (0, 0)), "symmetric")
     return frames, found
 

@@ -76,7 +76,7 @@ class Data(Block):
         "all",
         "all: every call of the species is annotated, so sound outside the annotations holds none; boxes: only some "
         "are, so that what the rest holds is unknown, and no detection there can be called false",
-        read_by=("presence", "detection_metrics", "cross_validation", "report"),
+        read_by=("presence", "presence_calibration", "detection_metrics", "cross_validation", "report"),
     )
     on_bad_recording: Literal["stop", "quarantine"] = value(
         "stop", "stop lists all problems and ends; quarantine leaves the bad rows out and says so"

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dawnchorus.detection import events
 from dawnchorus.detection.detections import Decision
 from dawnchorus.detection.score_store import Entry
 from dawnchorus.foundation.files import write_whole
-from dawnchorus.metrics import calibration
 from dawnchorus.report import excerpts, media, pages
 from dawnchorus.sound import audio
 from dawnchorus.sound.spans import Span
@@ -72,10 +70,8 @@ def picture(entry: Entry, rows: Sequence[dict], decision: Decision) -> bytes:
 
     start_s, end_s = stretch_of(rows, entry.duration_s)
     y = audio.read_cut(entry.path, (start_s, end_s), None)
-    scores = calibration.scaled(entry.scores, decision.temperature)
-    smoothed = events.smoothed(scores, decision.params["smoothing_windows"])
-    centres_s = entry.starts_s + entry.window_s / 2
-    figure = detection_picture.draw(y, entry.sample_rate_hz, start_s, entry.name, rows, centres_s, smoothed, decision)
+    centres_s, tracks = entry.starts_s + entry.window_s / 2, decision.tracks(entry.scores)
+    figure = detection_picture.draw(y, entry.sample_rate_hz, start_s, entry.name, rows, centres_s, tracks, decision)
     return figure_style.encoded(figure, "png")
 
 

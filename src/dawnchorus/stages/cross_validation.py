@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> None:
         "--params", type=json.loads, required=True, help="seed, cross_validation and evaluation, as JSON"
     )
     parser.add_argument("--model", required=True, help="what the recipe is called in the tables")
+    parser.add_argument("--detector", required=True, help="what finds calls is called in the tables")
     for name in ("metrics", "baselines", "folds", "predictions", "detection"):
         parser.add_argument(f"--{name}", type=Path, required=True, help="where to write it")
     args = parser.parse_args(argv)
@@ -70,7 +71,7 @@ def main(argv: list[str] | None = None) -> None:
     ]
     of_seeds = [detection_folds.joined(of_table[number::n_seeds]) for number in range(n_seeds)]
     draws, annotated = rng(seed, "cross-validation of detection"), args.params["data"]["annotated"]
-    detected = detection_folds.row(of_seeds, args.model, annotated, params["bootstrap_draws"], draws)
+    detected = detection_folds.row(of_seeds, args.detector, annotated, params["bootstrap_draws"], draws)
     made.write(args.detection, DETECTION_BASELINES, [detected])
     write_json(args.metrics, {row["model"]: {key: row[key] for key in row if key != "model"} for row in beside})
     print(f"cross_validation: {summary.of_detection(detected)}", flush=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from dawnchorus.detection import detection_metrics, detections, score_store
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_json
-from dawnchorus.learning import model_file
+from dawnchorus.learning import model_file, presence
 from dawnchorus.tables import definitions, made
 
 TABLES = {
@@ -22,14 +22,21 @@ TABLES = {
 }
 
 
+def entries(path: Path, decision: detections.Decision) -> list[score_store.Entry]:
+    return list(score_store.Stores([path], decision.species_ids))
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scores", type=Path, required=True, help="scores of the held-out recordings")
+    parser.add_argument("--scores", type=Path, required=True, help="window scores of the held-out recordings")
+    parser.add_argument("--presence-scores", type=Path, required=True, help="presence in them, frame by frame")
     parser.add_argument("--energy", type=Path, required=True, help="those of the energy baseline")
     parser.add_argument("--held-out", type=Path, required=True, help="the partition of each recording")
     parser.add_argument("--rows", type=Path, required=True, help="rows.csv of the data set")
     parser.add_argument("--model", type=Path, required=True, help="model.keras; only its card is read")
     parser.add_argument("--calibration", type=Path, required=True, help="calibration.json")
+    parser.add_argument("--presence", type=Path, required=True, help="presence.keras; only its card is read")
+    parser.add_argument("--presence-calibration", type=Path, required=True, help="presence_calibration.json")
     parser.add_argument("--params", type=json.loads, required=True, help="the blocks that it reads, as JSON")
     parser.add_argument("--metrics", type=Path, required=True, metavar="JSON", help="where to write the metrics")
     for name, table in TABLES.items():
@@ -38,17 +45,19 @@ def main(argv: list[str] | None = None) -> None:
         )
     args = parser.parse_args(argv)
 
-    decision = detections.Decision.of_model(args.model, args.calibration, args.params["detections"])
-    of_model, of_energy = (
-        list(score_store.Stores([path], decision.species_ids)) for path in (args.scores, args.energy)
-    )
+    block = args.params["detections"]
+    of_windows = detections.Decision.of_model(args.model, args.calibration, block)
+    name = model_file.read_card(args.model)["model"]["name"]
+    detectors = [detection_metrics.Detector(f"{name} on windows", entries(args.scores, of_windows), of_windows)]
+    if presence.wanted(model_file.read_card(args.presence)["presence"]):
+        by_frames = detections.Decision.of_model(args.presence, args.presence_calibration, block)
+        of_frames = entries(args.presence_scores, by_frames)
+        detectors.insert(0, detection_metrics.Detector("presence network", of_frames, by_frames))
     found = detection_metrics.results(
-        of_model,
-        of_energy,
+        detectors,
+        entries(args.energy, of_windows),
         made.read(args.held_out, definitions.HELD_OUT),
         made.frame(args.rows, definitions.ROWS),
-        decision,
-        model_file.read_card(args.model)["model"]["name"],
         args.params,
     )
     for name, table in TABLES.items():

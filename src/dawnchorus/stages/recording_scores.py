@@ -59,7 +59,9 @@ def main(argv: list[str] | None = None) -> None:
         done = detector.update(args.scores, wanted, lambda sound: progress.step(sound.path))
         of_presence = model_file.read_card(args.presence)
         if presence.wanted(of_presence["presence"]):
-            Detector(args.presence, of_presence, params, args.threads, progress.warn).update(args.presence_scores, wanted)
+            Detector(args.presence, of_presence, params, args.threads, progress.warn).update(
+                args.presence_scores, wanted
+            )
         else:
             with score_store.write_store(args.presence_scores, species_ids):
                 pass

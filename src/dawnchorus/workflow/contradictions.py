@@ -137,6 +137,6 @@ def _of_presence(params: dict) -> Iterator[str]:
     n_halvings = presence["pool_frames"].bit_length() - 1
     if n_halvings > len(presence["widths"]):
         yield (
-            f"presence.pool_frames: {presence['pool_frames']}: expected at most {2 ** len(presence['widths'])}, since each "
-            f"of the {len(presence['widths'])} convolutions of presence.widths halves time once"
+            f"presence.pool_frames: {presence['pool_frames']}: expected at most {2 ** len(presence['widths'])}, since "
+            f"each of the {len(presence['widths'])} convolutions of presence.widths halves time once"
         )
