@@ -27,6 +27,21 @@ class Batches(keras.utils.PyDataset):
         self.epoch += 1
 
 
+class Fixed(keras.utils.PyDataset):
+    """Stretches that are the same in every epoch, and their targets."""
+
+    def __init__(self, frames: np.ndarray, targets: np.ndarray, batch_size: int):
+        super().__init__()
+        self.frames, self.targets, self.batch_size = frames, targets, batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.frames) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        part = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        return self.frames[part], self.targets[part]
+
+
 class Loss(keras.losses.Loss):
     """Binary cross-entropy of logits, the mean over the frames and classes of a batch that are known."""
 
@@ -78,8 +93,7 @@ def fit(
             say(f"resuming after epoch {done}, from {saved.path}")
     model.fit(
         batches,
-        validation_data=validation,
-        validation_batch_size=params["batch_size"],
+        validation_data=Fixed(*validation, params["batch_size"]) if validation else None,
         initial_epoch=done,
         epochs=params["epochs"],
         callbacks=callbacks,
