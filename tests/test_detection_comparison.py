@@ -21,6 +21,7 @@ def tables(hits, detected=10, score=0.5, names=range(N)):
     segments = pd.DataFrame({"recording_id": np.repeat(recordings["recording_id"].to_numpy(), 2)})
     segments = segments.assign(start_s=[0.0, 5.0] * len(names), end_s=[5.0, 10.0] * len(names))
     segments["present"] = [json.dumps(["s0"]), json.dumps([])] * len(names)
+    segments["unknown"] = json.dumps([])
     return Tables(recordings, segments.assign(score_s0=[score, 0.3] * len(names)))
 
 

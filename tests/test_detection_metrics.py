@@ -43,9 +43,12 @@ def rows(*annotations):
     return pd.DataFrame(list(annotations), columns=columns)
 
 
-def truth(duration_s, *annotations, recording_id="r"):
-    times_s = np.array([of[1:] for of in annotations], float).reshape(-1, 2)
-    return measured.Truth(recording_id, recording_id, duration_s, times_s, np.array([of[0] for of in annotations], int))
+def truth(duration_s, *annotations, recording_id="r", unknown=()):
+    """Return the truth of a recording; ``annotations``, ``unknown``: class (of unknown -1: every one), start, end."""
+    times_s, unknown_s = (np.array([of[1:] for of in given], float).reshape(-1, 2) for given in (annotations, unknown))
+    classes, unknown_classes = (np.array([of[0] for of in given], int) for given in (annotations, unknown))
+    of_unknown = unknown_s, unknown_classes
+    return measured.Truth(recording_id, recording_id, duration_s, times_s, classes, *of_unknown)
 
 
 def measured_of(*pairs, **params):
@@ -78,6 +81,58 @@ def test_counts_and_metrics_by_hand():
     assert found["psds"] == 1
 
 
+def test_where_nobody_knows_nothing_counts():
+    """The wren at 9 s is no false alarm, the frog that was missed at 6 s still is; of both that segment is left out."""
+    unknown = [(-1, 5.5, 7), (1, 9, 10)]
+    counted = measured_of((truth(10.0, (0, 1, 3), (0, 6, 8), (1, 4, 5), unknown=unknown), entry("r", FROG, WREN)))
+    assert counted.annotated.tolist() == [[2, 1, 0]]
+    assert counted.detected.tolist() == [[1, 1, 0]]
+    assert counted.hits["iou30"].tolist() == [[1, 1, 0]]
+    # Without a call: 0 to 1, 3 to 4, 5 to 5.5 and 8 to 9 s.
+    assert counted.call_free_s.tolist() == [3.5]
+    assert counted.call_free_alarms.tolist() == [0]
+    assert counted.known_s.tolist() == [[8.5, 7.5, 8.5]]
+    assert counted.known.tolist() == [[True, True, True], [False, False, False]]
+    found = {name: float(values[0]) for name, values in measured.computed(counted, np.ones((1, 1))).items()}
+    assert found["event_precision_iou30"] == 1
+    assert found["event_f1_overlap"] == pytest.approx(4 / 5)
+    assert found["false_alarms_per_hour"] == 0
+    # Of one class alone: the sound is not call-free, but of the others what is detected there is wrong.
+    counted = measured_of((truth(10.0, (1, 4, 5), unknown=[(0, 9, 10)]), entry("r", FROG, WREN)))
+    assert counted.detected.tolist() == [[1, 2, 0]]
+    assert counted.call_free_s.tolist() == [8]
+    assert counted.call_free_alarms.tolist() == [1]  # the frog at 1 s
+    assert counted.known.tolist() == [[True, True, True], [False, True, True]]
+
+
+def test_the_middle_of_an_event_decides_unless_it_overlaps_an_annotation():
+    """The frog from 1 to 3 s, its middle at 2."""
+    for span, n in (((0, 2), 1), ((2, 2.1), 0), ((1.9, 9), 0), ((2.01, 3), 1)):
+        assert measured_of((truth(10.0, unknown=[(0, *span)]), entry("r", FROG, WREN))).detected[0, 0] == n
+        given = truth(10.0, (0, 2.9, 6), unknown=[(0, *span)])
+        assert measured_of((given, entry("r", FROG, WREN))).detected[0, 0] == 1
+        given = truth(10.0, (1, 2.9, 6), unknown=[(0, *span)])
+        assert measured_of((given, entry("r", FROG, WREN))).detected[0, 0] == n
+
+
+def test_the_metrics_are_those_of_the_recording_without_its_unknown_end():
+    """Ten seconds and five unknown ones, in which all classes seem to call, are measured as the ten alone."""
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        frog, wren = rng.random(10) / 2, rng.random(10) / 2
+        frog[-1] = wren[-1] = 0.0
+        events = [(int(rng.integers(2)), at, at + 1.5) for at in (1.0, 4.0, 7.0)]
+        short = truth(10.0, *events)
+        long = truth(15.0, *events, unknown=[(-1, 10, 15)])
+        noisy = [np.concatenate([of, [0.0], rng.random(4) / 2]) for of in (frog, wren)]
+        of_short, of_long = (
+            measured.computed(measured_of(pair, threshold=0.3), np.ones((1, 1)))
+            for pair in ((short, entry("r", frog, wren)), (long, entry("r", *noisy)))
+        )
+        for name in measured.NAMES:
+            np.testing.assert_allclose(of_long[name], of_short[name], err_msg=name)
+
+
 def test_a_recording_drawn_twice_counts_twice():
     rng = np.random.default_rng(0)
     pairs = [
@@ -100,10 +155,10 @@ def test_draws_are_the_same_in_chunks(monkeypatch):
         np.testing.assert_array_equal(values, whole[name])
 
 
-def run(entries, partitions, annotations, annotated="all", energies=None):
+def run(entries, partitions, annotations, annotated="all", energies=None, unknown=()):
     params = {**PARAMS, "data": {"annotated": annotated}}
     return detection_metrics.results(
-        entries, energies or entries, held_out(**partitions), rows(*annotations), decision(), "cnn", params
+        entries, energies or entries, held_out(**partitions), rows(*annotations), unknown, decision(), "cnn", params
     )
 
 
@@ -128,6 +183,21 @@ def test_every_call_and_every_event_has_an_outcome():
     assert [json.loads(row["present"]) for row in found.tables["detection_segments"]] == [
         ["frog", "wren"], ["frog"], ["wren"], []
     ]  # fmt: skip
+
+
+def test_events_of_unknown_sound_have_no_verdict():
+    unknown = [
+        {"recording_id": "a", "t_min_s": 8.0, "t_max_s": 10.0, "species_id": "wren"},
+        {"recording_id": "t", "t_min_s": 0.0, "t_max_s": 9.0, "species_id": ""},
+    ]
+    found = run(ENTRIES, PARTITIONS, ANNOTATIONS, unknown=unknown)
+    alarm = next(row for row in found.tables["detection_events"] if row["start_s"] == 9)
+    assert (alarm["outcome"], alarm["call_free"]) == ("unknown", 0)
+    assert found.metrics["test"]["event_precision_iou30"] == 1
+    assert [json.loads(row["unknown"]) for row in found.tables["detection_segments"]] == [[], ["wren"], [], []]
+    of_wren = [row for row in found.tables["detection_curves"] if row["species_id"] == "wren"]
+    assert [row["precision"] for row in of_wren] == pytest.approx([1, 1, 2 / 3])
+    assert sum(row["n"] for row in found.tables["detection_reliability"]) == 4 * 3 - 1
 
 
 def test_metrics_say_what_was_measured_and_what_was_left_out():

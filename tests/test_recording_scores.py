@@ -45,13 +45,14 @@ def score(capsys):
     return capsys.readouterr().out
 
 
-def measure():
+def measure(*unknown):
     params = {**PARAMS, "detections": {"smoothing_windows": 1, "merge_gap_s": 0.0}}
     tables = [part for name in measuring.TABLES for part in (f"--{name.replace('_', '-')}", f"out/{name}.csv")]
+    made.write("unknown.csv", definitions.UNKNOWN, unknown)
     measuring.main(
         ["--scores", "out/scores.parquet", "--energy", "out/energy.parquet", "--held-out", "out/recordings.csv",
-         "--rows", "rows.csv", "--model", "model.keras", "--calibration", "calibration.json",
-         "--params", json.dumps(params), "--metrics", "out/metrics.json", *tables]
+         "--rows", "rows.csv", "--unknown", "unknown.csv", "--model", "model.keras",
+         "--calibration", "calibration.json", "--params", json.dumps(params), "--metrics", "out/metrics.json", *tables]
     )  # fmt: skip
 
 
@@ -70,6 +71,20 @@ def test_the_stages_score_whole_held_out_recordings_and_measure_them(project, ca
     assert {row["recording_id"] for row in events} == {"site 0/r2", "site 1/r3"}
     for name, table in measuring.TABLES.items():
         made.frame(f"out/{name}.csv", table)
+
+
+def test_what_is_unknown_is_not_measured(project, capsys):
+    """Unknown whole, a recording leaves the metrics those of the other, and its events without a verdict."""
+    score(capsys)
+    measure()
+    before = pd.read_csv("out/detection_recordings.csv").set_index("recording_id")
+    measure({"recording_id": "site 1/r3", "t_min_s": 0.0, "t_max_s": 1e9, "species_id": ""})
+    after = pd.read_csv("out/detection_recordings.csv").set_index("recording_id")
+    pd.testing.assert_series_equal(before.loc["site 0/r2"], after.loc["site 0/r2"])
+    assert after["call_free_s"]["site 1/r3"] == after["call_free_alarms"]["site 1/r3"] == 0
+    assert after["annotated"]["site 1/r3"] == before["annotated"]["site 1/r3"] > 0
+    events = pd.read_csv("out/detection_events.csv")
+    assert "false_alarm" not in set(events["outcome"][events["recording_id"] == "site 1/r3"])
 
 
 def test_users_get_the_events_that_are_measured(project, capsys):

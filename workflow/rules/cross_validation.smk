@@ -148,6 +148,7 @@ use rule detection_metrics as fold_detection_metrics with:
         energy=f"{FOLD_SCORES}/energy.parquet",
         held_out=f"{FOLD_SCORES}/recordings.csv",
         rows=f"{FOLD_DATA}/rows.csv",
+        unknown=rules.detection_metrics.input.unknown,
         model=f"{FOLD_MODEL}/model.keras",
         calibration=f"{FOLD_MODEL}/calibration.json",
         presence=f"{FOLD_MODEL}/presence.keras",

@@ -1,7 +1,7 @@
 # detection_metrics: what detections are worth, in whole test recordings
 #
-# needs  the scores of held-out recordings, the annotations, the model's card and its calibration; of the block
-#        `detections` what makes events of scores, the block `detection_metrics`, data.annotated, the root seed
+# needs  the scores of held-out recordings, the annotations, spans of unknown content, the model's card and its
+#        calibration; of the block `detections` what makes events of scores, the block `detection_metrics`, data.annotated, the root seed
 # makes  reports/detection_metrics.json, detection_events.csv (what became of every call and every detected event),
 #        detection_per_class.csv, detection_curves.csv, detection_reliability.csv, detection_baselines.csv, and of each
 #        recording and segment what comparisons are drawn from: detection_recordings.csv, detection_segments.csv
@@ -18,6 +18,7 @@ rule detection_metrics:
         energy="data/recording_scores/energy.parquet",
         held_out="data/recording_scores/recordings.csv",
         rows="data/dataset/rows.csv",
+        unknown="data/recordings/unknown.csv",
         model="models/model.keras",
         calibration="models/calibration.json",
         presence="models/presence.keras",
@@ -46,7 +47,7 @@ rule detection_metrics:
             "detection_metrics",
             "--scores {input.scores:q} --presence-scores {input.presence_scores:q} --presence {input.presence:q}"
             " --presence-calibration {input.presence_calibration:q} --energy {input.energy:q}"
-            " --held-out {input.held_out:q} --rows {input.rows:q} --model {input.model:q}"
+            " --held-out {input.held_out:q} --rows {input.rows:q} --unknown {input.unknown:q} --model {input.model:q}"
             " --calibration {input.calibration:q} --params {params.detection_metrics:q} --metrics {output.metrics:q}"
             " --detection-per-class {output.per_class:q} --detection-events {output.events:q}"
             " --detection-recordings {output.recordings:q} --detection-segments {output.segments:q}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dawnchorus.detection import events
-from dawnchorus.detection.measured import CRITERIA, HIT, Answer, Truth
+from dawnchorus.detection.measured import CRITERIA, HIT, Answer, Truth, counting
 from dawnchorus.foundation.seeds import rng
 from dawnchorus.metrics import events as event_metrics
 
@@ -78,10 +78,11 @@ def fitted(truth: Sequence[Truth], entries: Sequence[Entry], n_classes: int) -> 
         counts = np.zeros((n_classes, 3))
         for of, entry in zip(truth, entries, strict=True):
             answer = of_scores(entry, np.full(n_classes, threshold))
+            detected = np.bincount(answer.class_index[counting(of, answer)], minlength=n_classes)
             for index in range(n_classes):
                 true_s, found_s = of.of_class(index), answer.of_class(index)
                 n_hits = len(event_metrics.matched(true_s, found_s, CRITERIA[HIT]).true)
-                counts[index] += n_hits, len(found_s), len(true_s)
+                counts[index] += n_hits, detected[index], len(true_s)
         f1[number] = np.where(counts[:, 2] > 0, event_metrics.rates(*counts.T).f1, np.nan)
     calls = ~np.isnan(f1).any(axis=0)
     best = len(scores) - 1 - np.argmax(np.nan_to_num(f1)[::-1], axis=0)

@@ -15,6 +15,9 @@ from dawnchorus.evaluation import comparison
 from dawnchorus.metrics import bootstrap
 from dawnchorus.partitioning import groups
 
+# What detection_segments.csv says of a segment, apart from scores.
+SAID = ("present", "unknown")
+
 
 class Tables(NamedTuple):
     """What a run says of its test recordings, and of their segments."""
@@ -42,8 +45,8 @@ def compare(a: Tables, b: Tables, annotated: str, n_draws: int, rng: np.random.G
         found = [of_recordings(of, weights) for of in (of_a, of_b)]
         if segments is None:
             return found
-        present, scores, of_segment = segments
-        of_segments = [measured.of_segments(present, of, weights[:, of_segment]) for of in scores]
+        present, known, scores, of_segment = segments
+        of_segments = [measured.of_segments(present, known, of, weights[:, of_segment]) for of in scores]
         return [of_events | of for of_events, of in zip(found, of_segments, strict=True)]
 
     plain = of_both(np.ones((1, len(ids))))
@@ -79,24 +82,33 @@ def of_recordings(table: pd.DataFrame, weights: np.ndarray) -> dict[str, np.ndar
 
 def _same_segments(
     a: pd.DataFrame, b: pd.DataFrame, ids: list[str]
-) -> tuple[np.ndarray, list[np.ndarray], np.ndarray] | None:
-    """Return presence, the scores of both runs and the recording of each segment; None where segments differ."""
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], np.ndarray] | None:
+    """Return presence, whether it is known, the scores of both runs and the recording of each segment.
+
+    None where segments differ.
+    """
     of_a, of_b = (table[table["recording_id"].isin(ids)] for table in (a, b))
     keys = ["recording_id", "start_s", "end_s"]
     of_a, of_b = (table.sort_values(keys, ignore_index=True) for table in (of_a, of_b))
-    if len(of_a) != len(of_b) or not of_a[[*keys, "present"]].equals(of_b[[*keys, "present"]]):
+    if len(of_a) != len(of_b) or not of_a[[*keys, *SAID]].equals(of_b[[*keys, *SAID]]):
         return None
     species_ids = comparison.classes_of(of_a, of_b)
-    present, of_segment = presence(of_b, species_ids, ids)
-    return present, [comparison.scores_of(of, species_ids) for of in (of_a, of_b)], of_segment
+    present, known, of_segment = presence(of_b, species_ids, ids)
+    return present, known, [comparison.scores_of(of, species_ids) for of in (of_a, of_b)], of_segment
 
 
-def presence(table: pd.DataFrame, species_ids: list[str], ids: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return which species are present in each segment, (segments, classes) bool, and the position of its recording.
+def presence(table: pd.DataFrame, species_ids: list[str], ids: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which species are present in each segment, and of which that is known, (segments, classes) bool each.
+
+    And the position of its recording, (segments,).
 
     ``table``: detection_segments.csv; ``ids``: of the recordings, in their order.
     """
-    listed = [set(json.loads(text)) for text in table["present"]]
     position = {name: number for number, name in enumerate(ids)}
-    present = np.array([[key in of for key in species_ids] for of in listed]).reshape(len(listed), len(species_ids))
-    return present, np.array([position[name] for name in table["recording_id"]], int)
+    present, unknown = (
+        np.array([[key in of for key in species_ids] for of in map(json.loads, table[name])], bool).reshape(
+            len(table), len(species_ids)
+        )
+        for name in SAID
+    )
+    return present, ~unknown, np.array([position[name] for name in table["recording_id"]], int)

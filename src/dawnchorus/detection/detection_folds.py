@@ -44,7 +44,7 @@ def _mean_over_seeds(of_seeds: Sequence[Tables], ids: list[str], weights: np.nda
     for tables in of_seeds:
         of_events = of_recordings(tables.recordings.set_index("recording_id").loc[ids], weights)
         species_ids = comparison.classes_of(tables.segments)
-        present, of_segment = presence(tables.segments, species_ids, ids)
+        present, known, of_segment = presence(tables.segments, species_ids, ids)
         scores = comparison.scores_of(tables.segments, species_ids)
-        found.append(of_events | measured.of_segments(present, scores, weights[:, of_segment]))
+        found.append(of_events | measured.of_segments(present, known, scores, weights[:, of_segment]))
     return {name: np.mean([of[name] for of in found], axis=0) for name in found[0]}

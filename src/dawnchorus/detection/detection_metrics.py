@@ -48,12 +48,22 @@ class Results:
     lines: list[str]
 
 
-def truths(entries: Iterable[Entry], held_out: Sequence[dict], rows: pd.DataFrame) -> dict[str, list[Truth]]:
-    """Return what is annotated in the scored recordings of each partition.
+def truths(
+    entries: Iterable[Entry],
+    held_out: Sequence[dict],
+    rows: pd.DataFrame,
+    unknown: Sequence[dict],
+    species_ids: Sequence[str],
+) -> dict[str, list[Truth]]:
+    """Return what is annotated, and what is unknown, in the scored recordings of each partition.
 
     ``held_out``: recording_id, group and partition of the recordings; ``rows``: recording_id, class_index, t_min_s,
-    t_max_s of the annotations.
+    t_max_s of the annotations; ``unknown``: the rows of unknown.csv.
     """
+    class_of = {"": measured.EVERY, **{species_id: number for number, species_id in enumerate(species_ids)}}
+    spans: dict[str, list[dict]] = {}
+    for row in unknown:
+        spans.setdefault(row["recording_id"], []).append(row)
     of_recording = dict(list(rows.groupby("recording_id", sort=False)))
     about = {row["recording_id"]: row for row in held_out}
     found: dict[str, list[Truth]] = {name: [] for name in HELD_OUT}
@@ -61,7 +71,10 @@ def truths(entries: Iterable[Entry], held_out: Sequence[dict], rows: pd.DataFram
         row, name = about[entry.recording_id], entry.recording_id
         of = of_recording.get(name, rows.iloc[:0])
         times_s, index = of[["t_min_s", "t_max_s"]].to_numpy(float), of["class_index"].to_numpy(int)
-        found[row["partition"]].append(Truth(name, row["group"], entry.duration_s, times_s, index))
+        unknown_s = [(span["t_min_s"], span["t_max_s"]) for span in spans.get(name, ())]
+        unknown_class = [class_of[span["species_id"]] for span in spans.get(name, ())]
+        not_known = np.array(unknown_s, float).reshape(-1, 2), np.array(unknown_class, int)
+        found[row["partition"]].append(Truth(name, row["group"], entry.duration_s, times_s, index, *not_known))
     return found
 
 
@@ -84,16 +97,18 @@ def results(
     of_energy: Sequence[Entry],
     held_out: Sequence[dict],
     rows: pd.DataFrame,
+    unknown: Sequence[dict],
     params: dict,
 ) -> Results:
     """Measure the first of the detectors in the held-out recordings, and set the others and baselines beside it.
 
-    ``of_energy``: scores of the same recordings as those of the detectors; ``params``: seed, and the blocks
-    ``evaluation``, ``detection_metrics`` and ``data``.
+    ``of_energy``: scores of the same recordings as those of the detectors; ``held_out``, ``rows``, ``unknown``: as
+    :func:`truths` takes them; ``params``: seed, and the blocks ``evaluation``, ``detection_metrics`` and ``data``.
     """
     (model_name, of_model, decision), *others = detectors
     annotated, block = params["data"]["annotated"], params["detection_metrics"]
-    n_classes, truth = len(decision.species_ids), truths(of_model, held_out, rows)
+    n_classes = len(decision.species_ids)
+    truth = truths(of_model, held_out, rows, unknown, decision.species_ids)
     by_id = {entry.recording_id: answer_of(entry, decision) for entry in of_model}
     answers = {name: [by_id[of.recording_id] for of in truth[name]] for name in HELD_OUT}
     counted = {name: measured.measure(truth[name], answers[name], n_classes, block["segment_s"]) for name in HELD_OUT}
@@ -103,7 +118,9 @@ def results(
     n_groups = len(np.unique(units))
     weights = bootstrap.draws(units, params["evaluation"]["bootstrap_draws"], rng(params["seed"], "detections"))
     table = calibration.reliability_of_presence(
-        counted["test"].present, counted["test"].scores, params["evaluation"]["calibration_bins"]
+        counted["test"].present[counted["test"].known],
+        counted["test"].scores[counted["test"].known],
+        params["evaluation"]["calibration_bins"],
     )
     metrics: dict = {name: _metrics(counted[name], None, 0, annotated) for name in HELD_OUT}
     metrics["test"] = _metrics(counted["test"], weights, n_groups, annotated)
@@ -169,10 +186,11 @@ def per_class(counted: Measured, decision: detections.Decision, known: bool) -> 
     rates = {name: event_metrics.rates(hits.sum(axis=0), detected, annotated) for name, hits in counted.hits.items()}
     made = []
     for index, (species_id, name) in enumerate(zip(decision.species_ids, decision.species_names, strict=True)):
+        of = counted.known[:, index]
         ranked = classification.average_precision_and_roc_auc(
-            counted.present[:, index], counted.scores[:, index], np.ones((1, len(counted.present)))
+            counted.present[of, index], counted.scores[of, index], np.ones((1, of.sum()))
         )
-        unknown = {
+        uncertain = {
             "precision": rates[HIT].precision[index],
             "f1": rates[HIT].f1[index],
             "f1_iou50": rates["iou50"].f1[index],
@@ -183,7 +201,7 @@ def per_class(counted: Measured, decision: detections.Decision, known: bool) -> 
         }
         made.append(
             {"species_id": species_id, "species_name": name, "annotated": annotated[index], "detected": detected[index]}
-            | {key: value if known else None for key, value in unknown.items()}
+            | {key: value if known else None for key, value in uncertain.items()}
             | {"recall": rates[HIT].recall[index], "threshold": float(decision.thresholds[index])}
         )
     return made
@@ -191,7 +209,7 @@ def per_class(counted: Measured, decision: detections.Decision, known: bool) -> 
 
 def outcomes(truth: Truth, answer: Answer, decision: detections.Decision, known: bool) -> list[dict]:
     """Return what became of every annotated and detected event of a recording, in order of time."""
-    free, made = event_metrics.in_call_free(truth.times_s, answer.times_s), []
+    free, counts, made = measured.in_call_free(truth, answer.times_s), measured.counting(truth, answer), []
     for index, (species_id, name) in enumerate(zip(decision.species_ids, decision.species_names, strict=True)):
         true, found = (np.flatnonzero(of.class_index == index) for of in (truth, answer))
         pairs = event_metrics.matched(truth.times_s[true], answer.times_s[found], measured.CRITERIA[HIT])
@@ -204,7 +222,7 @@ def outcomes(truth: Truth, answer: Answer, decision: detections.Decision, known:
                 t_min_s, t_max_s = truth.times_s[true[hit_of[number][0]]]
                 event |= {"outcome": "hit", "t_min_s": t_min_s, "t_max_s": t_max_s, "iou": hit_of[number][1]}
             else:
-                outcome = "false_alarm" if known else "unknown"
+                outcome = "false_alarm" if known and counts[position] else "unknown"
                 event |= {"outcome": outcome, "t_min_s": None, "t_max_s": None, "iou": None}
             made.append({**about, **event})
         for number, position in enumerate(true):
@@ -243,11 +261,15 @@ def of_segments(truth: Sequence[Truth], counted: Measured, species_ids: Sequence
     made, position = [], 0
     for of, edges_s in zip(truth, counted.edges_s, strict=True):
         for start_s, end_s in zip(edges_s[:-1].tolist(), edges_s[1:].tolist(), strict=True):
-            present = [species_ids[index] for index in np.flatnonzero(counted.present[position]).tolist()]
+            said = {"present": counted.present[position], "unknown": ~counted.known[position]}
+            listed = {
+                key: json.dumps([species_ids[index] for index in np.flatnonzero(of_classes).tolist()])
+                for key, of_classes in said.items()
+            }
             scores = dict(zip(species_ids, counted.scores[position].astype(np.float32), strict=True))
             made.append(
                 {"recording_id": of.recording_id, "start_s": start_s, "end_s": end_s}
-                | {"present": json.dumps(present)}
+                | listed
                 | {f"{SCORES}{key}": value for key, value in scores.items()}
             )
             position += 1
@@ -258,9 +280,12 @@ def curves(counted: Measured, decision: detections.Decision) -> list[dict]:
     """Return the rows of detection_curves.csv: precision and recall of the segments of each species, by threshold."""
     made = []
     for index, (species_id, name) in enumerate(zip(decision.species_ids, decision.species_names, strict=True)):
-        points = segments.precision_recall_curve(counted.present[:, index], counted.scores[:, index])
+        of = counted.known[:, index]
+        points = segments.precision_recall_curve(counted.present[of, index], counted.scores[of, index])
         kept = np.unique(np.linspace(0, max(0, len(points[0]) - 1), CURVE_POINTS).round().astype(int))
-        for threshold, precision, recall in zip(*(of[kept] if len(of) else of for of in points), strict=True):
+        for threshold, precision, recall in zip(
+            *(values[kept] if len(values) else values for values in points), strict=True
+        ):
             row = {"threshold": threshold, "precision": precision, "recall": recall}
             made.append({"species_id": species_id, "species_name": name, **row})
     return made

@@ -2,10 +2,14 @@
 
 A recording's annotated events are its :class:`Truth`; what a detector says of it, events and scores over time, is an
 :class:`Answer`. Detectors of any step, and none at all (chance), are measured by the same functions.
+
+Nothing counts where nobody knows whether a class is there: a detected event that overlaps no annotation of its class
+and has its middle in an unknown span is neither hit nor false alarm; segments that such a span overlaps are left out
+for the class; and sound of unknown content, if only of one class, is not call-free. What is annotated there counts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,6 +19,8 @@ from dawnchorus.metrics.psds import SECONDS_PER_HOUR
 # Least IoU of a hit, by the end of the names of its metrics; any overlap suffices for 0.
 CRITERIA = {"overlap": 0.0, "iou30": 0.3, "iou50": 0.5}
 HIT = "iou30"
+# The class of a span that is unknown for all of them.
+EVERY = -1
 # Half of the shorter of window and segment: a window that only reaches into a segment says little about it.
 LEAST_SHARE = 0.5
 # Shares and rate of the first scenario of DCASE's task 4.
@@ -41,17 +47,26 @@ LOWER_IS_BETTER = ("false_alarms_per_hour",)
 
 @dataclass(frozen=True)
 class Truth:
-    """The annotated events of a recording: ``times_s`` (events, 2), ``class_index`` (events,)."""
+    """The annotated events of a recording: ``times_s`` (events, 2), ``class_index`` (events,); and what is unknown.
+
+    ``unknown_s`` (spans, 2): where nobody knows whether ``unknown_class`` (spans,) is there; -1 is every class.
+    """
 
     recording_id: str
     group: str
     duration_s: float
     times_s: np.ndarray
     class_index: np.ndarray
+    unknown_s: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+    unknown_class: np.ndarray = field(default_factory=lambda: np.empty(0, int))
 
     def of_class(self, class_index: int) -> np.ndarray:
         """Return the times of the events of one class, (events, 2)."""
         return self.times_s[self.class_index == class_index]
+
+    def unknown_of(self, class_index: int) -> np.ndarray:
+        """Return the spans of which nobody knows whether a class is there, (spans, 2)."""
+        return self.unknown_s[(self.unknown_class == class_index) | (self.unknown_class == EVERY)]
 
 
 @dataclass(frozen=True)
@@ -82,11 +97,13 @@ class Measured:
     detected: np.ndarray
     hits: dict[str, np.ndarray]
     durations_s: np.ndarray
+    known_s: np.ndarray
     call_free_s: np.ndarray
     call_free_alarms: np.ndarray
     edges_s: list[np.ndarray]
     of_segment: np.ndarray
     present: np.ndarray
+    known: np.ndarray
     scores: np.ndarray
     changes: list[list[psds.Changes]]
 
@@ -96,41 +113,69 @@ class Measured:
         return self.present.shape[1]
 
 
+def counting(truth: Truth, answer: Answer) -> np.ndarray:
+    """Return which detected events count, as hits or as false alarms: (events,) bool."""
+    counts = np.ones(len(answer.class_index), bool)
+    if len(truth.unknown_s):
+        for index in np.unique(answer.class_index).tolist():
+            given = truth.of_class(index), answer.of_class(index), truth.unknown_of(index)
+            counts[answer.class_index == index] = ~events.in_unknown(*given)
+    return counts
+
+
+def call_free(truth: Truth) -> np.ndarray:
+    """Return the stretches of a recording that are known to hold no call of any class, (stretches, 2), seconds."""
+    return events.call_free(np.concatenate([truth.times_s, truth.unknown_s]), truth.duration_s)
+
+
+def in_call_free(truth: Truth, times_s: np.ndarray) -> np.ndarray:
+    """Return which detected events lie there: they overlap no annotation, and their middle is not unknown."""
+    return events.in_call_free(truth.times_s, times_s) & ~events.in_spans(times_s, truth.unknown_s)
+
+
 def measure(truths: Sequence[Truth], answers: Sequence[Answer], n_classes: int, segment_s: float) -> Measured:
     """Count in each recording; ``truths`` and ``answers`` are of the same recordings, in one order.
 
-    Returns ``annotated``, ``detected`` and ``hits`` (recordings, classes); ``present`` and ``scores`` (segments,
-    classes) with ``of_segment``, the recording of each; ``changes`` of each class in each recording.
+    Returns ``annotated``, ``detected``, ``hits`` and ``known_s``, the seconds that are not unknown of a class,
+    (recordings, classes); ``present``, ``known`` (whether the segment counts) and ``scores`` (segments, classes) with
+    ``of_segment``, the recording of each; ``changes`` of each class in each recording.
     """
     n = len(truths)
     hits = {name: np.zeros((n, n_classes), int) for name in CRITERIA}
     annotated, detected = np.zeros((n, n_classes), int), np.zeros((n, n_classes), int)
     free_s, alarms = np.zeros(n), np.zeros(n, int)
-    edges_s, present, scores = [], [np.zeros((0, n_classes), bool)], [np.zeros((0, n_classes))]
+    durations_s = np.array([truth.duration_s for truth in truths])
+    known_s = np.repeat(durations_s[:, None], n_classes, axis=1)
+    edges_s, scores = [], [np.zeros((0, n_classes))]
+    present, known = [np.zeros((0, n_classes), bool)], [np.zeros((0, n_classes), bool)]
     changes: list[list[psds.Changes]] = [[] for _ in range(n_classes)]
     for number, (truth, answer) in enumerate(zip(truths, answers, strict=True)):
         annotated[number] = np.bincount(truth.class_index, minlength=n_classes)
-        detected[number] = np.bincount(answer.class_index, minlength=n_classes)
+        detected[number] = np.bincount(answer.class_index[counting(truth, answer)], minlength=n_classes)
         for index in np.flatnonzero(annotated[number] * detected[number]).tolist():
             for name, least_iou in CRITERIA.items():
                 pairs = events.matched(truth.of_class(index), answer.of_class(index), least_iou)
                 hits[name][number, index] = len(pairs.true)
-        free = events.call_free(truth.times_s, truth.duration_s)
-        free_s[number] = (free[:, 1] - free[:, 0]).sum()
-        alarms[number] = events.in_call_free(truth.times_s, answer.times_s).sum()
+        free_s[number] = np.diff(call_free(truth)).sum()
+        alarms[number] = in_call_free(truth, answer.times_s).sum()
         edges_s.append(segments.edges(truth.duration_s, segment_s))
         present.append(segments.present(truth.times_s, truth.class_index, n_classes, edges_s[-1]))
+        known.append(np.ones(present[-1].shape, bool))
+        for index in range(n_classes) if len(truth.unknown_s) else ():
+            unknown_s = truth.unknown_of(index)
+            known_s[number, index] = np.diff(events.call_free(unknown_s, truth.duration_s)).sum()
+            known[-1][:, index] = segments.known(unknown_s, edges_s[-1])
         if not len(answer.scores):
             scores.append(np.zeros(present[-1].shape))
             continue
         scores.append(segments.highest(answer.scores, answer.starts_s, answer.window_s, edges_s[-1], LEAST_SHARE))
         steps = psds.highest_at(answer.scores, answer.starts_s, answer.window_s, truth.duration_s)
         for index in range(n_classes):
-            changes[index].append(psds.changes(steps, index, truth.of_class(index), DTC, GTC))
+            changes[index].append(psds.changes(steps, index, truth.of_class(index), DTC, GTC, truth.unknown_of(index)))
     of_segment = np.repeat(np.arange(n), [len(edges) - 1 for edges in edges_s])
-    durations_s = np.array([truth.duration_s for truth in truths])
-    counted = annotated, detected, hits, durations_s, free_s, alarms
-    return Measured(*counted, edges_s, of_segment, np.concatenate(present), np.concatenate(scores), changes)
+    counted = annotated, detected, hits, durations_s, known_s, free_s, alarms
+    of_segments = np.concatenate(present), np.concatenate(known), np.concatenate(scores)
+    return Measured(*counted, edges_s, of_segment, *of_segments, changes)
 
 
 def computed(measured: Measured, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -141,7 +186,8 @@ def computed(measured: Measured, weights: np.ndarray) -> dict[str, np.ndarray]:
     - ``event_*``: precision, recall and F1 of all events, and the mean F1 of the classes that call (macro);
     - ``segment_average_precision``, ``segment_roc_auc``: means over classes, of scores of segments;
     - ``psds``: mean over classes that call, see :mod:`dawnchorus.metrics.psds`;
-    - ``false_alarms_per_hour``: detected events that overlap no annotation, an hour of sound without annotation.
+    - ``false_alarms_per_hour``: detected events that overlap no annotation, an hour of sound without annotation and
+      without unknown content.
     """
     step = max(1, CHUNK // max(1, len(measured.of_segment)))
     parts = [_computed(measured, weights[first : first + step]) for first in range(0, len(weights), step)]
@@ -156,7 +202,7 @@ def _computed(measured: Measured, weights: np.ndarray) -> dict[str, np.ndarray]:
         found |= of_events(name, counts.sum(axis=1), weights)
         macro = events.macro(events.rates(*np.moveaxis(of_class, -1, 0)), of_class[..., 2])
         found[f"event_macro_f1_{name}"] = macro.f1
-    found |= of_segments(measured.present, measured.scores, weights[:, measured.of_segment])
+    found |= of_segments(measured.present, measured.known, measured.scores, weights[:, measured.of_segment])
     found["psds"] = _mean_of_defined([areas(measured, index, weights) for index in range(measured.n_classes)])
     found["false_alarms_per_hour"] = alarm_rate(measured.call_free_alarms, measured.call_free_s, weights)
     return {name: found[name] for name in NAMES}
@@ -173,14 +219,18 @@ def of_events(criterion: str, counts: np.ndarray, weights: np.ndarray) -> dict[s
     return {f"event_{rate}_{criterion}": getattr(found, rate) for rate in RATES}
 
 
-def of_segments(present: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+def of_segments(
+    present: np.ndarray, known: np.ndarray, scores: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
     """Return the metrics of segments, means over classes: (draws,) each.
 
-    ``present``, ``scores``: (segments, classes); ``weights``: (draws, segments).
+    ``present``, ``known``, ``scores``: (segments, classes); ``weights``: (draws, segments).
     """
     ranked = [
-        classification.average_precision_and_roc_auc(present[:, index], scores[:, index], weights.astype(np.float64))
-        for index in range(present.shape[1])
+        classification.average_precision_and_roc_auc(
+            present[of, index], scores[of, index], weights[:, of].astype(np.float64)
+        )
+        for index, of in enumerate(known.T)
     ]
     return {
         "segment_average_precision": _mean_of_defined([precision for precision, _ in ranked]),
@@ -191,7 +241,7 @@ def of_segments(present: np.ndarray, scores: np.ndarray, weights: np.ndarray) ->
 def alarm_rate(alarms: np.ndarray, free_s: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the false alarms an hour of call-free sound in each draw, (draws,).
 
-    ``alarms``, ``free_s``: those of each recording, and its seconds without annotation, (recordings,).
+    ``alarms``, ``free_s``: those of each recording, and its call-free seconds, (recordings,).
     """
     hours, drawn = weights @ free_s / SECONDS_PER_HOUR, (weights @ alarms).astype(np.float64)
     return np.divide(drawn, hours, out=np.full(len(hours), np.nan), where=hours > 0)
@@ -203,7 +253,7 @@ def areas(measured: Measured, class_index: int, weights: np.ndarray) -> np.ndarr
     if len(of_class) != len(measured.durations_s):
         return np.full(len(weights), np.nan)
     n_true = measured.annotated[:, class_index]
-    return psds.area(of_class, n_true, measured.durations_s, weights, MOST_PER_HOUR)
+    return psds.area(of_class, n_true, measured.known_s[:, class_index], weights, MOST_PER_HOUR)
 
 
 def _mean_of_defined(values: Sequence[np.ndarray]) -> np.ndarray:

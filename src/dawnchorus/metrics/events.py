@@ -150,6 +150,21 @@ def in_call_free(true_s: np.ndarray, found_s: np.ndarray) -> np.ndarray:
     return (intersections_s(true_s, found_s) == 0).all(axis=0)
 
 
+def in_spans(found_s: np.ndarray, spans_s: np.ndarray) -> np.ndarray:
+    """Return which events have their middle in one of the spans: (found,) bool. ``spans_s``: (spans, 2), seconds."""
+    middle_s = found_s.mean(axis=1)[:, None]
+    return ((middle_s >= spans_s[None, :, 0]) & (middle_s < spans_s[None, :, 1])).any(axis=1)
+
+
+def in_unknown(true_s: np.ndarray, found_s: np.ndarray, unknown_s: np.ndarray) -> np.ndarray:
+    """Return of which detected events nobody knows whether they are right: (found,) bool.
+
+    They overlap no annotated event, and their middle lies in one of the spans ``unknown_s``, (spans, 2), of which
+    nobody knows what they hold. All are of one class.
+    """
+    return in_spans(found_s, unknown_s) & in_call_free(true_s, found_s)
+
+
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     above, below = np.asarray(above, np.float64), np.asarray(below, np.float64)
     return np.divide(above, below, out=np.full(np.broadcast(above, below).shape, np.nan), where=below > 0)

@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dawnchorus.metrics.events import TIME_DECIMALS
+from dawnchorus.metrics.events import TIME_DECIMALS, in_unknown
 
 # Of more distinct scores than this in one recording, as many evenly spaced ranks are looked at.
 MOST_THRESHOLDS = 1000
 SECONDS_PER_HOUR = 3600.0
+NO_SPANS = np.empty((0, 2))
 
 
 class Steps(NamedTuple):
@@ -55,10 +56,13 @@ def highest_at(scores: np.ndarray, starts_s: np.ndarray, window_s: float, durati
     return Steps(edges_s, np.maximum.reduceat(padded, bounds, axis=0)[::2])
 
 
-def changes(steps: Steps, class_index: int, true_s: np.ndarray, dtc: float, gtc: float) -> Changes:
+def changes(
+    steps: Steps, class_index: int, true_s: np.ndarray, dtc: float, gtc: float, unknown_s: np.ndarray = NO_SPANS
+) -> Changes:
     """Return how the counts of one class in one recording change with the threshold.
 
-    ``true_s``: its annotated events, (events, 2), seconds.
+    ``true_s``: its annotated events, (events, 2), seconds. ``unknown_s``: where nobody knows whether it calls, (spans,
+    2): what is detected there is no false alarm, see :func:`dawnchorus.metrics.events.in_unknown`.
     """
     values = steps.scores[:, class_index]
     thresholds = np.unique(values)
@@ -72,7 +76,10 @@ def changes(steps: Steps, class_index: int, true_s: np.ndarray, dtc: float, gtc:
     shared_s = np.minimum(offset_s[:, None], true_s[None, :, 1]) - np.maximum(onset_s[:, None], true_s[None, :, 0])
     shared_s = np.maximum(shared_s, 0.0)
     relevant = _reaches(shared_s.sum(axis=1), dtc * (offset_s - onset_s))
-    false_alarms = np.bincount(row[~relevant], minlength=len(thresholds))
+    false = ~relevant
+    if len(unknown_s):
+        false &= ~in_unknown(true_s, np.stack([onset_s, offset_s], axis=1), unknown_s)
+    false_alarms = np.bincount(row[false], minlength=len(thresholds))
     covered_s = np.zeros((len(thresholds), len(true_s)))
     np.add.at(covered_s, row[relevant], shared_s[relevant])
     found = _reaches(covered_s, gtc * (true_s[:, 1] - true_s[:, 0])).sum(axis=1)
@@ -93,7 +100,7 @@ def area(
     Args:
         of_recording: the changes in each recording.
         n_true: how many annotated events of the class each has, (recordings,).
-        durations_s: how long each is, (recordings,).
+        durations_s: how long each is, less what is unknown of the class, (recordings,).
         weights: how often each counts, (draws, recordings).
         most_per_hour: the rate of false alarms at which the curve ends.
 

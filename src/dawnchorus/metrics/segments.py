@@ -30,6 +30,14 @@ def present(true_s: np.ndarray, class_index: np.ndarray, n_classes: int, edges_s
     return found
 
 
+def known(unknown_s: np.ndarray, edges_s: np.ndarray) -> np.ndarray:
+    """Return which segments no span overlaps of which nobody knows what it holds: (segments,) bool.
+
+    ``unknown_s``: (spans, 2), seconds.
+    """
+    return ~present(unknown_s, np.zeros(len(unknown_s), int), 1, edges_s)[:, 0]
+
+
 def highest(
     scores: np.ndarray, starts_s: np.ndarray, step_s: float, edges_s: np.ndarray, least_share: float
 ) -> np.ndarray:

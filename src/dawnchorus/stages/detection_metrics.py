@@ -33,6 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--energy", type=Path, required=True, help="those of the energy baseline")
     parser.add_argument("--held-out", type=Path, required=True, help="the partition of each recording")
     parser.add_argument("--rows", type=Path, required=True, help="rows.csv of the data set")
+    parser.add_argument("--unknown", type=Path, required=True, help="spans of unknown content, of rule recordings")
     parser.add_argument("--model", type=Path, required=True, help="model.keras; only its card is read")
     parser.add_argument("--calibration", type=Path, required=True, help="calibration.json")
     parser.add_argument("--presence", type=Path, required=True, help="presence.keras; only its card is read")
@@ -58,6 +59,7 @@ def main(argv: list[str] | None = None) -> None:
         entries(args.energy, of_windows),
         made.read(args.held_out, definitions.HELD_OUT),
         made.frame(args.rows, definitions.ROWS),
+        made.read(args.unknown, definitions.UNKNOWN),
         args.params,
     )
     for name, table in TABLES.items():

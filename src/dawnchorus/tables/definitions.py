@@ -254,26 +254,26 @@ DETECTION_EVENTS = Table(
     "detection_events.csv",
     (
         *(RECORDING_ID, SPECIES_ID, SPECIES_NAME),
-        _text("outcome", "hit, miss or false_alarm; unknown: detected where the table does not say all"),
+        _text("outcome", "hit, miss or false_alarm; unknown: detected where nobody knows what calls"),
         _number("start_s", "onset as detected; empty of a miss", "s", empty=True),
         _number("end_s", "offset as detected", "s", empty=True),
         _number("t_min_s", "onset as annotated; empty of a false alarm", "s", empty=True),
         _number("t_max_s", "offset as annotated", "s", empty=True),
         _number("iou", "of a hit: shared time over time of either", empty=True),
         _number("score", "highest of the event, calibrated; of a miss the highest of its species in it"),
-        _integer("call_free", "1: detected where no species is annotated", empty=True),
+        _integer("call_free", "1: detected where no species is annotated, and nothing unknown", empty=True),
     ),
 )
 DETECTION_RECORDINGS = Table(
     "detection_recordings.csv",
     (
         *(RECORDING_ID, GROUP),
-        *(_number("duration_s", "length", "s"), _number("call_free_s", "of it without any annotation", "s")),
-        *(_integer("annotated", "events"), _integer("detected", "events")),
+        *(_number("duration_s", "length", "s"), _number("call_free_s", "of it known to hold no call", "s")),
+        *(_integer("annotated", "events"), _integer("detected", "events that count: hits and false alarms")),
         _integer("hits_overlap", "detected events that are an annotated one: they overlap"),
         _integer("hits_iou30", "the same, with an IoU of 0.3 or more"),
         _integer("hits_iou50", "the same, with an IoU of 0.5 or more"),
-        _integer("call_free_alarms", "detected events that overlap no annotation of any species"),
+        _integer("call_free_alarms", "detected events in its call-free sound"),
     ),
 )
 DETECTION_SEGMENTS = Table(
@@ -282,6 +282,7 @@ DETECTION_SEGMENTS = Table(
         RECORDING_ID,
         *(_number("start_s", "start", "s"), _number("end_s", "end", "s")),
         _text("present", "the species that are annotated in it, a JSON list of ids"),
+        _text("unknown", "the species for which it does not count, a JSON list of ids"),
     ),
     more=SCORES,
 )
