@@ -253,8 +253,9 @@ def test_boxes_without_their_species_are_cut_like_clips_and_stay_with_their_reco
     assert [row["row"] for row in rows] == ["0", "1", "2", "3", "4"]
     assert [row["recording_id"] for row in rows] == ["b", "a", "z", "b", "n"]
     assert [row["class_index"] for row in rows] == ["0", "1", "0", "1", "1"]
-    # Recordings z and n have no annotation: z is of a site of the test, n of none that is known.
-    assert [row["partition"] for row in rows] == ["test", "train", "test", "test", "train"]
+    # Recordings z and n have no annotation: z is of a site of the test, n of none that is known, so it is dealt.
+    assert [row["partition"] for row in rows[:4]] == ["test", "train", "test", "test"]
+    assert rows[4]["partition"] in {"train", "test"}
     assert [row["n_frames"] for row in rows] == ["2", "5", "2", "2", "2"]
     negatives, statistics = np.load(made / "negatives.npy"), json.loads((made / "statistics.json").read_text())
     assert negatives.shape == (5, *np.load(made / "x.npy").shape[1:])

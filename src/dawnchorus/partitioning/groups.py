@@ -3,6 +3,7 @@
 Every answer to "what group is this row of" is given here.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from dawnchorus.foundation.errors import InputError
@@ -52,7 +53,7 @@ def of_recordings(
 
     ``annotations``: recording_id, group and partition of each. A recording whose annotations are of several groups is a
     group of its own; one whose annotations lie in several partitions is :data:`MIXED`. One without annotations goes
-    where the annotations of its group are, as in :func:`partitions_of_boxes`.
+    where :func:`partitions_of_boxes` sends a box of it.
     """
     found: dict[str, tuple[set[str], set[str]]] = {}
     for row in annotations:
@@ -61,7 +62,7 @@ def of_recordings(
         partitions.add(row["partition"])
     silent = [row for row in recordings if row["recording_id"] not in found]
     for row, partition in zip(silent, partitions_of_boxes(silent, annotations, split), strict=True):
-        found[row["recording_id"]] = {str(row.get(split["group"], row["recording_id"]))}, {partition}
+        found[row["recording_id"]] = {str(row.get(composed(split["group"]), row["recording_id"]))}, {partition}
 
     def only(names: set[str], otherwise: str) -> str:
         return next(iter(names)) if len(names) == 1 else otherwise
@@ -74,7 +75,9 @@ def partitions_of_boxes(boxes: Sequence[Mapping], annotations: Sequence[Mapping]
     """Return the partition of each box that was checked not to hold its species.
 
     ``annotations``: recording_id, group and partition of each. A box goes where the annotations of its recording are,
-    else where those of its group are. It trains where there are none, or where they lie in several partitions.
+    else where those of its group are; it trains where these lie in several partitions. A group without annotations is
+    dealt: it goes where an annotated recording is that its name picks. So the partitions get their shares of such
+    groups, each is tested in one fold of several, and what else is asked about makes no difference.
     """
     of_recording: dict[str, set[str]] = {}
     of_group: dict[str, set[str]] = {}
@@ -82,8 +85,14 @@ def partitions_of_boxes(boxes: Sequence[Mapping], annotations: Sequence[Mapping]
         of_recording.setdefault(row["recording_id"], set()).add(row["partition"])
         if split["method"] != ARTICLE:
             of_group.setdefault(row["group"], set()).add(row["partition"])
-    found = []
-    for box in boxes:
-        parts = of_recording.get(box["recording_id"]) or of_group.get(str(box.get(composed(split["group"]), "")), set())
-        found.append(next(iter(parts)) if len(parts) == 1 else "train")
-    return found
+    companions = [recording_id for recording_id in sorted(of_recording) if len(of_recording[recording_id]) == 1]
+
+    def of_box(box: Mapping) -> set[str]:
+        group = str(box.get(composed(split["group"]), ""))
+        parts = of_recording.get(box["recording_id"]) or of_group.get(group)
+        if parts or not companions:
+            return parts or set()
+        dealt = box["recording_id"] if split["method"] == ARTICLE or not group else group
+        return of_recording[companions[int(hashlib.sha256(str(dealt).encode()).hexdigest(), 16) % len(companions)]]
+
+    return [next(iter(parts)) if len(parts) == 1 else "train" for parts in map(of_box, boxes)]
