@@ -41,6 +41,7 @@ bench: .venv/ready
 		{ echo "error: $(PYTHON) is $$($(PYTHON) --version); expected Python 3.11, 3.12 or 3.13: make run PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' || \
 		{ echo "error: $(PYTHON) cannot make environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@test ! -L .venv || { echo "error: .venv is a link: what it names would be emptied; remove the link, or make it there" >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	touch $@
