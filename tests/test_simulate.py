@@ -20,12 +20,16 @@ TINY = {
     "sites": 2,
     "recording_duration_s": 4.0,
     "sample_rate_hz": 16000,
+    "call_free_share": 0.0,
     "species_per_recording": 2,
     "calls_per_species": 2,
     "distractors_per_recording": 0.5,
     "overlap_fraction": 0.2,
     "snr_min_db": 6.0,
     "snr_max_db": 20.0,
+    "faint_share": 0.0,
+    "faint_snr_min_db": -3.0,
+    "box_level_db": 20.0,
     "pitch_variation_semitones": 1.0,
     "tempo_variation": 0.12,
     "reverberation_s": 0.2,
@@ -177,6 +181,75 @@ def test_calls_overlap_only_between_species():
     assert overlaps > 0
 
 
+def most_at_once(rows):
+    """Return how many of the annotated calls of a recording last at one moment."""
+    turns = sorted([(row["t_max"], -1) for row in rows] + [(row["t_min"], 1) for row in rows])
+    return int(np.cumsum([step for _, step in turns]).max(initial=0))
+
+
+def test_several_species_call_at_once_as_often_as_wanted():
+    crowd = {"species": 6, "species_per_recording": 6, "recordings": 18, "recording_duration_s": 12.0}
+    found = {
+        share: [most_at_once(made.annotations) for made in recordings(2, **crowd, overlap_fraction=share)]
+        for share in (0.0, 0.9)
+    }
+    assert max(found[0.0]) == 1
+    assert max(found[0.9]) >= 4
+    assert np.mean(found[0.9]) > 2
+
+
+def test_a_share_of_the_recordings_holds_no_call_of_the_species():
+    """They are spread evenly, their background is as that of the others, and species are cast as without them."""
+    params = {**TINY, "recordings": 30, "call_free_share": 0.2}
+    casts = simulate.casting(params, 4)
+    assert [number for number, cast in enumerate(casts) if not cast] == [4, 9, 14, 19, 24, 29]
+    assert [cast for cast in casts if cast] == simulate.casting({**params, "recordings": 24, "call_free_share": 0.0}, 4)
+    free = simulate.recording(params, 4, 4, casts[4])
+    assert free.annotations == []
+    assert free.samples.std() > 0
+    assert len(free.samples) == len(simulate.recording(params, 4, 5, casts[5]).samples)
+
+
+def test_recordings_without_calls_are_in_the_table_of_recordings(tmp_path):
+    made = make(tmp_path / "simulated", recordings=8, call_free_share=0.25)
+    calling = {row["recording_id"] for row in table(made / "train_tp.csv")}
+    listed = [row["recording_id"] for row in table(made / "recordings.csv")]
+    assert len(listed) == 8
+    assert len(calling) == 6
+    assert {path.stem for path in (made / "train").iterdir()} == set(listed)
+
+
+def test_a_share_of_the_calls_is_faint():
+    wanted = {"faint_share": 0.3, "faint_snr_min_db": -10.0, "recordings": 40}
+    snr_db = np.array([row["snr_db"] for made in recordings(**wanted) for row in made.annotations])
+    faint = snr_db < TINY["snr_min_db"]
+    assert snr_db.min() >= -10
+    assert abs(faint.mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / len(snr_db))
+    assert abs(snr_db[faint].mean() - (6 - 10) / 2) < 4 * 16 / np.sqrt(12 * faint.sum())
+
+
+@pytest.mark.parametrize("level_db", [10.0, 20.0, 40.0])
+def test_a_box_lasts_while_the_call_is_within_its_level(level_db):
+    """The level by a plain convolution: at the ends of the box as low as wanted, and nowhere before or after higher."""
+    rng = np.random.default_rng(1)
+    for index in range(12):
+        animal = calls.individual(rng, 1.0, 0.12)
+        sound = backgrounds.from_afar(
+            calls.call(calls.call_type(index), animal, rng, 16000, 1.0, 0.12), 0.5, 0.3, rng, 16000
+        )
+        box = simulate.box_of(sound, 16000, level_db)
+        power = np.convolve(np.pad(sound, 80) ** 2, np.ones(160) / 160, "valid")[: len(sound)]
+        below_db = 10 * np.log10(power.max() / np.maximum(power, 1e-30))
+        assert below_db[box.start] <= level_db + 1e-6
+        assert below_db[box.stop - 1] <= level_db + 1e-6
+        assert (np.concatenate([below_db[: box.start], below_db[box.stop :]]) > level_db - 1e-6).all()
+    # A tone that is switched on and off: half of the 10 ms before it begins is enough for 3 dB.
+    tone = np.zeros(16000)
+    tone[4000:8000] = np.sin(np.arange(4000))
+    box = simulate.box_of(tone, 16000, 3.0)
+    assert (box.start, box.stop) == (pytest.approx(4000, abs=8), pytest.approx(8000, abs=8))
+
+
 def test_sound_is_in_the_box_and_not_around_it():
     settings = {
         "snr_min_db": 40.0,
@@ -206,11 +279,13 @@ def test_sound_is_in_the_box_and_not_around_it():
 
 
 def test_times_are_exact_and_the_ratio_is_the_one_drawn(monkeypatch):
+    """With boxes that leave no more of a call outside than a thousandth of its highest level."""
     settings = {
         "snr_min_db": -5.0,
         "snr_max_db": 25.0,
         "distractors_per_recording": 0.0,
         "overlap_fraction": 0.0,
+        "box_level_db": 60.0,
     }
     mixed = recordings(**settings)
     made = backgrounds.background
@@ -230,7 +305,9 @@ def test_times_are_exact_and_the_ratio_is_the_one_drawn(monkeypatch):
             calling[round(row["t_min"] * 16000) : round(row["t_max"] * 16000)] = True
         gain = np.linalg.norm(recording.samples[~calling]) / np.linalg.norm(noise[~calling])
         only_calls = recording.samples - gain * noise
-        assert np.abs(only_calls[~calling]).max() < 1e-5
+        # All of the sound reaches 5 ms, half of what a level is of, beyond its box, and less than a thousandth further.
+        near = np.convolve(calling, np.ones(161), "same") > 0
+        assert np.abs(only_calls[~near]).max() < 2e-3 * np.abs(only_calls).max()
         for row in recording.annotations:
             span = slice(round(row["t_min"] * 16000), round(row["t_max"] * 16000))
             frequency_hz = np.fft.rfftfreq(span.stop - span.start, 1 / 16000)
@@ -307,6 +384,10 @@ def test_sites_differ_and_a_site_stays_the_same():
     ("changes", "line"),
     [
         ({"snr_min_db": 21.0}, "simulate.snr_min_db: 21.0, expected at most snr_max_db (20.0)"),
+        (
+            {"faint_share": 0.1, "faint_snr_min_db": 7.0},
+            "simulate.faint_snr_min_db: 7.0, expected at most snr_min_db (6.0)",
+        ),
         ({"species_per_recording": 4}, "simulate.species_per_recording: 4, expected at most species (3)"),
         ({"recordings": 5}, "simulate.recordings: 5, expected more"),
         ({"recording_duration_s": 2.0}, "simulate.recording_duration_s: 2.0, expected at least"),

@@ -14,6 +14,10 @@ FEWEST_RECORDINGS_OF_A_SPECIES = 3
 LEAST_SILENCE_SHARE = 0.1
 GAIN_RANGE_DB = 6.0
 PEAK = 0.95
+# The level of a call is that of so long a stretch around each moment.
+LEVEL_S = 0.01
+# A call that should begin during another one tries so many before it stays where it is.
+OVERLAP_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,15 @@ def check(params: dict) -> None:
         problems.append(
             f"simulate.snr_min_db: {params['snr_min_db']}, expected at most snr_max_db ({params['snr_max_db']})"
         )
+    if params["faint_share"] > 0 and params["faint_snr_min_db"] > params["snr_min_db"]:
+        problems.append(
+            f"simulate.faint_snr_min_db: {params['faint_snr_min_db']}, expected at most snr_min_db "
+            f"({params['snr_min_db']})"
+        )
     most = params["species_per_recording"]
     if most > params["species"]:
         problems.append(f"simulate.species_per_recording: {most}, expected at most species ({params['species']})")
-    places = sum(_species_in(index, most) for index in range(params["recordings"]))
+    places = sum(_sizes(params))
     if places < FEWEST_RECORDINGS_OF_A_SPECIES * params["species"]:
         problems.append(
             f"simulate.recordings: {params['recordings']}, expected more: they have {places} places for "
@@ -87,9 +96,14 @@ def highest_pitch_hz(params: dict) -> float:
     return max(calls.call_type(index).highest_hz(params["pitch_variation_semitones"]) for index in range(kinds))
 
 
-def _species_in(index: int, most: int) -> int:
-    """Return how many species recording ``index`` has: 1, 2, ... most, and again from 1."""
-    return 1 + index % most
+def _sizes(params: dict) -> list[int]:
+    """Return how many species each recording has: 1, 2, ... most, and again from 1; a share of them has none."""
+    sizes, n_calling = [], 0
+    for index in range(params["recordings"]):
+        is_free = int((index + 1) * params["call_free_share"]) > int(index * params["call_free_share"])
+        sizes.append(0 if is_free else 1 + n_calling % params["species_per_recording"])
+        n_calling += not is_free
+    return sizes
 
 
 def casting(params: dict, seed: int) -> list[list[int]]:
@@ -100,7 +114,7 @@ def casting(params: dict, seed: int) -> list[list[int]]:
     species that the end of the round before has not, so that no recording gets a species twice.
     """
     most = params["species_per_recording"]
-    sizes = [_species_in(index, most) for index in range(params["recordings"])]
+    sizes = _sizes(params)
     order: list[int] = []
     for turn in range(-(-sum(sizes) // params["species"])):
         shuffled = seeds.rng(seed, f"simulate round {turn}").permutation(params["species"]).tolist()
@@ -137,22 +151,45 @@ def _calls_of(params: dict, cast: list[int], place: backgrounds.Site, rng: np.ra
 
 
 def _starts(params: dict, made: list[tuple], samples: int, rng: np.random.Generator) -> list[int]:
-    """Return the first sample of each call: one after the other, but for a share that begins during the last.
+    """Return the first sample of each call: one after the other, but for a share that begins while others call.
 
-    Only calls of different species overlap, and never three at a time.
+    Any number may call at once, but of one species never two.
     """
-    lengths = np.array([len(sound) for _, sound in made])
+    lengths = np.array([len(sound) for _, sound in made], int)
     free = samples - int(lengths.sum())
     gaps = np.sort(rng.integers(0, free, len(made)))
     starts = (gaps + np.cumsum(lengths) - lengths).tolist()
-    moved = False
-    for later in range(1, len(made)):
-        wanted, share = rng.uniform(size=2)
-        differs = made[later][0] != made[later - 1][0]
-        moved = bool(not moved and differs and wanted < params["overlap_fraction"])
-        if moved:
-            starts[later] = starts[later - 1] + int((0.2 + 0.7 * share) * lengths[later - 1])
+    joined = None
+    for number, (species, sound) in enumerate(made):
+        wanted, chorus = rng.uniform(size=2)
+        others = rng.integers(0, len(made), OVERLAP_TRIES).tolist()
+        shares = rng.uniform(0.2, 0.9, OVERLAP_TRIES).tolist()
+        if wanted >= params["overlap_fraction"]:
+            continue
+        # Half of them try first what was joined last, so that several call at once.
+        if joined is not None and chorus < 0.5:
+            others[0] = joined
+        of_species = [k for k, (of, _) in enumerate(made) if k != number and of is not None and of == species]
+        for other, share in zip(others, shares, strict=True):
+            start = starts[other] + int(share * lengths[other])
+            end = start + len(sound)
+            is_free = all(start >= starts[k] + lengths[k] or end <= starts[k] for k in of_species)
+            if other != number and is_free and end <= samples:
+                starts[number], joined = start, number
+                break
     return starts
+
+
+def box_of(sound: np.ndarray, sample_rate_hz: int, level_db: float) -> slice:
+    """Return where a call is heard: from where its level first is ``level_db`` below its highest to where it last is.
+
+    The level is that of :data:`LEVEL_S` around each sample; beyond its ends the sound is silent.
+    """
+    width = round(LEVEL_S * sample_rate_hz)
+    energy = np.concatenate([[0.0], np.cumsum(np.pad(sound, (width // 2, width - width // 2)) ** 2)])
+    power = (energy[width:] - energy[:-width])[: len(sound)]
+    heard = np.flatnonzero(power >= power.max() * 10 ** (-level_db / 10))
+    return slice(int(heard[0]), int(heard[-1]) + 1)
 
 
 def band_of(sound: np.ndarray, sample_rate_hz: int) -> tuple[float, float]:
@@ -175,7 +212,8 @@ def recording(params: dict, seed: int, index: int, cast: list[int]) -> Recording
     """Return recording ``index`` with calls of the species in ``cast``.
 
     The signal-to-noise ratio of a call is its energy over that of the background (without other calls)
-    between t_min and t_max and between f_min and f_max, in dB, drawn evenly from snr_min_db..snr_max_db.
+    between t_min and t_max and between f_min and f_max, in dB, drawn evenly from snr_min_db..snr_max_db, of a faint
+    one from faint_snr_min_db..snr_min_db. A box is :func:`box_of` by the :func:`band_of` what sounds in it.
     """
     rng = seeds.rng(seed, f"simulate recording {index}")
     rate = params["sample_rate_hz"]
@@ -188,18 +226,21 @@ def recording(params: dict, seed: int, index: int, cast: list[int]) -> Recording
     mix = noise.copy()
     annotations = []
     for (species, sound), start in zip(made, _starts(params, made, samples, rng), strict=True):
-        end = start + len(sound)
-        band_hz = band_of(sound, rate)
-        snr_db = float(rng.uniform(params["snr_min_db"], params["snr_max_db"]))
-        ratio = _energy_in(noise[start:end], band_hz, rate) / _energy_in(sound, band_hz, rate)
-        mix[start:end] += sound * np.sqrt(ratio * 10 ** (snr_db / 10))
+        box = box_of(sound, rate, params["box_level_db"])
+        heard, begin, end = sound[box], start + box.start, start + box.stop
+        band_hz = band_of(heard, rate)
+        is_faint = rng.uniform() < params["faint_share"]
+        lowest, highest = ("faint_snr_min_db", "snr_min_db") if is_faint else ("snr_min_db", "snr_max_db")
+        snr_db = float(rng.uniform(params[lowest], params[highest]))
+        ratio = _energy_in(noise[begin:end], band_hz, rate) / _energy_in(heard, band_hz, rate)
+        mix[start : start + len(sound)] += sound * np.sqrt(ratio * 10 ** (snr_db / 10))
         if species is not None:
             annotations.append(
                 {
                     "recording_id": recording_id(seed, index),
                     "species_id": species,
                     "songtype_id": 1,
-                    "t_min": round(start / rate, 6),
+                    "t_min": round(begin / rate, 6),
                     "f_min": round(band_hz[0], 2),
                     "t_max": round(end / rate, 6),
                     "f_max": round(band_hz[1], 2),
