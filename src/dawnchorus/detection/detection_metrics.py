@@ -86,7 +86,7 @@ def answer_of(entry: Entry, decision: detections.Decision) -> Answer:
         np.array([(event["start_s"], event["end_s"]) for event in found], float).reshape(-1, 2),
         np.array([index[event["species_id"]] for event in found], int),
         np.array([event["peak_score"] for event in found], float),
-        decision.tracks(entry.scores),
+        decision.tracks(entry),
         entry.starts_s,
         entry.window_s,
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dawnchorus.annotations import exports
-from dawnchorus.detection import events, presence, presence_scoring, results_folder, scoring
+from dawnchorus.detection import events, presence, presence_calibration, presence_scoring, results_folder, scoring
 from dawnchorus.detection.score_store import Entry
 from dawnchorus.features import extraction
 from dawnchorus.foundation.display_names import escaped
@@ -62,11 +62,11 @@ class Decision(ABC):
         """Return how to decide, of a card; ``model`` is what errors call it."""
 
     @abstractmethod
-    def calibrated(self, scores: np.ndarray) -> np.ndarray:
-        """Return the scores that people see, (windows or frames, classes)."""
+    def calibrated(self, entry: Entry) -> np.ndarray:
+        """Return the scores of a recording that people see, (windows or frames, classes)."""
 
     @abstractmethod
-    def tracks(self, scores: np.ndarray) -> np.ndarray:
+    def tracks(self, entry: Entry) -> np.ndarray:
         """Return the scores that meet the thresholds: calibrated and smoothed, of the same shape."""
 
     @abstractmethod
@@ -93,42 +93,40 @@ class OfWindows(Decision):
         bands_hz = card.get("bands_hz") or {}
         return cls(recipe.species_ids, recipe.species_names, thresholds, params, recipe.features, bands_hz, temperature)
 
-    def calibrated(self, scores: np.ndarray) -> np.ndarray:
-        return calibration.scaled(scores, self.temperature)
+    def calibrated(self, entry: Entry) -> np.ndarray:
+        return calibration.scaled(entry.scores, self.temperature)
 
-    def tracks(self, scores: np.ndarray) -> np.ndarray:
-        return events.smoothed(self.calibrated(scores), self.params["smoothing_windows"])
+    def tracks(self, entry: Entry) -> np.ndarray:
+        return events.smoothed(self.calibrated(entry), self.params["smoothing_windows"])
 
     def events(self, entry: Entry) -> list[dict]:
         gap_s = self.params["merge_gap_s"]
-        tracks = self.tracks(entry.scores)
+        tracks = self.tracks(entry)
         return events.events(tracks, entry.starts_s, entry.window_s, entry.duration_s, self.thresholds, gap_s)
 
 
 @dataclass(frozen=True)
 class OfPresence(Decision):
-    """By frames of presence: what was fitted on the validation recordings, see :mod:`dawnchorus.detection.presence`."""
+    """By frames of presence: how each class becomes events, see :mod:`dawnchorus.detection.presence`."""
 
-    fitted: dict
+    decisions: presence.Decisions
 
     @classmethod
     def read(cls, card: dict, model: Path, calibration_file: Path, params: dict) -> OfPresence:
         recipe = presence_scoring.Recipe.of_card(card, model)
-        fitted = presence.read_calibration(calibration_file, recipe.species_ids)
-        thresholds = np.array([fitted["species"][key]["on"] for key in recipe.species_ids])
+        decisions = presence_calibration.read(calibration_file, recipe.species_ids)
+        thresholds = presence.thresholds(decisions)
         bands_hz = card.get("bands_hz") or {}
-        return cls(recipe.species_ids, recipe.species_names, thresholds, params, recipe.features, bands_hz, fitted)
+        return cls(recipe.species_ids, recipe.species_names, thresholds, params, recipe.features, bands_hz, decisions)
 
-    def calibrated(self, scores: np.ndarray) -> np.ndarray:
-        return presence.calibrated(scores, self.fitted, self.species_ids)
+    def calibrated(self, entry: Entry) -> np.ndarray:
+        return presence.presence(entry.scores, entry.starts_s, entry.window_s, self.decisions)
 
-    def tracks(self, scores: np.ndarray) -> np.ndarray:
-        return self.calibrated(scores)
+    def tracks(self, entry: Entry) -> np.ndarray:
+        return self.calibrated(entry)
 
     def events(self, entry: Entry) -> list[dict]:
-        return presence.events(
-            entry.scores, entry.starts_s, entry.window_s, entry.duration_s, self.fitted, self.species_ids
-        )
+        return presence.events(entry.scores, entry.starts_s, entry.window_s, entry.duration_s, self.decisions)
 
 
 def events_of(entry: Entry, decision: Decision) -> list[dict]:
@@ -203,7 +201,7 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision) -> Wri
             if entry.problem is not None:
                 problems.append({"path": entry.shown_path, "problem": entry.problem})
                 continue
-            scores = decision.calibrated(entry.scores).astype(np.float32)
+            scores = decision.calibrated(entry).astype(np.float32)
             _write_scores(entry, scores, schema, table, lines.writerow)
             if entry.recording_id in made_of.maxima:
                 made_of.doubled.add(entry.recording_id)

@@ -24,8 +24,8 @@ def read_calibration(path: Path, species_ids: Sequence[str]) -> tuple[float, np.
             raise ValueError("not a file")
         with path.open("rb") as file:
             found = archives.strict_json(file.read(MOST_BYTES))
-        temperature = _number(found["temperature"], "temperature")
-        thresholds = {key: _number(value, f"thresholds.{key}") for key, value in found["thresholds"].items()}
+        temperature = number(found["temperature"], "temperature")
+        thresholds = {key: number(value, f"thresholds.{key}") for key, value in found["thresholds"].items()}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected the calibration that the evaluation makes") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -41,7 +41,8 @@ def read_calibration(path: Path, species_ids: Sequence[str]) -> tuple[float, np.
     return temperature, np.array([thresholds[key] for key in species_ids])
 
 
-def _number(found: Any, name: str) -> float:
+def number(found: Any, name: str) -> float:
+    """Return a finite number of a file of JSON; anything else raises ValueError, which names it."""
     if type(found) not in (int, float) or not abs(found) < float("inf"):
         raise ValueError(f"{name}: {str(found)[:60]!r}, expected a finite number")
     return float(found)

@@ -47,7 +47,8 @@ def of_model(
 ) -> Results:
     """Score every clip of a data set with a model, compute the metrics, and set the model beside its baselines.
 
-    ``others``: what else named the test clips, by the names of metrics.json. ``model`` has ``predict_on_batch``; ``params``: the block ``evaluation``; ``source``: what errors call the model.
+    ``others``: what else named the test clips, by the names of metrics.json. ``model`` has ``predict_on_batch``;
+    ``params``: the block ``evaluation``; ``source``: what errors call the model.
     A model of other classes than the data set's, or one whose scores are no softmax, raises :class:`InputError`.
     """
     ids = data.classes["species_id"].to_list()

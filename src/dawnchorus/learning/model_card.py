@@ -83,7 +83,7 @@ def check_dataset(card: dict, path: str | os.PathLike) -> None:
 
 
 def check_presence(card: dict, path: str | os.PathLike) -> None:
-    """Raise :class:`InputError` unless a card says completely and soundly how sound becomes the input of its network."""
+    """Raise :class:`InputError` unless a card of presence says completely and soundly how sound becomes its input."""
     check(card, path, ("presence", "features", "input_shape"))
     for field, said in _problems_of_presence(card["presence"], card["features"], card["input_shape"]):
         raise InputError(f"{path}: card: {field}: {said}")

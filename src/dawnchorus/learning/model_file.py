@@ -126,9 +126,8 @@ def load(path: str | Path, threads: int) -> tuple[Model, dict]:
         model_card.check_presence(card, path)
         expected = (shapes[0][0] // card["presence"]["pool_frames"], *expected)
     if shapes[1] != expected:
-        raise InputError(
-            f"{path}: outputs of the shape {shapes[1]} for {len(card['classes'])} classes; expected {expected}: one a class"
-        )
+        found = f"outputs of the shape {shapes[1]} for {len(card['classes'])} classes"
+        raise InputError(f"{path}: {found}; expected {expected}, one output a class")
     return model, card
 
 

@@ -126,7 +126,7 @@ def train(
     say: Callable[[str], None],
     checkpoint: tuple[Path, str] | None = None,
 ) -> tuple[keras.Model, list[dict], dict]:
-    """Return the trained network, its history (see :data:`dawnchorus.tables.definitions.PRESENCE_HISTORY`) and its card.
+    """Return the trained network, its history (:data:`dawnchorus.tables.definitions.PRESENCE_HISTORY`) and its card.
 
     ``params``: the root seed and the blocks ``presence`` and ``features``; ``classes``: rows of classes.csv. Without a
     training recording, or with none of which anything is known, raises :class:`InputError`.

@@ -32,7 +32,7 @@ def targets(
     """Return the target of each frame of presence and class: float32, (n_frames, n_classes).
 
     It is the share of the frame that an annotation of the class covers, and 1 for the frame in which the middle of an
-    annotation lies, so that none is too short to be seen; 0 where the class is known to be absent; :data:`UNKNOWN` else.
+    annotation lies, so that none is too short; 0 where the class is known to be absent; :data:`UNKNOWN` else.
 
     ``times_s``: (events, 2), ``class_index``: (events,). ``unknown``: spans (start_s, end_s, class or :data:`EVERY`) of
     which nothing is known; what is annotated in them is present all the same. ``absent_elsewhere``: whether sound
@@ -59,7 +59,7 @@ def targets(
 
 
 def absent(spans: Iterable[tuple[float, float, int]], made: np.ndarray, hop_s: float, pool_frames: int) -> np.ndarray:
-    """Set the unknown frames of spans (start_s, end_s, class) that were checked not to hold their class to 0, in place."""
+    """Set the unknown frames of spans (start_s, end_s, class), checked not to hold their class, to 0, in place."""
     edges_s = frame_edges_s(len(made), hop_s, pool_frames)
     for start_s, end_s, index in spans:
         inside = slice(*np.searchsorted(edges_s, [start_s, end_s]))

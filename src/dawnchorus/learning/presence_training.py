@@ -58,7 +58,7 @@ class Loss(keras.losses.Loss):
 
 
 def optimizer(params: dict) -> keras.optimizers.Optimizer:
-    """Return AdamW without decay of biases and normalization, at a rate that rises for a tenth and falls as a cosine."""
+    """Return AdamW, no decay of biases and normalization, at a rate that rises for a tenth, and falls as a cosine."""
     steps = params["steps"] * params["epochs"]
     rate = training.learning_rate({**params, "schedule": "cosine", "warmup_share": 0.1}, steps)
     made = keras.optimizers.AdamW(rate, weight_decay=params["weight_decay"], clipnorm=1.0)

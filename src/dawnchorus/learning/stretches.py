@@ -17,7 +17,7 @@ HIGHEST = np.float32(8.0)
 
 @dataclass(frozen=True)
 class Sounding:
-    """A recording to draw from: ``frames`` (n_frames, bands) in dB, and ``targets`` (n_frames / pool_frames, classes)."""
+    """A recording to draw from: ``frames`` (n_frames, bands), dB, and ``targets`` (n_frames / pool_frames, classes)."""
 
     frames: np.ndarray
     targets: np.ndarray
@@ -49,7 +49,7 @@ def above_background(frames: np.ndarray, quantile: float) -> np.ndarray:
 
 
 def cut(of: Sounding, first: int, n_frames: int, pool_frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a copy of ``n_frames`` frames from frame ``first`` (whole multiples of ``pool_frames``), and their targets.
+    """Return a copy of ``n_frames`` frames from frame ``first`` (multiples of ``pool_frames``), and their targets.
 
     Beyond the end of a short recording the sound is mirrored, and its presence with it.
     """
@@ -65,7 +65,7 @@ def cut(of: Sounding, first: int, n_frames: int, pool_frames: int) -> tuple[np.n
 
 
 def union(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return what is present where two sounds lie over each other: what is in either; unknown where neither says more."""
+    """Return what is present where two sounds lie over each other: what is in either; else unknown if one is."""
     highest = np.maximum(one, other)
     unknown = (one == UNKNOWN) | (other == UNKNOWN)
     # Sound that is known to hold a species holds it, whatever the other is; absence takes both to say so.

@@ -15,4 +15,5 @@ class DetectionMetrics(Block):
         "recordings are cut into segments this long: is a species in it, how high does it score?",
         gt=0,
         le=3600,
+        read_by=("presence_calibration", "detection_metrics", "report"),
     )

@@ -70,7 +70,7 @@ def picture(entry: Entry, rows: Sequence[dict], decision: Decision) -> bytes:
 
     start_s, end_s = stretch_of(rows, entry.duration_s)
     y = audio.read_cut(entry.path, (start_s, end_s), None)
-    centres_s, tracks = entry.starts_s + entry.window_s / 2, decision.tracks(entry.scores)
+    centres_s, tracks = entry.starts_s + entry.window_s / 2, decision.tracks(entry)
     figure = detection_picture.draw(y, entry.sample_rate_hz, start_s, entry.name, rows, centres_s, tracks, decision)
     return figure_style.encoded(figure, "png")
 

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from dawnchorus.detection import presence
+from dawnchorus.detection import presence_clips
 from dawnchorus.evaluation import results
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import sha256_of, write_json
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
 
     data = dataset.open_dataset(args.dataset)
     model, card = model_file.load(args.model, args.threads)
-    answer = presence.of_clips(args.presence_scores, data)
+    answer = presence_clips.of_test(args.presence_scores, data)
     others = {} if answer is None else {"presence": answer}
     seed, block = args.params["seed"], args.params["evaluation"]
     found = results.of_model(model, card, data, seed, block, str(args.model), others)

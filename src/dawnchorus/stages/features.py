@@ -1,6 +1,7 @@
 """Make data/features/shard-N.zip: the frames of every clip of the recordings of one shard.
 
-negatives-N.zip: those of the boxes that lack their species; recordings-N.zip: those of the recordings themselves. Every entry of the old shard whose signature still holds is kept, the others are computed.
+negatives-N.zip holds those of the boxes that lack their species, recordings-N.zip those of the recordings themselves.
+Every entry of the old shard whose signature still holds is kept, the others are computed.
 """
 
 import argparse

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from dawnchorus.detection import detection_metrics, presence, score_store
+from dawnchorus.detection import detection_metrics, presence_calibration, presence_fit, score_store
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_json
 from dawnchorus.tables import made
@@ -24,13 +24,20 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     species_ids = [row["species_id"] for row in made.read(args.classes, CLASSES)]
-    made.read(args.unknown, UNKNOWN)
+    unknown = made.read(args.unknown, UNKNOWN)
     entries = list(score_store.Stores([args.scores], species_ids))
     rows = made.frame(args.rows, ROWS)
-    truth = detection_metrics.truths(entries, made.read(args.held_out, HELD_OUT), rows)["validation"]
+    held_out = made.read(args.held_out, HELD_OUT)
+    truth = detection_metrics.truths(entries, held_out, rows, unknown, species_ids)["validation"]
     by_id = {entry.recording_id: entry for entry in entries}
-    fitted = presence.fit(truth, [by_id[of.recording_id] for of in truth], species_ids, args.params)
+    aim = presence_calibration.aim_of(args.params["presence_calibration"])
+    segment_s = args.params["detection_metrics"]["segment_s"]
+    spans = [presence_calibration.unknown_of(of, args.params["data"]["annotated"]) for of in truth]
+    scored = [by_id[of.recording_id] for of in truth]
+    fitted = presence_fit.fit(truth, scored, aim, species_ids, segment_s, spans)
     write_json(args.output, fitted)
+    for line in presence_calibration.lines(fitted):
+        print(f"presence_calibration: {line}", flush=True)
 
 
 if __name__ == "__main__":
