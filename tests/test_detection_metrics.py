@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from dawnchorus.annotations import bands
 from dawnchorus.detection import detection_baselines, detection_metrics, energy, measured, score_store
 from dawnchorus.detection.detections import Decision
 from dawnchorus.metrics import bootstrap
@@ -277,6 +278,13 @@ def test_power_is_that_of_the_band(tmp_path):
     assert (scores[:, 1] < 0.9).all()
 
 
+def test_the_band_of_a_species_ends_with_the_sound_of_the_recording():
+    assert bands.in_recording((100.0, 900.0), (50.0, 4000.0), 8000) == (100, 900)
+    assert bands.in_recording((100.0, 9000.0), (50.0, 4000.0), 8000) == (100, 4000)
+    assert bands.in_recording((4000.0, 9000.0), (50.0, 4000.0), 8000) == (50, 4000)
+    assert bands.in_recording(None, (50.0, 4000.0), 8000) == (50, 4000)
+
+
 def test_bands_are_the_medians_of_the_training_annotations():
     table = pd.DataFrame(
         {
@@ -286,4 +294,4 @@ def test_bands_are_the_medians_of_the_training_annotations():
             "f_max_hz": [300.0, 500.0, 9999.0, np.nan, 2.0],
         }
     )
-    assert energy.bands_hz(table, ["frog", "wren", "owl"]) == [(150.0, 400.0), None, None]
+    assert bands.bands_hz(table, ["frog", "wren", "owl"]) == [(150.0, 400.0), None, None]

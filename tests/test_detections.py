@@ -632,17 +632,37 @@ def test_the_fingerprint_of_recordings_waits_for_nothing(folder):
     assert "not a regular file" in sounds.fingerprint("list", 0, 1, HashCache("cache.json"))
 
 
-def test_a_model_that_cannot_score_is_told_from_bad_sound(folder, model_dir, capsys):
-    broken = folder / "model"
-    shutil.copytree(model_dir, broken)
-    with zipfile.ZipFile(broken / "model.keras") as archive:
+def with_card(model_dir, folder, change):
+    """Copy a model, its card changed by ``change(card)``."""
+    shutil.copytree(model_dir, folder)
+    with zipfile.ZipFile(folder / "model.keras") as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     card = json.loads(members["dawnchorus.json"])
-    card["dataset"]["features"]["f_min_hz"] = 7500.0  # above f_max_hz, 7000
+    change(card)
     members["dawnchorus.json"] = json.dumps(card).encode()
-    with zipfile.ZipFile(broken / "model.keras", "w") as archive:
+    with zipfile.ZipFile(folder / "model.keras", "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
+    return folder
+
+
+def test_boxes_of_raven_have_the_band_of_their_species(folder, model_dir):
+    """As far as the card says it, and no higher than the sound goes."""
+    bands = {"bands_hz": [[400.5, 800], [3000, RATE_HZ], None]}
+    banded = with_card(model_dir, folder / "model", lambda card: card.update(bands))
+    score_shard(banded)
+    gather_all(banded)
+    rows = readers.read(folder / "reports/detections/raven.selections.txt", "raven", {})[1]
+    found = {(row.cells["species_id"], float(row.cells["f_min"]), float(row.cells["f_max"])) for row in rows}
+    expected = {("s0", 400.5, 800.0), ("s1", 3000.0, RATE_HZ / 2), ("s2", 50.0, 7000.0)}
+    assert {("s0", 400.5, 800.0), ("s1", 3000.0, RATE_HZ / 2)} <= found <= expected
+
+
+def test_a_model_that_cannot_score_is_told_from_bad_sound(folder, model_dir, capsys):
+    def damage(card):
+        card["dataset"]["features"]["f_min_hz"] = 7500.0  # above f_max_hz, 7000
+
+    broken = with_card(model_dir, folder / "model", damage)
     assert cli.main([*command(broken, "sound"), "--keep-going"]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {broken}/model.keras: ")

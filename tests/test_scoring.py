@@ -228,6 +228,25 @@ def test_a_card_with_an_absurd_value_names_the_field(field, found, expected):
 
 
 @pytest.mark.parametrize(
+    ("bands_hz", "said"),
+    [
+        (7, "bands_hz: 7: expected"),
+        ([[1, 2]], "bands_hz: 1 bands; expected 3, one a class"),
+        ([None, [2.0, 1.0], None], r"bands_hz.1: \[2.0, 1.0\]: expected null, or two numbers >= 0"),
+        ([None, None, [-1, 1]], r"bands_hz.2: \[-1, 1\]: expected null"),
+        ([[0, float("inf")], None, None], r"bands_hz.0: \[0, Infinity\]: expected null"),
+        ([["0", "1"], None, None], r'bands_hz.0: \["0", "1"\]: expected null'),
+        ([[True, 2], None, None], r"bands_hz.0: \[true, 2\]: expected null"),
+        ([[1, 2, 3], None, None], r"bands_hz.0: \[1, 2, 3\]: expected null"),
+    ],
+)
+def test_bands_of_a_card_are_two_edges_a_class(bands_hz, said):
+    scoring.Recipe.of_card({**card_of(LOG_MEL), "bands_hz": [[0, 100.5], None, [20, 30]]}, "m.keras")
+    with pytest.raises(InputError, match=f"m.keras: card: {said}"):
+        scoring.Recipe.of_card({**card_of(LOG_MEL), "bands_hz": bands_hz}, "m.keras")
+
+
+@pytest.mark.parametrize(
     ("change", "field"),
     [
         ({"species_id": "s0"}, 'classes: species "s0" is there twice'),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dawnchorus.annotations import exports
+from dawnchorus.annotations import bands, exports
 from dawnchorus.detection import events, presence, presence_calibration, presence_scoring, results_folder, scoring
 from dawnchorus.detection.score_store import Entry
 from dawnchorus.features import extraction
@@ -38,8 +38,8 @@ TIME_DECIMALS = 6
 class Decision(ABC):
     """What makes events of scores: one threshold a class, the block ``detections``, and the band of each class.
 
-    ``features``: the block of the model, which says what frequencies it sees; ``bands_hz``: (low, high) by species id,
-    of those whose annotations have one.
+    ``features``: the block of the model, which says what frequencies it sees; ``bands_hz``: of each class, None where
+    the annotations say none; None as a whole where the card says nothing.
     """
 
     species_ids: Sequence[str]
@@ -47,7 +47,7 @@ class Decision(ABC):
     thresholds: np.ndarray
     params: dict
     features: dict
-    bands_hz: Mapping[str, tuple[float, float]]
+    bands_hz: Sequence[bands.Band | None] | None
 
     @staticmethod
     def of_model(model: Path, calibration_file: Path, params: dict) -> Decision:
@@ -79,6 +79,21 @@ class Decision(ABC):
         channel = self.params["channel"]
         return 1 if channel == "mix" else channel + 1
 
+    def bands_in(self, sample_rate_hz: int) -> dict[str, bands.Band]:
+        """Return the band in which a species is shown in a recording of a rate, by its id."""
+        seen_hz = extraction.band_hz(self.features, sample_rate_hz)
+        given = self.bands_hz or [None] * len(self.species_ids)
+        return {
+            species_id: bands.in_recording(band_hz, seen_hz, sample_rate_hz)
+            for species_id, band_hz in zip(self.species_ids, given, strict=True)
+        }
+
+
+def bands_of(card: dict) -> list[bands.Band | None] | None:
+    """Return the band of each class that a card says, None where it says none."""
+    given = card.get("bands_hz")
+    return None if given is None else [None if band is None else (band[0], band[1]) for band in given]
+
 
 @dataclass(frozen=True)
 class OfWindows(Decision):
@@ -90,7 +105,7 @@ class OfWindows(Decision):
     def read(cls, card: dict, model: Path, calibration_file: Path, params: dict) -> OfWindows:
         recipe = scoring.Recipe.of_card(card, model)
         temperature, thresholds = events.read_calibration(calibration_file, recipe.species_ids)
-        bands_hz = card.get("bands_hz") or {}
+        bands_hz = bands_of(card)
         return cls(recipe.species_ids, recipe.species_names, thresholds, params, recipe.features, bands_hz, temperature)
 
     def calibrated(self, entry: Entry) -> np.ndarray:
@@ -116,7 +131,7 @@ class OfPresence(Decision):
         recipe = presence_scoring.Recipe.of_card(card, model)
         decisions = presence_calibration.read(calibration_file, recipe.species_ids)
         thresholds = presence.thresholds(decisions)
-        bands_hz = card.get("bands_hz") or {}
+        bands_hz = bands_of(card)
         return cls(recipe.species_ids, recipe.species_names, thresholds, params, recipe.features, bands_hz, decisions)
 
     def calibrated(self, entry: Entry) -> np.ndarray:
@@ -149,8 +164,8 @@ def events_of(entry: Entry, decision: Decision) -> list[dict]:
     return sorted(rows, key=lambda row: (row["start_s"], row["end_s"], -row["peak_score"], row["species_id"]))
 
 
-def selections(rows: Iterable[dict], band_hz: tuple[float, float]) -> list[dict]:
-    """Return events as selections, see :mod:`dawnchorus.annotations.exports`; with the band that the model sees."""
+def selections(rows: Iterable[dict], bands_hz: Mapping[str, bands.Band]) -> list[dict]:
+    """Return events as selections, see :mod:`dawnchorus.annotations.exports`; ``bands_hz``: by species id."""
     return [
         {
             "path": row["path"],
@@ -160,8 +175,8 @@ def selections(rows: Iterable[dict], band_hz: tuple[float, float]) -> list[dict]
             "songtype_id": "",
             "t_min": row["start_s"],
             "t_max": row["end_s"],
-            "f_min": band_hz[0],
-            "f_max": band_hz[1],
+            "f_min": bands_hz[row["species_id"]][0],
+            "f_max": bands_hz[row["species_id"]][1],
             "score": row["peak_score"],
         }
         for row in rows
@@ -208,7 +223,7 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision) -> Wri
             made_of.maxima[entry.recording_id] = scores.max(axis=0)
             durations_s[entry.shown_path] = entry.duration_s
             found = events_of(entry, decision)
-            selected = selections(found, extraction.band_hz(decision.features, entry.sample_rate_hz))
+            selected = selections(found, decision.bands_in(entry.sample_rate_hz))
             raven, audacity, _ = (output / name for name in results_folder.names_of(entry.name))
             exports.write_raven(raven, selected, None, decision.raven_channel)
             exports.write_audacity(audacity, [{**selection, "f_min": "", "f_max": ""} for selection in selected])

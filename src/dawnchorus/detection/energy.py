@@ -11,10 +11,11 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from dawnchorus.annotations.bands import Band
 from dawnchorus.detection import score_store
 from dawnchorus.detection.sounds import Sound
 from dawnchorus.foundation import incremental
@@ -22,25 +23,9 @@ from dawnchorus.foundation.files import sha256_of
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.sound import decoding
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 STEP_S = 0.1
 FFT_S = 0.03  # at most; its length is the next lower power of 2
 SILENCE = 1e-20
-
-
-def bands_hz(rows: pd.DataFrame, species_ids: Sequence[str]) -> list[tuple[float, float] | None]:
-    """Return the band of each class: the medians of the edges of its training annotations, None where none has any.
-
-    ``rows``: species_id, partition, f_min_hz, f_max_hz (NaN without a band).
-    """
-    known = rows[(rows["partition"] == "train") & rows["f_min_hz"].notna() & rows["f_max_hz"].notna()]
-    medians = known.groupby("species_id")[["f_min_hz", "f_max_hz"]].median()
-    return [
-        (float(medians["f_min_hz"][key]), float(medians["f_max_hz"][key])) if key in medians.index else None
-        for key in species_ids
-    ]
 
 
 class Powers(NamedTuple):
@@ -52,7 +37,7 @@ class Powers(NamedTuple):
     rate_hz: int
 
 
-def powers(path: str, channel: Literal["mix"] | int, bands: Sequence[tuple[float, float] | None]) -> Powers:
+def powers(path: str, channel: Literal["mix"] | int, bands: Sequence[Band | None]) -> Powers:
     """Return the power in each band of a recording; a class without a band has that of all the sound."""
     rate_hz, n_samples = decoding.measure(path)
     n_fft = max(16, 2 ** int(np.log2(FFT_S * rate_hz)))
@@ -68,7 +53,7 @@ def powers(path: str, channel: Literal["mix"] | int, bands: Sequence[tuple[float
     return Powers(np.concatenate(made), step / rate_hz, n_samples / rate_hz, rate_hz)
 
 
-def _bins(band: tuple[float, float] | None, frequency_hz: np.ndarray) -> np.ndarray:
+def _bins(band: Band | None, frequency_hz: np.ndarray) -> np.ndarray:
     if band is None:
         return np.ones(len(frequency_hz), dtype=bool)
     found = (frequency_hz >= band[0]) & (frequency_hz <= band[1])
@@ -102,7 +87,7 @@ class EnergyDetector:
     def __init__(
         self,
         species_ids: Sequence[str],
-        bands: Sequence[tuple[float, float] | None],
+        bands: Sequence[Band | None],
         channel: Literal["mix"] | int,
         say: Callable[[str], None],
     ):

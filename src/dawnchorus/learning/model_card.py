@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -58,6 +59,7 @@ class Card(Block):
     dataset: dict[str, Any] | None = value(None, "how clips become input", required=False)
     presence: dict[str, Any] | None = value(None, "the block presence", required=False)
     features: dict[str, Any] | None = value(None, "the block features, of a network of presence", required=False)
+    bands_hz: list[Any] | None = value(None, "the band of each class (Hz), or null", required=False)
     input_shape: list[Size] | None = value(None, "frames and features", min_length=2, max_length=2, required=False)
     device: str | None = value(None, "what it was trained on", required=False)
     epochs_trained: int | None = value(None, "epochs", ge=0, required=False)
@@ -115,9 +117,21 @@ def _problems(card: dict, needs: Sequence[str]) -> Iterator[tuple[str, str]]:
     for species_id, count in Counter(row["species_id"] for row in card["classes"]).items():
         if count > 1:
             yield "classes", f"species {_shown(species_id)} is there twice; expected each once"
+    if (bands := card.get("bands_hz")) is not None:
+        if len(bands) != len(card["classes"]):
+            yield "bands_hz", f"{len(bands)} bands; expected {len(card['classes'])}, one a class"
+        for position, band in enumerate(bands):
+            if not (band is None or _is_band(band)):
+                yield f"bands_hz.{position}", f"{_shown(band)}: expected null, or two numbers >= 0 (Hz), lower first"
     name = (card.get("model") or {}).get("name")
     if card.get("model") is not None and name not in networks.names():
         yield "model.name", f"{_shown(name)}: expected one of {', '.join(networks.names())}"
+
+
+def _is_band(found: Any) -> bool:
+    if not (isinstance(found, list) and len(found) == 2 and all(type(edge) in (int, float) for edge in found)):
+        return False
+    return 0 <= found[0] < found[1] < math.inf
 
 
 def _problems_of_dataset(made: dict, shape: list[int]) -> Iterator[tuple[str, str]]:

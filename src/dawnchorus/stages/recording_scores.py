@@ -11,9 +11,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from dawnchorus.annotations.bands import bands_hz
 from dawnchorus.detection import score_store
 from dawnchorus.detection.detector import Detector
-from dawnchorus.detection.energy import EnergyDetector, bands_hz
+from dawnchorus.detection.energy import EnergyDetector
 from dawnchorus.detection.sounds import Sound
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.progress import Progress
