@@ -27,7 +27,7 @@ import yaml
 from dawnchorus import networks
 from dawnchorus.detection import scoring
 from dawnchorus.features import extraction as feature_frames
-from dawnchorus.learning import dataset, model_file
+from dawnchorus.learning import dataset, model_file, saved_model
 from dawnchorus.sound import audio, decoding, windows
 
 RATE_HZ = 48_000
@@ -64,7 +64,7 @@ def write_model(path: Path, params: dict) -> None:
         "input_shape": list(shape),
     }
     network = networks.get(params["model"]["name"])
-    model_file.save(network.build(shape, N_CLASSES, params["model"]), card, path)
+    saved_model.save(network.build(shape, N_CLASSES, params["model"]), card, path)
 
 
 def best(function) -> tuple[float, float]:

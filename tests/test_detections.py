@@ -22,7 +22,7 @@ from dawnchorus.commands import cli, detect
 from dawnchorus.detection import detector, score_store, scoring, sounds
 from dawnchorus.features import extraction
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.learning import model_file
+from dawnchorus.learning import model_file, saved_model
 from dawnchorus.sound import audio
 from dawnchorus.stages import detections as gather
 from dawnchorus.stages import window_scores
@@ -60,7 +60,7 @@ def write_model(folder):
     weights = np.zeros((4, 24, 3), np.float32)
     weights[0, :8, 0], weights[0, 8:, 1] = 1.0, 0.5
     model.fitted.update(weights=weights.reshape(-1, 3), bias=np.array([0.0, 0.0, -6.0], np.float32))
-    model_file.save(model, {key: value for key, value in card.items() if key != "format"}, folder / "model.keras")
+    saved_model.save(model, {key: value for key, value in card.items() if key != "format"}, folder / "model.keras")
     thresholds = {"s0": 0.6, "s1": 0.6, "s2": 0.5}
     (folder / "calibration.json").write_text(json.dumps({"temperature": 1.5, "thresholds": thresholds}))
 

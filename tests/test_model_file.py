@@ -14,7 +14,7 @@ import pytest
 
 from dawnchorus import networks
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.learning import device, model_file, pooled
+from dawnchorus.learning import device, model_file, pooled, saved_model
 from dawnchorus.parameters import fields
 from test_networks import SMALL
 from training_clips import CLASSES, TRAIN, clips, tiny_network
@@ -37,7 +37,7 @@ def _threads_as_they_are(monkeypatch):
 def test_a_model_file_gives_back_the_model_and_all_it_was_trained_with(tmp_path):
     model, (x, _, _) = tiny_network(), clips()
     path = tmp_path / "model.keras"
-    model_file.save(model, {**CARD, "train": TRAIN}, path)
+    saved_model.save(model, {**CARD, "train": TRAIN}, path)
     card = model_file.read_card(path)
     assert card["train"] == TRAIN
     assert card["classes"] == CARD["classes"]
@@ -52,7 +52,7 @@ def save_pooled(path, name, **arrays):
     block = {"model": next(block for block in POOLED if block["name"] == name), "train": TRAIN}
     rng = np.random.default_rng(0)
     model, _ = pooled.fit(networks.get(name), x, y, np.arange(40), np.arange(40, 60), CLASSES, block, rng, print)
-    model_file.save(model, {**CARD, **block, "input_shape": list(x.shape[1:])}, path)
+    saved_model.save(model, {**CARD, **block, "input_shape": list(x.shape[1:])}, path)
     return model, x
 
 
@@ -151,7 +151,7 @@ def test_a_damaged_model_file_is_one_line_or_a_model(tmp_path, name):
     """Cut off, or with a byte changed, anywhere: no other error, and no crash of what reads it."""
     path = tmp_path / "model.keras"
     if name == "article":
-        model_file.save(tiny_network(), CARD, path)
+        saved_model.save(tiny_network(), CARD, path)
     else:
         save_pooled(path, name)
     whole, rng = path.read_bytes(), np.random.default_rng(1)
@@ -230,7 +230,7 @@ def test_a_machine_whose_arrays_do_not_fit_never_reaches_libsvm(tmp_path, attrib
 
 
 def save_network(path, layers, card=CARD):
-    model_file.save(keras.Sequential([keras.Input((12, 4)), keras.layers.Flatten(), *layers]), card, path)
+    saved_model.save(keras.Sequential([keras.Input((12, 4)), keras.layers.Flatten(), *layers]), card, path)
 
 
 def test_a_network_that_holds_code_is_refused(tmp_path):
@@ -287,7 +287,7 @@ def test_a_card_of_another_network_is_one_line(tmp_path, units, shape, expected)
 def test_every_network_is_loaded(tmp_path, name):
     network = networks.get(name)
     model = network.build((20, 16), CLASSES, {**fields.defaults(network.Params), **SMALL.get(name, {})})
-    model_file.save(model, {**CARD, "model": {"name": name}, "input_shape": [20, 16]}, tmp_path / "model.keras")
+    saved_model.save(model, {**CARD, "model": {"name": name}, "input_shape": [20, 16]}, tmp_path / "model.keras")
     loaded, _ = model_file.load(tmp_path / "model.keras", threads=1)
     x = np.random.default_rng(0).normal(size=(2, 20, 16)).astype(np.float32)
     np.testing.assert_array_equal(loaded.predict_on_batch(x), model.predict_on_batch(x))

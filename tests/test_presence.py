@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.learning import model_file, presence, stretches
+from dawnchorus.learning import model_file, presence, saved_model, stretches
 from dawnchorus.learning.presence_targets import UNKNOWN
 
 FEATURES = {
@@ -104,7 +104,7 @@ def test_it_learns_two_species_at_once_and_saves_what_it_needs(tmp_path):
     logits = np.asarray(model.predict_on_batch(batch))[0]
     right = (logits > 0) == (made[3].targets[:40] > 0.5)
     assert right.mean() > 0.9
-    model_file.save(model, card, tmp_path / "presence.keras")
+    saved_model.save(model, card, tmp_path / "presence.keras")
     again, read = model_file.load(tmp_path / "presence.keras", 1)
     assert (np.asarray(again.predict_on_batch(batch))[0] == logits).all()
     assert read["presence"] == {**BLOCK, "epochs": 8}
@@ -167,7 +167,7 @@ def test_recordings_of_which_nothing_is_known_are_one_line():
 )
 def test_a_card_that_says_something_else_is_one_line(tmp_path, change, said):
     card = {**PARAMS, "classes": CLASSES, "input_shape": [80, 8], **change}
-    model_file.save_card(card, tmp_path / "presence.keras")
+    saved_model.save_card(card, tmp_path / "presence.keras")
     with pytest.raises(InputError, match=said):
         from dawnchorus.detection.presence_scoring import Recipe
 
@@ -175,7 +175,7 @@ def test_a_card_that_says_something_else_is_one_line(tmp_path, change, said):
 
 
 def test_a_card_alone_says_what_was_asked_for(tmp_path):
-    model_file.save_card({"classes": CLASSES, "presence": {"network": "none"}}, tmp_path / "presence.keras")
+    saved_model.save_card({"classes": CLASSES, "presence": {"network": "none"}}, tmp_path / "presence.keras")
     card = model_file.read_card(tmp_path / "presence.keras")
     assert not presence.wanted(card["presence"])
     assert json.dumps(card["classes"]) == json.dumps(CLASSES)

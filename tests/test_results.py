@@ -15,7 +15,7 @@ import data_sets
 from dawnchorus import networks
 from dawnchorus.evaluation import results
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.learning import model_file, pooled
+from dawnchorus.learning import pooled, saved_model
 from dawnchorus.stages import evaluation as stage
 from dawnchorus.tables.definitions import PARTITIONS
 
@@ -76,7 +76,7 @@ def found_of(data, seed=3):
 
 def a_project(folder, data):
     """Write the files of a data set and the model, and return the stage's arguments."""
-    model_file.save(a_model(), CARD, folder / "model.keras")
+    saved_model.save(a_model(), CARD, folder / "model.keras")
     words = ["--dataset", *data_sets.write(data, folder / "dataset"), "--model", str(folder / "model.keras")]
     words += ["--params", json.dumps({"seed": 3, "evaluation": PARAMS}), "--threads", "1"]
     outputs = {name: f"{folder}/reports/{name}.csv" for name in stage.TABLES}

@@ -1,37 +1,26 @@
-"""The model artifact: one archive of the weights and, inside it, everything they were trained with.
-
-A Keras network is a plain .keras file with one more member. A classifier on pooled statistics is an archive of arrays
-instead. Nothing in either is a pickle.
-"""
+"""A saved model, opened: its card, and the model itself. No code of the file is run; how it was saved: saved_model."""
 
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from dawnchorus import networks
 from dawnchorus.foundation import archives
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.files import path_for_whole
 from dawnchorus.learning import device, model_card, pooled
+from dawnchorus.learning.saved_model import ARRAYS, CARD, FORMAT
 
-if TYPE_CHECKING:
-    import keras
-
-FORMAT = 1
 CARD_BYTES, ARRAYS_BYTES = 2**26, 2**32
 SHOWN_CHARACTERS = 60
 # Parts of a Keras network that hold code, or load a program from elsewhere.
 RUNS_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 LARGEST = 2**24  # of a number in the configuration of a network, which has none such
-_MEMBER = "dawnchorus.json"
-_ARRAYS = "arrays.npz"
 
 
 class Model(Protocol):
@@ -39,28 +28,6 @@ class Model(Protocol):
 
     def predict_on_batch(self, x: np.ndarray, /) -> np.ndarray:
         """Return the scores (rows, classes) of normalized clips (rows, frames, n_features)."""
-
-
-def save(model: pooled.Classifier | keras.Model, card: dict, path: str | Path) -> None:
-    """Write a model with its card: classes, parameters, statistics, versions. Whole or not at all."""
-    with path_for_whole(path) as temporary:
-        if isinstance(model, pooled.Classifier):
-            arrays = io.BytesIO()
-            # Any: numpy's stub would take each array for an option of savez as well.
-            named: dict[str, Any] = model.arrays()
-            np.savez(arrays, **named)
-            with zipfile.ZipFile(temporary, "w") as archive:
-                archive.writestr(_ARRAYS, arrays.getvalue())
-        else:
-            model.save(temporary)
-        with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(_MEMBER, json.dumps({"format": FORMAT, **card}, indent=1, sort_keys=True))
-
-
-def save_card(card: dict, path: str | Path) -> None:
-    """Write a card without a model: what was asked for, where that is no model. Whole or not at all."""
-    with path_for_whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        archive.writestr(_MEMBER, json.dumps({"format": FORMAT, **card}, indent=1, sort_keys=True))
 
 
 def read_card(path: str | Path, needs: Sequence[str] = ()) -> dict:
@@ -74,7 +41,7 @@ def read_card(path: str | Path, needs: Sequence[str] = ()) -> dict:
     """
     try:
         with archives.opened(path) as archive:
-            text = archives.member(archive, _MEMBER, CARD_BYTES)
+            text = archives.member(archive, CARD, CARD_BYTES)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a model made by dawnchorus") from None
     except archives.DAMAGE as error:
@@ -105,7 +72,7 @@ def load(path: str | Path, threads: int) -> tuple[Model, dict]:
         model_card.check(card, path, ("model",))
     try:
         with archives.opened(path) as archive:
-            if _ARRAYS in archive.namelist():
+            if ARRAYS in archive.namelist():
                 return _pooled(archive, card), card
             _refuse_foreign(archives.strict_json(archives.member(archive, "config.json", CARD_BYTES)))
     except (*archives.DAMAGE, AttributeError, TypeError) as error:
@@ -133,7 +100,7 @@ def load(path: str | Path, threads: int) -> tuple[Model, dict]:
 
 def _pooled(archive: zipfile.ZipFile, card: dict) -> pooled.Classifier:
     """Return a classifier on pooled statistics; what cannot be one raises something of archives.DAMAGE or TypeError."""
-    content = io.BytesIO(archives.member(archive, _ARRAYS, ARRAYS_BYTES))
+    content = io.BytesIO(archives.member(archive, ARRAYS, ARRAYS_BYTES))
     with archives.opened(content):
         content.seek(0)
     with np.load(content, allow_pickle=False) as stored:

@@ -1,23 +1,16 @@
 """Train what ``model.name`` names, a Keras network or a classifier on pooled statistics."""
 
-import hashlib
-import json
-import platform
 import time
-from collections.abc import Callable, Iterable
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 from dawnchorus import networks
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.files import sha256_of
 from dawnchorus.foundation.seeds import derived_seed, rng
-from dawnchorus.learning import device, fresh_clips, pooled
+from dawnchorus.learning import device, fresh_clips, pooled, trained_with
 from dawnchorus.learning.dataset import Dataset
 from dawnchorus.tables.definitions import HISTORY
-
-PACKAGES = ("keras", "librosa", "numpy", "soundfile", "tensorflow")
 
 
 def train(
@@ -45,19 +38,10 @@ def train(
         "device": used,
         "epochs_trained": len(history),
         "training_time_s": round(time.monotonic() - started, 1),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": trained_with.versions(),
     }
     say(f"{len(history)} epochs in {card['training_time_s']} s")
     return model, [{name: row.get(name) for name in HISTORY.names} for row in history], card
-
-
-def checkpoint_key(params: dict, files: Iterable[Path], code: str) -> str:
-    """Return a hash of all that a training depends on: a checkpoint with another key is not resumed.
-
-    ``files``: every input; ``code``: the version of the source code.
-    """
-    contents = sorted((path.name, sha256_of(path)) for path in files)
-    return hashlib.sha256(json.dumps([params, version("keras"), code, contents], sort_keys=True).encode()).hexdigest()
 
 
 def _fit_network(

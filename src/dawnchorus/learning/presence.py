@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +11,7 @@ import numpy as np
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.seeds import derived_seed
-from dawnchorus.learning import device, presence_network, presence_targets, stretches
-from dawnchorus.learning.models import PACKAGES
+from dawnchorus.learning import device, presence_network, presence_targets, stretches, trained_with
 from dawnchorus.tables.definitions import PRESENCE_HISTORY
 
 if TYPE_CHECKING:
@@ -160,7 +157,7 @@ def train(
         "device": used,
         "epochs_trained": len(history),
         "training_time_s": round(time.monotonic() - started, 1),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": trained_with.versions(),
     }
     say(f"{len(history)} epochs in {card['training_time_s']} s")
     return model, [{name: row.get(name) for name in PRESENCE_HISTORY.names} for row in history], card

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.source_code import SourceCode
-from dawnchorus.learning import dataset, model_file, models
+from dawnchorus.learning import dataset, models, saved_model, trained_with
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import CLASSES, HISTORY
 
@@ -28,11 +28,11 @@ def main(argv: list[str] | None = None) -> None:
 
     data = dataset.open_dataset(args.dataset)
     code = SourceCode().version_of("stages.model", chosen={"networks": args.params["model"]["name"]})
-    checkpoint = args.model.with_name("checkpoint.npz"), models.checkpoint_key(args.params, args.dataset, code)
+    checkpoint = args.model.with_name("checkpoint.npz"), trained_with.checkpoint_key(args.params, args.dataset, code)
     model, history, card = models.train(data, args.params, args.threads, say, checkpoint)
     made.write(args.history, HISTORY, history)
     made.write(args.classes, CLASSES, data.classes)
-    model_file.save(model, card, args.model)
+    saved_model.save(model, card, args.model)
 
 
 if __name__ == "__main__":

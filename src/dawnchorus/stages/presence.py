@@ -8,10 +8,11 @@ import json
 import sys
 from pathlib import Path
 
+from dawnchorus.annotations import bands
 from dawnchorus.features.shards import Shards
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.source_code import SourceCode
-from dawnchorus.learning import model_file, models, presence
+from dawnchorus.learning import presence, saved_model, trained_with
 from dawnchorus.partitioning import groups
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import CLASSES, FALSE_POSITIVES, PRESENCE_HISTORY, RECORDINGS, ROWS, UNKNOWN
@@ -40,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     if not presence.wanted(params["presence"]):
         say("no network is asked for: windows of the network of `model` find calls")
         made.write(args.history, PRESENCE_HISTORY, [])
-        model_file.save_card({**block, "classes": classes}, args.model)
+        saved_model.save_card({**block, "classes": classes}, args.model)
         return
     rows = made.frame(args.rows, ROWS)
     recordings = made.read(args.recordings, RECORDINGS)
@@ -66,10 +67,11 @@ def main(argv: list[str] | None = None) -> None:
         )
     code = SourceCode().version_of("stages.presence", chosen={})
     files = (*args.shards, args.rows, args.classes, args.recordings, args.unknown, args.false_positives)
-    checkpoint = args.model.with_name("presence_checkpoint.npz"), models.checkpoint_key(params, files, code)
+    checkpoint = args.model.with_name("presence_checkpoint.npz"), trained_with.checkpoint_key(params, files, code)
+    block["bands_hz"] = bands.bands_hz(rows, [row["species_id"] for row in classes])
     model, history, card = presence.train(of_training, of_validation, classes, block, args.threads, say, checkpoint)
     made.write(args.history, PRESENCE_HISTORY, history)
-    model_file.save(model, card, args.model)
+    saved_model.save(model, card, args.model)
 
 
 if __name__ == "__main__":
