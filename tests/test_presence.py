@@ -1,181 +1,227 @@
-"""A presence network: what it learns from, that it learns, that a killed training leaves no trace, what it saves."""
+"""From frames to events: by hand, against a naive loop, and what holds of any scores; clips and recordings."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit
 
-from dawnchorus.foundation.errors import InputError
-from dawnchorus.learning import model_file, presence, saved_model, stretches
-from dawnchorus.learning.presence_targets import UNKNOWN
+from dawnchorus.detection import presence
 
-FEATURES = {
-    **{"kind": "log_mel", "sample_rate_hz": 8000, "n_fft": 256, "hop_length": 80, "deltas": 0, "clip": "annotation"},
-    **{"window_s": 1.0, "jitter_s": 0.0, "context_clips": 0, "context_gap_s": 0.5},
-    **{"n_mels": 8, "f_min_hz": 0.0, "f_max_hz": 4000.0, "mel_sample_rate_hz": None},
-}
-BLOCK = {
-    **{"network": "crnn", "stretch_s": 0.8, "margin_s": 0.1, "pool_frames": 2, "background_quantile": 0.5},
-    **{"widths": [8, 8], "units": 8, "dropout": 0.0, "epochs": 3, "steps": 6, "batch_size": 8},
-    **{"learning_rate": 0.02, "weight_decay": 0.0, "overlay_share": 0.5, "overlay_gain_db": 3.0, "band_shift": 0.0},
-    **{"frequency_masks": 0, "frequency_mask_width": 0, "mixed_precision": False},
-}
-PARAMS = {"seed": 1, "presence": BLOCK, "features": FEATURES}
-CLASSES = [{"class_index": n, "species_id": name, "species_name": name.upper()} for n, name in enumerate("ab")]
+FRAME_S = 0.1
 
 
-def recording(seed: int, n_frames: int = 400) -> tuple[np.ndarray, pd.DataFrame]:
-    """Return frames in which species a lifts the low bands and b the high ones, and its annotations."""
-    rng = np.random.default_rng(seed)
-    frames = rng.normal(-70, 2, (n_frames, 8)).astype(np.float32)
-    rows = []
-    for index, bands in ((0, slice(0, 4)), (1, slice(4, 8))):
-        for _ in range(4):
-            start = int(rng.integers(0, n_frames - 20))
-            frames[start : start + 20, bands] += 30
-            rows.append({"class_index": index, "t_min_s": (start - 0.5) / 100, "t_max_s": (start + 19.5) / 100})
-    return frames, pd.DataFrame(rows).assign(recording_id=f"r{seed}", partition="train")
+def decision(**values):
+    return {**presence.PLAIN, **values}
 
 
-def soundings(rows, frames, partitions=("train",), unknown=(), absent=(), annotated="all", belongs="train"):
-    return presence.soundings(
-        lambda name: frames,
-        [{"recording_id": "r1", "partition": belongs}],
-        rows,
-        list(partitions),
-        unknown,
-        absent,
-        ["a", "b"],
-        {**PARAMS, "data": {"annotated": annotated}},
+def of(column, duration_s=None, first_s=0.0, frame_s=FRAME_S, **values):
+    column = np.array(column, float)
+    starts_s = first_s + frame_s * np.arange(len(column))
+    until_s = first_s + frame_s * len(column) if duration_s is None else duration_s
+    return presence.events(column[:, None], starts_s, frame_s, until_s, [decision(**values)])
+
+
+def spans(found):
+    return [(round(event["start_s"], 6), round(event["end_s"], 6)) for event in found]
+
+
+def test_bounds_of_a_sharp_event_are_those_of_its_frames():
+    assert spans(of([0, 0, 1, 1, 1, 0])) == [(0.2, 0.5)]
+    assert spans(of([1, 1, 0, 1])) == [(0.0, 0.2), (0.3, 0.4)]
+
+
+def test_bounds_on_a_ramp_are_where_it_crosses_off():
+    # Middles at 0.05, 0.15, ...; the score at time t is t up to 0.65 and falls to 0 within a frame.
+    ramp = [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.0]
+    [event] = of(ramp, off=0.3, on=0.6)
+    assert event["start_s"] == pytest.approx(0.3)
+    assert event["end_s"] == pytest.approx(0.65 + 0.1 * (0.65 - 0.3) / 0.65)
+    assert event["peak_s"] == pytest.approx(0.65)
+    assert event["peak_score"] == pytest.approx(0.65)
+
+
+def test_an_event_reaches_on_somewhere_and_ends_at_off():
+    scores = [0.1, 0.4, 0.9, 0.4, 0.1, 0.4, 0.4, 0.1]
+    assert len(of(scores, off=0.3, on=0.8)) == 1
+    assert len(of(scores, off=0.3, on=0.4)) == 2
+    assert of(scores, off=0.3, on=0.95) == []
+
+
+def test_gaps_are_bridged_before_the_shortest_event_is_asked_for():
+    scores = [0, 1, 0, 1, 0, 0, 0, 1, 0]
+    assert spans(of(scores, gap_s=0.1, min_duration_s=0.2)) == [(0.1, 0.4)]
+    assert spans(of(scores, gap_s=0.1)) == [(0.1, 0.4), (0.7, 0.8)]
+    assert spans(of(scores, gap_s=0.3)) == [(0.1, 0.8)]
+
+
+def test_the_peak_of_a_bridged_event_is_the_highest_of_its_parts():
+    [event] = of([0, 0.6, 0, 0.9, 0, 0.9, 0], gap_s=1.0)
+    assert (event["peak_score"], event["peak_s"]) == (pytest.approx(0.9), pytest.approx(0.35))
+
+
+def test_events_end_with_the_recording():
+    assert spans(of([1, 1, 1], duration_s=0.25)) == [(0.0, 0.25)]
+    assert spans(of([1, 0, 0, 0, 1], duration_s=0.35)) == [(0.0, 0.1)]
+    assert spans(of([1, 1], first_s=-0.05, duration_s=0.1)) == [(0.0, 0.1)]
+    assert spans(of([1], duration_s=0.04)) == [(0.0, 0.04)]
+
+
+def test_smoothing_is_a_mean_over_an_odd_number_of_frames():
+    assert presence.smoothing_frames(np.array([0, 0.1, 0.19, 0.3, 0.5]), 0.1).tolist() == [1, 1, 1, 3, 5]
+    # Means over three frames: 0.3, 0.3, 0.3, and so an event where one frame alone was no more than half of 0.3.
+    [event] = of([0, 0, 0.9, 0, 0], off=0.2, on=0.25, smoothing_s=0.3)
+    assert event["peak_score"] == pytest.approx(0.3)
+    assert spans([event]) == [(round(0.05 + 0.1 * 2 / 3, 6), round(0.35 + 0.1 / 3, 6))]
+
+
+def test_each_class_has_its_own_decision_and_classes_overlap():
+    scores = np.array([[0.0, 0.0, 0.2], [0.4, 0.9, 0.9], [0.4, 0.2, 0.9], [0.0, 0.0, 0.2]])
+    found = presence.events(
+        scores, 0.1 * np.arange(4), 0.1, 0.4, [decision(on=0.3, off=0.2), decision(on=0.95), decision()]
+    )
+    assert [event["class_index"] for event in found] == [0, 2]
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_the_score_of_an_event_is_the_probability_that_it_is_real():
+    [event] = of([0, 0.8, 0], slope=2.0, offset=-1.0)
+    assert event["peak_score"] == pytest.approx(1 / (1 + np.exp(1 - 2 * np.log(4))))
+
+
+def test_a_threshold_can_be_above_scores_that_are_all_certain():
+    scores = np.ones((3, 1), np.float32)
+    above = [decision(on=float(expit(16.6)))]
+    assert presence.events(scores, 0.1 * np.arange(3), 0.1, 0.3, above) == []
+    assert len(presence.events(scores, 0.1 * np.arange(3), 0.1, 0.3, [decision(on=0.9999999)])) == 1
+
+
+def test_no_frames_are_no_events():
+    assert presence.events(np.empty((0, 2), np.float32), np.empty(0), 0.1, 0.0, [decision()] * 2) == []
+
+
+def naive(column, starts_s, frame_s, duration_s, one):
+    """Hysteresis, bounds, gaps and lengths as one would write them down, a frame at a time."""
+    middles = [start + frame_s / 2 for start in starts_s]
+    parts, open_since, peak = [], None, (0.0, 0.0)
+    for k in range(len(column) + 1):
+        above = k < len(column) and column[k] >= one["off"]
+        if above and open_since is None:
+            open_since, peak = starts_s[0], (column[k], middles[k])
+            if k > 0:
+                share = (one["off"] - column[k - 1]) / (column[k] - column[k - 1])
+                open_since = middles[k - 1] + share * (middles[k] - middles[k - 1])
+        if above and column[k] > peak[0]:
+            peak = column[k], middles[k]
+        if not above and open_since is not None:
+            end = starts_s[-1] + frame_s
+            if k < len(column):
+                share = (column[k - 1] - one["off"]) / (column[k - 1] - column[k])
+                end = middles[k - 1] + share * (middles[k] - middles[k - 1])
+            start, end = max(0.0, min(duration_s, open_since)), max(0.0, min(duration_s, end))
+            if end - start > 1e-6:
+                parts.append([start, end, peak[0], min(end, max(start, peak[1]))])
+            open_since = None
+    joined = []
+    for part in parts:
+        if joined and part[0] - joined[-1][1] <= one["gap_s"] + 1e-9:
+            joined[-1][1] = part[1]
+            if part[2] > joined[-1][2]:
+                joined[-1][2:] = part[2:]
+        else:
+            joined.append(list(part))
+    return [part for part in joined if part[1] - part[0] >= one["min_duration_s"] - 1e-9 and part[2] >= one["on"]]
+
+
+DECISIONS = st.builds(
+    lambda off, above, gap, shortest, smoothing: decision(
+        off=off, on=min(1.0, off + above), gap_s=gap, min_duration_s=shortest, smoothing_s=smoothing
+    ),
+    st.sampled_from([0.1, 0.25, 0.5]),
+    st.sampled_from([0.0, 0.2, 0.4]),
+    st.sampled_from([0.0, 0.1, 0.25]),
+    st.sampled_from([0.0, 0.15, 0.3]),
+    st.sampled_from([0.0, 0.3, 0.5]),
+)
+# Scores on a coarse grid, so that many just reach a threshold.
+TRACKS = st.lists(st.integers(0, 20), min_size=1, max_size=40).map(lambda values: np.array(values) / 20)
+
+
+@settings(max_examples=150, deadline=None)
+@given(track=TRACKS, one=DECISIONS, cut=st.floats(-0.1, 0.1), first_s=st.sampled_from([-0.05, 0.0, 0.02]))
+def test_events_are_those_of_a_naive_loop(track, one, cut, first_s):
+    starts_s = first_s + FRAME_S * np.arange(len(track))
+    duration_s = max(0.01, starts_s[-1] + FRAME_S + cut)
+    n = presence.smoothing_frames(np.array([one["smoothing_s"]]), FRAME_S)
+    even = presence.smoothed_of_classes(track[:, None], n)[:, 0]
+    wanted = naive(even.tolist(), starts_s.tolist(), FRAME_S, duration_s, one)
+    found = presence.events(track[:, None], starts_s, FRAME_S, duration_s, [one])
+    np.testing.assert_allclose(
+        [[e["start_s"], e["end_s"], e["peak_score"], e["peak_s"]] for e in found] or np.empty((0, 4)),
+        np.reshape(wanted, (-1, 4)),
+        atol=1e-6,
     )
 
 
-def test_annotations_of_another_partition_are_unknown_and_nothing_else_is():
-    frames, rows = recording(1)
-    rows.loc[rows["class_index"] == 1, "partition"] = "test"
-    (of,) = soundings(rows, frames, belongs="mixed")
-    others = rows[rows["class_index"] == 1]
-    middles_s = (np.arange(len(of.targets)) * 2 + 0.5) / 100
-    inside = (
-        (middles_s[:, None] > others["t_min_s"].to_numpy()) & (middles_s[:, None] < others["t_max_s"].to_numpy())
-    ).any(axis=1)
-    assert (of.targets[inside, 1] == UNKNOWN).all()
-    assert (of.targets[:, 1] <= 0).all(), "what the test rows say is not learned"
-    assert (of.targets[:, 0] == 1).any()
-    assert soundings(rows, frames, ["validation"], belongs="mixed") == []
+@settings(max_examples=60, deadline=None)
+@given(first=TRACKS, second=TRACKS, one=DECISIONS, other=DECISIONS, later_s=st.floats(0, 1000), more=st.floats(0, 0.5))
+def test_what_holds_of_any_events(first, second, one, other, later_s, more):
+    n = min(len(first), len(second))
+    scores, starts_s = np.stack([first[:n], second[:n]], axis=1).astype(np.float32), FRAME_S * np.arange(n)
+    duration_s = FRAME_S * n
+    found = presence.events(scores, starts_s, FRAME_S, duration_s, [one, other])
+    keys = [(event["class_index"], event["start_s"]) for event in found]
+    assert keys == sorted(keys)
+    for event in found:
+        assert 0 <= event["start_s"] <= event["peak_s"] <= event["end_s"] <= duration_s
+        assert event["start_s"] < event["end_s"]
+        assert 0 <= event["peak_score"] <= 1
+    for before, after in pairwise(found):
+        assert before["class_index"] < after["class_index"] or before["end_s"] < after["start_s"]
+    # A higher threshold leaves some of the same events.
+    stricter = [{**values, "on": values["on"] + more} for values in (one, other)]
+    assert all(event in found for event in presence.events(scores, starts_s, FRAME_S, duration_s, stricter))
+    # Later sound gives the same events later, but for what the start of the recording cuts.
+    moved = presence.events(scores, starts_s + later_s, FRAME_S, duration_s + later_s, [one, other])
+    assert len(moved) == len(found)
+    for event, before in zip(moved, found, strict=True):
+        assert event["start_s"] - later_s == pytest.approx(before["start_s"], abs=1e-6)
+        assert event["end_s"] - later_s == pytest.approx(before["end_s"], abs=1e-6)
+        assert event["peak_score"] == before["peak_score"]
 
 
-def test_unknown_spans_and_checked_boxes_are_those_of_their_recording_and_species():
-    frames, rows = recording(1)
-    span = {"recording_id": "r1", "t_min_s": 0.0, "t_max_s": 4.0}
-    (of,) = soundings(rows, frames, unknown=[{**span, "species_id": "b"}])
-    assert set(np.unique(of.targets[:, 1])) >= {UNKNOWN, 1.0}
-    assert not (of.targets[:, 1] == 0).any()
-    assert not (of.targets[:, 0] == UNKNOWN).any()
-    (of,) = soundings(rows, frames, unknown=[{**span, "species_id": "", "recording_id": "r2"}])
-    assert not (of.targets == UNKNOWN).any()
-    (of,) = soundings(rows, frames, annotated="boxes", absent=[{**span, "species_id": "a"}])
-    assert (of.targets[:, 0] == 0).any()
-    assert not (of.targets[:, 1] == 0).any()
+def test_presence_is_smoothed_and_calibrated_for_segments():
+    scores = np.array([[0.0], [0.9], [0.0]])
+    found = presence.presence(scores, 0.1 * np.arange(3), 0.1, [decision(smoothing_s=0.3, presence_offset=1.0)])
+    np.testing.assert_allclose(found[1], 1 / (1 + np.exp(-(np.log(0.3 / 0.7) + 1))))
+    assert presence.presence(np.empty((0, 2)), np.empty(0), 0.1, [decision()] * 2).shape == (0, 2)
 
 
-def test_a_recording_without_a_call_is_learned_from_too():
-    frames, rows = recording(1)
-    (of,) = soundings(rows.iloc[:0], frames)
-    assert (of.targets == 0).all()
+def test_a_clip_of_one_frame_has_the_posterior_of_independent_classes():
+    p = np.array([0.7, 0.2, 0.05])
+    joint = [p[c] * np.prod(np.delete(1 - p, c)) for c in range(3)]
+    found = presence.clip_scores(p[None], np.zeros(1), 0.1, np.array([[0.0, 0.1]]))
+    np.testing.assert_allclose(found[0], np.array(joint) / sum(joint))
 
 
-def trained(tmp_path=None, epochs=3, **changes):
-    pairs = [recording(seed) for seed in range(1, 5)]
-    made = []
-    for frames, rows in pairs:
-        made += soundings(rows.assign(recording_id="r1"), frames)
-    params = {**PARAMS, "presence": {**BLOCK, "epochs": epochs, **changes}}
-    checkpoint = (tmp_path / "checkpoint.npz", "key") if tmp_path else None
-    return presence.train(made[:3], made[3:], CLASSES, params, 1, lambda line: None, checkpoint), made
+def test_frames_of_a_clip_count_by_what_is_in_it():
+    scores = np.array([[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]])
+    starts_s = 0.1 * np.arange(3)
+    found = presence.clip_scores(scores, starts_s, 0.1, np.array([[0.0, 0.3], [0.05, 0.2], [5.0, 6.0], [0.15, 0.15]]))
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    np.testing.assert_allclose(found[0], [0.5, 0.5])
+    # A third of log(9) - log(1 / 9) between the two classes.
+    np.testing.assert_allclose(found[1, 0], expit(2 * np.log(9) / 3))
+    np.testing.assert_allclose(found[2, 1], expit(2 * np.log(9)))
+    np.testing.assert_allclose(found[3], [0.5, 0.5])
 
 
-def test_it_learns_two_species_at_once_and_saves_what_it_needs(tmp_path):
-    (model, history, card), made = trained(epochs=8)
-    assert history[-1]["loss"] < history[0]["loss"] / 3
-    assert history[-1]["val_loss"] < history[0]["val_loss"] / 3
-    batch = np.stack([stretches.above_background(made[3].frames[:80], 0.5)])
-    logits = np.asarray(model.predict_on_batch(batch))[0]
-    right = (logits > 0) == (made[3].targets[:40] > 0.5)
-    assert right.mean() > 0.9
-    saved_model.save(model, card, tmp_path / "presence.keras")
-    again, read = model_file.load(tmp_path / "presence.keras", 1)
-    assert (np.asarray(again.predict_on_batch(batch))[0] == logits).all()
-    assert read["presence"] == {**BLOCK, "epochs": 8}
-    assert (read["input_shape"], read["epochs_trained"]) == ([80, 8], 8)
-
-
-def test_unknown_frames_cost_nothing(eager):
-    from dawnchorus.learning.presence_training import Loss
-
-    rng = np.random.default_rng(0)
-    truth = rng.integers(0, 2, (3, 5, 2)).astype(np.float32)
-    truth[0, :, 1] = UNKNOWN
-    truth[2] = UNKNOWN
-    logits = rng.normal(size=(3, 5, 2)).astype(np.float32)
-    known = truth != UNKNOWN
-    plain = np.log1p(np.exp(-np.where(truth == 1, logits, -logits)))[known].mean()
-    assert float(Loss()(truth, logits)) == pytest.approx(plain, rel=1e-5)
-    logits[2] = 1e3
-    assert float(Loss()(truth, logits)) == pytest.approx(plain, rel=1e-5)
-
-
-def test_a_killed_training_is_resumed_without_a_trace(tmp_path, monkeypatch):
-    from dawnchorus.learning import training
-
-    (model, history, _), _ = trained()
-    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL_S", 0.0)
-    saved, on_epoch_begin = [], training.Checkpoint.on_epoch_begin
-
-    def killed(self, epoch, logs=None):
-        on_epoch_begin(self, epoch, logs)
-        if epoch == 2 and not saved:
-            saved.append(epoch)
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(training.Checkpoint, "on_epoch_begin", killed)
-    with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path)
-    (resumed, after, _), _ = trained(tmp_path)
-    assert after == history
-    assert all((a == b).all() for a, b in zip(model.get_weights(), resumed.get_weights(), strict=True))
-    assert not list(tmp_path.iterdir())
-
-
-def test_recordings_of_which_nothing_is_known_are_one_line():
-    frames, rows = recording(1)
-    made = soundings(rows.iloc[:0], frames, annotated="boxes")
-    with pytest.raises(InputError, match="no recording of partition train of which anything is known"):
-        presence.train(made, [], CLASSES, PARAMS, 1, print)
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"presence": {**BLOCK, "pool_frames": 3}}, "presence.pool_frames: 3: expected one of 1, 2, 4, 8"),
-        ({"input_shape": [90, 8]}, r"input_shape: \[90, 8\]: expected \[80, 8\]"),
-        ({"features": {**FEATURES, "sample_rate_hz": None}}, "features.sample_rate_hz"),
-        ({"features": {**FEATURES, "n_mels": 9}}, "input_shape"),
-        ({"features": {**FEATURES, "kind": "x"}}, 'features.kind: "x": expected one of'),
-    ],
-)
-def test_a_card_that_says_something_else_is_one_line(tmp_path, change, said):
-    card = {**PARAMS, "classes": CLASSES, "input_shape": [80, 8], **change}
-    saved_model.save_card(card, tmp_path / "presence.keras")
-    with pytest.raises(InputError, match=said):
-        from dawnchorus.detection.presence_scoring import Recipe
-
-        Recipe.of_card(model_file.read_card(tmp_path / "presence.keras"), "presence.keras")
-
-
-def test_a_card_alone_says_what_was_asked_for(tmp_path):
-    saved_model.save_card({"classes": CLASSES, "presence": {"network": "none"}}, tmp_path / "presence.keras")
-    card = model_file.read_card(tmp_path / "presence.keras")
-    assert not presence.wanted(card["presence"])
-    assert json.dumps(card["classes"]) == json.dumps(CLASSES)
+def test_a_recording_has_its_highest_frames():
+    scores = np.array([[0.1, 0.9], [0.5, 0.2], [0.3, 0.7]])
+    assert presence.recording_scores(scores).tolist() == [0.5, 0.9]
+    np.testing.assert_allclose(presence.recording_scores(scores, 2), [0.4, 0.8])
+    np.testing.assert_allclose(presence.recording_scores(scores, 99), scores.mean(axis=0))
+    assert presence.recording_scores(np.empty((0, 2))).tolist() == [0, 0]

@@ -73,6 +73,9 @@ class Stretches(NamedTuple):
         return np.stack([self.start_s, self.end_s], axis=1)
 
 
+NO_STRETCHES = Stretches(np.empty(0, int), *(np.empty(0) for _ in range(4)))
+
+
 def column(decisions: Decisions, key: str) -> np.ndarray:
     """Return one value of each class, (classes,)."""
     return np.array([decision[key] for decision in decisions], np.float64)
@@ -115,7 +118,7 @@ def stretches(
     before = np.concatenate([[False], above[:-1]])
     first, stop = np.flatnonzero(above & ~before), np.flatnonzero(before & ~above)
     if not len(first):
-        return Stretches(np.empty(0, int), *(np.empty(0) for _ in range(4)))
+        return NO_STRETCHES
     track, begin, end = first // (n + 1), first % (n + 1), stop % (n + 1)
     middles_s = np.asarray(starts_s, np.float64) + frame_s / 2
     level = off[track]
@@ -208,13 +211,6 @@ def presence(scores: np.ndarray, starts_s: np.ndarray, frame_s: float, decisions
     return expit(column(decisions, "presence_slope") * even + column(decisions, "presence_offset"))
 
 
-def thresholds(decisions: Decisions) -> np.ndarray:
-    """Return the value of :func:`presence` from which on each class is an event, (classes,)."""
-    return expit(
-        column(decisions, "presence_slope") * logit(column(decisions, "on")) + column(decisions, "presence_offset")
-    )
-
-
 def clip_scores(scores: np.ndarray, starts_s: np.ndarray, frame_s: float, spans_s: np.ndarray) -> np.ndarray:
     """Return how probable each class is for annotated clips of exactly one: (clips, classes), rows that sum to 1.
 
@@ -222,11 +218,11 @@ def clip_scores(scores: np.ndarray, starts_s: np.ndarray, frame_s: float, spans_
     beside all of them. A row is the softmax over classes of the mean logit over the frames.
 
     Why: let the classes of a frame be independent with P(c is there) = p_c, and equally frequent. That c is there and
-    no other has the probability p_c * prod_{j != c} (1 - p_j) = p_c / (1 - p_c) * prod_j (1 - p_j), and the product over
-    all j is the same for each c. So given that exactly one is there, it is c with a probability in proportion to the odds
-    p_c / (1 - p_c) = exp(logit_c): the softmax of the logits. Frames of one call say much the same: n of them are taken
-    for one observation, so their log odds are averaged (the geometric mean of the odds) instead of added, and a long
-    call is no surer than a short one for its length alone.
+    no other has the probability p_c * prod_{j != c} (1 - p_j) = p_c / (1 - p_c) * prod_j (1 - p_j), and the product
+    over all j is the same for each c. So given that exactly one is there, it is c with a probability in proportion to
+    the odds p_c / (1 - p_c) = exp(logit_c): the softmax of the logits. Frames of one call say much the same: n of them
+    are taken for one observation, so their log odds are averaged (the geometric mean of the odds) instead of added, and
+    a long call is no surer than a short one for its length alone.
     """
     logits = logit(scores)
     made = np.empty((len(spans_s), scores.shape[1]))
