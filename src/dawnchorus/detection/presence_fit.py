@@ -40,7 +40,7 @@ AS_GOOD = 0.002
 # A class's own value needs so many annotated events in so many recordings ...
 LEAST_EVENTS, LEAST_RECORDINGS = 20, 3
 # ... and so much more F1 on recordings that did not choose it; each step of the grid away from all classes costs some.
-LEAST_GAIN, GAIN_PER_STEP = 0.02, 0.005
+LEAST_GAIN, GAIN_PER_STEP = 0.01, 0.005
 FOLDS = 5
 # The typical length of a class counts that of all classes like so many events of its own.
 LENGTH_PRIOR = 5
@@ -236,7 +236,7 @@ def _shaped(shape: Shape, typical_s: float) -> dict:
 
 def _together(parts: Sequence[Stretches], n_classes: int) -> Stretches:
     """Return the stretches of all recordings, each by its track."""
-    columns = [np.concatenate(of) for of in zip(*parts, strict=True)]
+    columns = [np.concatenate(of) for of in zip(presence.NO_STRETCHES, *parts, strict=True)]
     numbers = np.repeat(np.arange(len(parts)), [len(part.track) for part in parts])
     return Stretches(numbers * n_classes + columns[0], *columns[1:])
 
