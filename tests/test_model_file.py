@@ -274,7 +274,7 @@ def test_a_network_that_is_absurd_is_one_line(tmp_path, old, new, expected):
 @pytest.mark.parametrize(
     ("units", "shape", "expected"),
     [
-        (CLASSES + 1, [12, 4], f"{CLASSES + 1} outputs for {CLASSES} classes"),
+        (CLASSES + 1, [12, 4], rf"outputs of the shape \({CLASSES + 1},\) for {CLASSES} classes"),
         (CLASSES, [12, 5], r"card: input_shape: \[12, 5\]: expected \[12, 4\], as the network has"),
     ],
 )

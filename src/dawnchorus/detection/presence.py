@@ -211,6 +211,12 @@ def presence(scores: np.ndarray, starts_s: np.ndarray, frame_s: float, decisions
     return expit(column(decisions, "presence_slope") * even + column(decisions, "presence_offset"))
 
 
+def thresholds(decisions: Decisions) -> np.ndarray:
+    """Return the value of :func:`presence` from which on each class is an event, (classes,)."""
+    on = logit(column(decisions, "on"))
+    return expit(column(decisions, "presence_slope") * on + column(decisions, "presence_offset"))
+
+
 def clip_scores(scores: np.ndarray, starts_s: np.ndarray, frame_s: float, spans_s: np.ndarray) -> np.ndarray:
     """Return how probable each class is for annotated clips of exactly one: (clips, classes), rows that sum to 1.
 
