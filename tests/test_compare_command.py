@@ -145,8 +145,8 @@ def test_what_both_detect_is_compared_where_both_say_so(project, capsys, tmp_pat
             *(f"rec{number},rec{number},20,10,4,5,4,3,2,1" for number in range(6)),
         ],
         "detection_segments.csv": [
-            "recording_id,start_s,end_s,present,score_a",
-            *(f'rec{number},0,5,"[""a""]",0.9' for number in range(6)),
+            "recording_id,start_s,end_s,present,unknown,score_a",
+            *(f'rec{number},0,5,"[""a""]",[],0.9' for number in range(6)),
         ],
     }
     files = [project.path / "reports" / name for name in tables]

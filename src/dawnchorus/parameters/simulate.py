@@ -29,12 +29,12 @@ class SimulatedSet(Block):
         1.0, "mean number of calls of species that are not in the set and have no annotation", ge=0, le=20
     )
     overlap_fraction: float = value(
-        0.3, "chance that a call begins during others, of other species; any number may call at once", ge=0, le=1
+        0.15, "chance that a call begins during others, of other species; any number may call at once", ge=0, le=1
     )
     snr_min_db: float = value(3.0, "lowest signal-to-noise ratio, within the box of the annotation", ge=-30, le=60)
     snr_max_db: float = value(20.0, "highest signal-to-noise ratio, within the box of the annotation", ge=-30, le=60)
-    faint_share: float = value(0.08, "share of calls that are fainter than snr_min_db", ge=0, le=1)
-    faint_snr_min_db: float = value(-3.0, "lowest signal-to-noise ratio of these", ge=-30, le=60)
+    faint_share: float = value(0.05, "share of calls that are fainter than snr_min_db", ge=0, le=1)
+    faint_snr_min_db: float = value(0.0, "lowest signal-to-noise ratio of these", ge=-30, le=60)
     box_level_db: float = value(
         20.0,
         "a call is annotated from where its level, over 10 ms, first is this far below its highest one to where it "
