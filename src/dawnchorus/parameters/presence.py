@@ -31,15 +31,15 @@ class Presence(Block):
         0.5, "each band is given above this quantile of its level in the stretch", ge=0, le=1
     )
     widths: list[Channels] = value(
-        [24, 48, 96, 128],
+        [16, 32, 64, 96],
         "channels of each convolution; each halves the bands, the first ones time until pool_frames is reached",
         min_length=1,
         max_length=6,
     )
     units: int = value(64, "GRU units in each direction", ge=1, le=4096)
     dropout: float = value(0.2, "share of values dropped before and after the GRU", ge=0, lt=1)
-    epochs: int = value(30, "epochs, of `steps` batches each", ge=1, le=100_000)
-    steps: int = value(40, "batches an epoch", ge=1, le=100_000)
+    epochs: int = value(24, "epochs, of `steps` batches each", ge=1, le=100_000)
+    steps: int = value(30, "batches an epoch", ge=1, le=100_000)
     batch_size: int = value(16, "stretches a batch", ge=1, le=4096)
     learning_rate: float = value(0.002, "highest step size of AdamW; a cosine that rises for a tenth", gt=0, le=10)
     weight_decay: float = value(0.02, "of AdamW, a step, times the learning rate", ge=0, le=10)
