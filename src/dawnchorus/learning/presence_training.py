@@ -57,13 +57,8 @@ class Loss(keras.losses.Loss):
         return ops.sum(each, axis=inner) / ops.maximum(ops.mean(ops.sum(known, axis=inner)), 1.0)
 
 
-def optimizer(params: dict) -> keras.optimizers.Optimizer:
-    """Return AdamW, no decay of biases and normalization, at a rate that rises for a tenth, and falls as a cosine."""
-    steps = params["steps"] * params["epochs"]
-    rate = training.learning_rate({**params, "schedule": "cosine", "warmup_share": 0.1}, steps)
-    made = keras.optimizers.AdamW(rate, weight_decay=params["weight_decay"], clipnorm=1.0)
-    made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return made
+# AdamW at a rate that rises for a tenth of the steps and falls as a cosine: see training.optimizer.
+OPTIMIZER = {"optimizer": "adamw", "schedule": "cosine", "warmup_share": 0.1}
 
 
 def fit(
@@ -79,10 +74,14 @@ def fit(
     ``validation``: stretches above their background, (stretches, frames, bands), and their targets. ``params``: the
     block ``presence``. ``checkpoint``: see :func:`dawnchorus.learning.training.fit`.
     """
-    model.compile(optimizer=optimizer(params), loss=Loss())
+    made = training.optimizer({**params, **OPTIMIZER}, params["steps"] * params["epochs"])
+    model.compile(optimizer=made, loss=Loss())
     batches = Batches(drawn, params["steps"])
     report = training.Report(params["epochs"], say)
     callbacks: list[keras.callbacks.Callback] = [report]
+    if params["ema_momentum"]:
+        # Validation sees the averaged weights, and what is kept has them.
+        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     saved, done = None, 0
     if checkpoint:
         saved = training.Checkpoint(*checkpoint, report, None)

@@ -108,5 +108,9 @@ class Stretches:
         if params["band_shift"]:
             augmentation.shift_bands(batch, rng, params["band_shift"])
         batch = above_background(batch, params["background_quantile"])
+        if params["equalizer_db"]:
+            whole = np.full(len(batch), self.n_frames)
+            gain = params["equalizer_db"] / float(UNIT_DB)
+            augmentation.equalize(batch, whole, rng, gain, params["equalizer_points"])
         augmentation.mask_bands(batch, rng, params["frequency_masks"], params["frequency_mask_width"])
         return batch, targets

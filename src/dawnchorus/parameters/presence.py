@@ -43,11 +43,21 @@ class Presence(Block):
     batch_size: int = value(16, "stretches a batch", ge=1, le=4096)
     learning_rate: float = value(0.002, "highest step size of AdamW; a cosine that rises for a tenth", gt=0, le=10)
     weight_decay: float = value(0.02, "of AdamW, a step, times the learning rate", ge=0, le=10)
+    ema_momentum: float = value(
+        0.99,
+        "momentum of the exponential moving average (EMA) of the weights that is kept; 0 keeps the last weights",
+        ge=0,
+        lt=1,
+    )
     overlay_share: float = value(
         0.5, "share of stretches that another one is laid over: what is in either is present", ge=0, le=1
     )
     overlay_gain_db: float = value(6.0, "gain of the other, at most, up or down", ge=0, le=100)
     band_shift: float = value(1.0, "bands by which a stretch is moved in frequency, at most; 0 is off", ge=0, le=1024)
+    equalizer_db: float = value(
+        3.0, "gain of a random frequency response of each stretch, at most; 0 is off", ge=0, le=100
+    )
+    equalizer_points: int = value(6, "places along the bands at which that response is drawn", ge=2, le=1024)
     frequency_masks: int = value(1, "runs of bands set to their background in each stretch", ge=0, le=100)
     frequency_mask_width: int = value(6, "bands of such a run, at most", ge=0, le=1024)
     mixed_precision: bool = value(True, "compute in half precision on a GPU; on a CPU it changes nothing")
