@@ -203,6 +203,7 @@ def per_class(counted: Measured, decision: detections.Decision, known: bool) -> 
             {"species_id": species_id, "species_name": name, "annotated": annotated[index], "detected": detected[index]}
             | {key: value if known else None for key, value in uncertain.items()}
             | {"recall": rates[HIT].recall[index], "threshold": float(decision.thresholds[index])}
+            | decision.expected(index)
         )
     return made
 

@@ -69,6 +69,10 @@ class Decision(ABC):
     def tracks(self, entry: Entry) -> np.ndarray:
         """Return the scores that meet the thresholds: calibrated and smoothed, of the same shape."""
 
+    def expected(self, class_index: int) -> dict[str, float | None]:
+        """Return what the threshold of a class was said to be worth, :data:`presence_calibration.EXPECTED`."""
+        return dict.fromkeys(presence_calibration.EXPECTED)
+
     @abstractmethod
     def events(self, entry: Entry) -> list[dict]:
         """Return the events of one recording, as :func:`dawnchorus.detection.events.events` gives them."""
@@ -139,6 +143,10 @@ class OfPresence(Decision):
 
     def tracks(self, entry: Entry) -> np.ndarray:
         return self.calibrated(entry)
+
+    def expected(self, class_index: int) -> dict[str, float | None]:
+        of = self.decisions[class_index]
+        return {key: of.get(key) for key in presence_calibration.EXPECTED}
 
     def events(self, entry: Entry) -> list[dict]:
         return presence.events(entry.scores, entry.starts_s, entry.window_s, entry.duration_s, self.decisions)

@@ -13,6 +13,8 @@ from dawnchorus.foundation.errors import InputError
 from dawnchorus.metrics import events
 
 LONGEST_S = 3600.0
+# What a threshold is expected to be worth, as far as the validation recordings could say.
+EXPECTED = ("expected_precision", "expected_precision_low", "expected_precision_high")
 LENGTHS, SCORES = ("smoothing_s", "min_duration_s", "gap_s"), ("on", "off")
 
 
@@ -58,7 +60,10 @@ def read(path: Path, species_ids: Sequence[str]) -> list[dict[str, float]]:
         with path.open("rb") as file:
             found = archives.strict_json(file.read(MOST_BYTES))["decisions"]
         made = {
-            species_id: {key: number(of[key], f"decisions.{species_id}.{key}") for key in presence.KEYS}
+            species_id: {
+                **{key: number(of[key], f"decisions.{species_id}.{key}") for key in presence.KEYS},
+                **{key: number(of[key], f"decisions.{species_id}.{key}") for key in EXPECTED if of[key] is not None},
+            }
             for species_id, of in found.items()
         }
     except FileNotFoundError:

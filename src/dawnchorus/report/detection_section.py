@@ -39,6 +39,7 @@ PER_CLASS = {
     "segment_average_precision": "AP of segments",
     "psds": "PSDS",
     "threshold": "Threshold",
+    "expected_precision": "Precision expected",
 }
 COUNTS = ("annotated", "detected")
 CARD_IMAGE = (300, 110)
@@ -87,20 +88,22 @@ def baselines(table: pd.DataFrame) -> dict:
     present = [name for name in BASELINE_COLUMNS if name in table and table[name].notna().any()]
     rows = []
     for row in table.to_dict("records"):
-        cells = []
-        for name in present:
-            low, high = row[f"{name}_low"], row[f"{name}_high"]
-            ends = "" if np.isnan(low) else f" ({shown(name, low)} to {shown(name, high)})"
-            cells.append(shown(name, row[name]) + ends)
-        rows.append({"name": row["model"], "cells": cells})
+        rows.append({"name": row["model"], "cells": [_with_ends(name, row) for name in present]})
     return {"columns": [METRICS[name][0] for name in present], "rows": rows if present else []}
 
 
 def per_class(table: pd.DataFrame) -> dict:
     """Return columns and rows of detection_per_class.csv as text, in class order; empty columns are left out."""
     present = [name for name in PER_CLASS if table[name].notna().any()]
-    rows = [[shown(name, row[name]) for name in present] for row in table.to_dict("records")]
+    rows = [[_with_ends(name, row) for name in present] for row in table.to_dict("records")]
     return {"columns": [PER_CLASS[name] for name in present], "rows": rows}
+
+
+def _with_ends(name: str, row: dict) -> str:
+    """Return a value of a row as text, with the ends of its interval where it has them."""
+    low, high = (row.get(f"{name}_{end}", np.nan) for end in ("low", "high"))
+    ends = "" if np.isnan(low) else f" ({shown(name, low)} to {shown(name, high)})"
+    return shown(name, row[name]) + ends
 
 
 def worst(events: pd.DataFrame, n: int) -> tuple[list[dict], list[dict]]:

@@ -300,6 +300,11 @@ DETECTION_PER_CLASS = Table(
         _number("segment_roc_auc", "of the segments", empty=True),
         _number("psds", "area under detected events over false alarms an hour", empty=True),
         _number("threshold", "score from which the species counts as detected"),
+        _number(
+            "expected_precision", "of presence: what validation recordings say of events from there on", empty=True
+        ),
+        _number("expected_precision_low", "lower end of its 95 % interval", empty=True),
+        _number("expected_precision_high", "upper end", empty=True),
     ),
 )
 DETECTION_CURVES = Table(
