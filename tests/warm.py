@@ -3,7 +3,7 @@
 A stage of the workflow works for a tenth of a second, and imports libraries for two. Only libraries are imported
 beforehand, never the project: a call runs the code of the folder that it is made in, in a process of its own, with the
 environment, the arguments and the files that the caller gave it. Whoever calls waits in the caller's place, and takes
-the exit status on.
+the exit status on. A caller that is killed takes with it what was started for it, whole, as a kill of a group would.
 """
 
 import atexit
@@ -15,6 +15,7 @@ import os
 import runpy
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -81,7 +82,8 @@ def run(call: dict) -> int:
     """Run a program in this process as Python would in a new one, and return its exit status."""
     os.chdir(call["cwd"])
     os.environ.clear()
-    os.environ.update(call["env"])
+    # A job that looks after its Snakemake would take whoever forks for its shell; this one ends with its caller.
+    os.environ.update({name: text for name, text in call["env"].items() if name != "DAWNCHORUS_SNAKEMAKE"})
     module, words = COMMANDS.get(call["name"]), call["words"]
     sys.path[:0] = [os.path.abspath(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
     if module is None:
@@ -101,20 +103,33 @@ def run(call: dict) -> int:
     return 0
 
 
+def end_with(connection: socket.socket, answered: threading.Event) -> None:
+    """Kill this process and its group when the other end of the connection closes before it was answered."""
+    hang_up = select.poll()
+    hang_up.register(connection, 0)
+    hang_up.poll()
+    if not answered.is_set():
+        os.killpg(0, signal.SIGKILL)
+
+
 def answer(connection: socket.socket) -> None:
     """Run what is asked for over a connection, and say how it ended; this process does nothing else."""
+    os.setsid()
+    answered = threading.Event()
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     with connection.makefile("rb") as said:
         call = json.loads(said.read())
+    threading.Thread(target=end_with, args=(connection, answered), daemon=True).start()
     status = run(call)
     threading._shutdown()
     atexit._run_exitfuncs()
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
+    answered.set()
     connection.sendall(bytes([status & 255]))
     os._exit(0)
 
