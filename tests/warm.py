@@ -70,7 +70,9 @@ def started():
         # Its threads would not live through a fork. It ends with this process, whose end closes its input.
         env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
         command = [sys.executable, "-I", __file__, address]
-        with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, start_new_session=True):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(command, env=env, **pipes, start_new_session=True) as server:
+            server.stdout.readline()
             os.environ[WHERE] = str(Path(folder, "bin"))
             try:
                 yield
@@ -140,6 +142,7 @@ def serve(address: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
+        print("listens", flush=True)
         while listener in select.select([sys.stdin, listener], [], [])[0]:
             connection, _ = listener.accept()
             if not ready:

@@ -176,7 +176,8 @@ class People:
 
     def started(self, tool: str) -> subprocess.Popen:
         """Start a run and return it once it has said some lines, or has ended."""
-        lines = self.drawn(*range(1, 60))
+        # A run from nothing says some two hundred.
+        lines = self.drawn(*range(1, 200))
         process = subprocess.Popen(
             COMMANDS[tool],
             cwd=self.project.path,
