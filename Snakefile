@@ -18,7 +18,7 @@ from dawnchorus.detection import sounds
 from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import study_steps
-from dawnchorus.workflow import params_file, provenance, staleness, supervision
+from dawnchorus.workflow import failures, params_file, provenance, staleness, supervision
 
 # In place of `configfile:`, which would run what `__use_yte__` in the file asks for, and knows no types.
 try:
@@ -83,4 +83,4 @@ onsuccess:
 
 
 onerror:
-    print(*errors.reported_since(Path("logs"), STARTED_S), sep="\n", file=sys.stderr)
+    print(*FAILED_JOBS.last_words(STARTED_S, log), sep="\n", file=sys.stderr)

@@ -64,6 +64,7 @@ shell.prefix(
 )
 
 STARTED_S = time.time()
+FAILED_JOBS = failures.kept_from_the_screen()
 SOURCE_CODE = source_code.SourceCode(Path(workflow.basedir) / "src/dawnchorus", provenance.IMPORTS)
 
 # What the kind of features reads besides sound; most kinds nothing.

@@ -4,7 +4,6 @@ import errno
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 from dawnchorus.foundation.display_names import escaped
@@ -43,17 +42,6 @@ def stop(error: InputError) -> NoReturn:
 
 def _lines(error: InputError) -> str:
     return "\n".join(f"error: {escaped(line)}" for line in str(error).split("\n"))
-
-
-def reported_since(logs: Path, time_s: float) -> list[str]:
-    """Return the error lines of all logs written since a time: what a long run's output has long scrolled past."""
-    recent = (path for path in sorted(logs.glob("*.log")) if path.stat().st_mtime >= time_s)
-    return [
-        line
-        for path in recent
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
-        if line.startswith("error: ")
-    ]
 
 
 def shown(value: object, longest: int = 80, quotes: bool = True) -> str:
