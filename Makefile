@@ -4,7 +4,7 @@ CORES ?= 8
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test test-table test-sequences test-sed bench lint format lock generated clean
+.PHONY: run test test-table test-sequences test-kills test-sed bench lint format lock generated clean
 
 run: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -17,9 +17,14 @@ test: .venv/ready
 test-table: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "table or long"
 
-# Random sequences of what people do, against runs from nothing; each takes about a minute.
+# Random sequences of what people do, against runs from nothing; each takes half a minute. SEED is the number of the
+# first: `make test-sequences SEED=101 SEQUENCES=100` runs the second hundred.
 test-sequences: .venv/ready
-	SEQUENCES=$${SEQUENCES:-500} $(BIN)/python -m pytest -m table tests/workflow/test_sequences.py
+	SEED=$${SEED:-1} SEQUENCES=$${SEQUENCES:-500} $(BIN)/python -m pytest -m table tests/workflow/test_sequences.py
+
+# A run that is killed at fifty random moments.
+test-kills: .venv/ready
+	KILLS=$${KILLS:-50} $(BIN)/python -m pytest -m long tests/workflow/test_kills.py
 
 # The metrics of detection against the field's own packages, which live in a venv of theirs.
 test-sed: .venv/ready .venv-sed/ready

@@ -58,6 +58,16 @@ def test_what_the_screen_shows_after_a_failure(text, more, shown, log):
     assert jobs.filter(record(text, **{**of_job, **more})) == shown
 
 
+def test_what_the_system_refuses_snakemake_itself_is_a_line(capsys):
+    trace = (
+        "Traceback (most recent call last):\n\n  File x, line 1, in y\n\nOSError: [Errno 28] No space left on device\n"
+    )
+    assert not FailedJobs().filter(record(trace, event=LogEvent.ERROR, exception="OSError"))
+    assert capsys.readouterr().err == "error: No space left on device\n"
+    other = trace.replace("[Errno 28] No space left on device", "[Errno 5] Input/output error")
+    assert FailedJobs().filter(record(other, event=LogEvent.ERROR, exception="OSError"))
+
+
 def test_a_run_without_a_failure_ends_as_ever():
     jobs = FailedJobs()
     assert jobs.filter(begun(1))

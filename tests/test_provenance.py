@@ -148,6 +148,19 @@ def test_without_a_record_nothing_is_taken_over(job):
     assert not Path("folder").exists()
 
 
+def test_what_a_killed_job_was_writing_is_removed_and_nothing_else(job):
+    for name in (".out.abcd_123.txt", ".out.provenance.abcd_123.json", ".folder.12345678", "out.abcd_123.txt"):
+        Path(name).touch()
+    kept = [".out-1.abcd_123.txt", ".out.abcd_123.json", ".out.abcd_1234.txt", ".gitignore", "out.abcd_123.txt"]
+    for name in kept:
+        Path(name).touch()
+    job.remove_half_written()
+    assert sorted(kept) == sorted(
+        path.name for path in Path().iterdir() if path.name.startswith(".") or "abcd" in path.name
+    )
+    assert job.differences(cache()) == []
+
+
 def test_a_revoked_record_blesses_nothing(job):
     job.revoke()
     assert job.differences(cache()) == ["there is no record of how it was made"]

@@ -30,8 +30,11 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path(".snakemake/locks").mkdir(parents=True)
     Path(".snakemake/incomplete").mkdir()
+    held: list = []
+    monkeypatch.setattr(supervision, "_held", held)
     yield tmp_path
-    supervision.give_back()
+    for file in held:
+        file.close()
 
 
 def process(text: str, **options) -> subprocess.Popen:

@@ -105,57 +105,84 @@ def run(call: dict) -> int:
     return 0
 
 
-def end_with(connection: socket.socket, answered: threading.Event) -> None:
-    """Kill this process and its group when the other end of the connection closes before it was answered."""
-    hang_up = select.poll()
-    hang_up.register(connection, 0)
-    hang_up.poll()
-    if not answered.is_set():
-        os.killpg(0, signal.SIGKILL)
-
-
 def answer(connection: socket.socket) -> None:
     """Run what is asked for over a connection, and say how it ended; this process does nothing else."""
     os.setsid()
-    answered = threading.Event()
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     with connection.makefile("rb") as said:
         call = json.loads(said.read())
-    threading.Thread(target=end_with, args=(connection, answered), daemon=True).start()
     status = run(call)
     threading._shutdown()
     atexit._run_exitfuncs()
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
-    answered.set()
     connection.sendall(bytes([status & 255]))
     os._exit(0)
+
+
+class Answer:
+    """A process that answers a call. Its end ends the connection, and so does the end of the connection end it."""
+
+    def __init__(self, pid: int, connection: socket.socket, events: select.poll):
+        self._pid, self.connection, self._events = pid, connection, events
+        self.over = os.pidfd_open(pid)
+        events.register(self.over, select.POLLIN)
+        # What is said over it the process hears; here only its end is of interest.
+        events.register(connection, 0)
+        self.files = {self.over, connection.fileno()}
+
+    def end(self) -> None:
+        """Kill the process and all that it started: its caller is gone."""
+        self._events.unregister(self.connection)
+        try:
+            os.killpg(self._pid, signal.SIGKILL)
+        except ProcessLookupError:
+            os.kill(self._pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        os.waitpid(self._pid, 0)
+        for file in self.files:
+            with contextlib.suppress(KeyError):
+                self._events.unregister(file)
+        self.connection.close()
+        os.close(self.over)
 
 
 def serve(address: str) -> None:
     """Answer calls until the input ends. The libraries are imported at the first one: most test runs ask nothing."""
     ready = False
+    answers: list[Answer] = []
+    events = select.poll()
+    events.register(sys.stdin, select.POLLIN)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
+        events.register(listener, select.POLLIN)
         print("listens", flush=True)
-        while listener in select.select([sys.stdin, listener], [], [])[0]:
+        while sys.stdin.fileno() not in (happened := {file for file, _ in events.poll()}):
+            for answered in [answered for answered in answers if answered.files & happened]:
+                if answered.over in happened:
+                    answered.close()
+                    answers.remove(answered)
+                else:
+                    answered.end()
+            if listener.fileno() not in happened:
+                continue
             connection, _ = listener.accept()
             if not ready:
                 for name in LIBRARIES:
                     importlib.import_module(name)
                 ready = not gc.freeze()
-            if os.fork() == 0:
+            if (pid := os.fork()) == 0:
+                for other in answers:
+                    other.connection.close()
                 listener.close()
                 answer(connection)
-            connection.close()
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+            answers.append(Answer(pid, connection, events))
     # Waited for, so that its time counts as that of the test run.
     with contextlib.suppress(ChildProcessError):
         while os.wait():

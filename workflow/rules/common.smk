@@ -33,17 +33,24 @@ def command(stage, arguments):
     )
 
 
-def begin():
-    """Take the folder for this run; called when the DAG is about to be executed."""
+def or_stop(need):
+    """Call what a run needs, or stop with its one line."""
     try:
-        supervision.take_folder()
+        need()
     except errors.InputError as error:
         errors.stop(error)
+
+
+def begin():
+    """Take the folder for this run; called when the DAG is about to be executed."""
+    or_stop(supervision.take_folder)
     supervision.end_when_unwanted()
 
 
 # The jobs of a cluster read this file too; only the process that plans them decides what runs.
 if workflow.is_main_process:
+    if not workflow.output_settings.dryrun:
+        or_stop(supervision.ask_for_room)
     supervision.clear_leftovers()
     staleness.decide_in(workflow, begin)
 

@@ -14,7 +14,7 @@ class InputError(Exception):
 
 
 # What a disk or an administrator says no to: the system's words are clear enough, and a trace says no more.
-_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def run(main: Callable[[], None]) -> int:
@@ -28,7 +28,7 @@ def run(main: Callable[[], None]) -> int:
         print(_lines(error), file=sys.stderr)
         return 1
     except OSError as error:
-        if error.errno not in _REFUSALS:
+        if error.errno not in REFUSALS:
             raise
         print(f"error: {error.filename or 'writing'}: {error.strerror}; nothing was left half-written", file=sys.stderr)
         return 1

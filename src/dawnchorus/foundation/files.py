@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -30,8 +31,19 @@ def path_for_whole(path: str | os.PathLike) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(target)
+    except OSError as error:
+        # A full disk says no to a write without the name of the file.
+        error.filename = error.filename or str(target)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporaries_of(path: str | os.PathLike) -> list[Path]:
+    """Return the temporary files beside ``path`` that are to take its name, or were to when their writer was killed."""
+    target = Path(path)
+    named = re.compile(rf"{re.escape(f'.{target.stem[:32]}.')}[a-z0-9_]{{8}}{re.escape(target.suffix)}")
+    return [entry for entry in target.parent.glob(".*") if named.fullmatch(entry.name)]
 
 
 @contextmanager

@@ -7,11 +7,15 @@ log file, which is named too, and on the screen with `--verbose`.
 from __future__ import annotations
 
 import logging
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
+
+from dawnchorus.foundation.errors import REFUSALS
 
 # How the lines begin that Snakemake says because a job failed.
 _AROUND = (
@@ -22,6 +26,10 @@ _AROUND = (
     "Complete log(s): ",
     "Elapsed time: ",
 )
+
+
+# The last line of a trace where the system refused something to Snakemake itself.
+_REFUSED = re.compile(r"^\w*Error: \[Errno (?P<number>\d+)\] (?P<said>.+)\s*\Z", re.MULTILINE)
 
 
 class FailedJobs(logging.Filter):
@@ -48,6 +56,10 @@ class FailedJobs(logging.Filter):
             self._failed.append(record)
         if event == LogEvent.ERROR and record.__dict__.get("exception") == "RuleException":
             return "CalledProcessError" not in record.getMessage()
+        refused = _REFUSED.search(record.getMessage()) if event == LogEvent.ERROR else None
+        if refused and int(refused["number"]) in REFUSALS:
+            print(f"error: {refused['said']}", file=sys.stderr)
+            return False
         said_around = bool(self._failed) and record.getMessage().startswith(_AROUND)
         return event not in (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR) and not said_around
 
@@ -75,6 +87,8 @@ def kept_from_the_screen() -> FailedJobs:
         if handler.name == "DefaultStreamHandler" and not logger.isEnabledFor(logging.DEBUG):
             # The first of its filters: one that asks for quiet would hide from it what happens.
             handler.filters.insert(0, failed)
+            # Where its log file cannot be written, Python would say so with a trace for every line.
+            logging.raiseExceptions = False
     return failed
 
 

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.files import path_for_whole, write_json
+from dawnchorus.foundation.files import path_for_whole, temporaries_of, write_json
 from dawnchorus.foundation.hashes import HashCache, digest_of
 
 STATE = Path(".snakemake")
@@ -106,6 +106,12 @@ class Job:
             elif os.path.isfile(path) and (os.path.islink(path) or os.stat(path).st_nlink > 1):
                 with path_for_whole(path) as temporary:
                     shutil.copyfile(path, temporary)
+
+    def remove_half_written(self) -> None:
+        """Remove what a job that was killed was writing. To be called while no job is at work."""
+        for path in self.outputs:
+            for temporary in temporaries_of(path):
+                temporary.unlink(missing_ok=True)
 
     def revoke(self) -> None:
         """Let the record, if there is one, bless nothing. The file stays: Snakemake has seen it already."""

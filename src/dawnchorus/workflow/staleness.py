@@ -102,6 +102,8 @@ def _force_stale_jobs(workflow: Workflow, executes: bool) -> None:
             if not job.output:
                 continue
             known = job_of(job)
+            if executes:
+                known.remove_half_written()
             if executes and (job.rule in dag.forcerules or not dag.forcefiles.isdisjoint(job.output)):
                 # A person wants it made anew, whatever its record says.
                 known.revoke()

@@ -5,11 +5,13 @@ told to (SIGTERM, SIGINT), when whoever reads its output is gone, and when the `
 ends when its Snakemake is gone.
 """
 
+import errno
 import fcntl
 import os
 import select
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +29,8 @@ LOCKS, MARKS = STATE / "locks", STATE / "incomplete"
 SNAKEMAKE = "DAWNCHORUS_SNAKEMAKE"
 # How often a run looks whether it is still wanted, and how long its jobs have to end by themselves.
 _LOOK_S, _GRACE_S = 1.0, 10.0
+# Locks, marks and the log of a run; no product of any size fits where not even these do.
+_ROOM_BYTES = 2**20
 
 _held: list[IO[str]] = []
 
@@ -64,10 +68,15 @@ def take_folder() -> None:
     _held.append(file)
 
 
-def give_back() -> None:
-    """Give the folder back before the process ends."""
-    while _held:
-        _held.pop().close()
+def ask_for_room() -> None:
+    """Raise :class:`InputError` if the disk has no room for what Snakemake writes before its first job."""
+    try:
+        with tempfile.TemporaryFile(dir=STATE if STATE.is_dir() else ".") as file:
+            os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
+    except OSError as error:
+        # Whether the folder may be written at all is another question, and a file system may not know how to answer.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(f"{STATE}: {error.strerror}; expected room for {_ROOM_BYTES >> 20} MiB at least") from None
 
 
 def _taken(file: IO[str]) -> bool:
