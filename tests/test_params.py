@@ -98,7 +98,7 @@ def test_every_value_has_a_meaning_and_every_number_a_range():
     for name, rule in rules_of(SCHEMA):
         assert rule.get("description"), name
         for choice in [rule, *rule.get("anyOf", [])]:
-            if choice.get("type") in ("integer", "number"):
+            if choice.get("type") in ("integer", "number") and "enum" not in choice:
                 assert {"minimum", "exclusiveMinimum"} & set(choice), name
                 assert {"maximum", "exclusiveMaximum"} & set(choice), name
 
@@ -193,7 +193,24 @@ RIGHT_PADDING = {"train.time_stretch": 1.0, "train.equalizer_gain": 0.0, "train.
             {"features.n_mels": 514},
             "features.n_mels: 514: expected at most 513, the bins of an FFT frame of features.n_",
         ),
-        ({"features.kind": "pcen"}, "train.background_share: 0.5: expected 0 with features.kind pcen"),
+        (
+            {"features.kind": "pcen", "presence.network": "none"},
+            "train.background_share: 0.5: expected 0 with features.kind pcen",
+        ),
+        (
+            {"features.kind": "pcen", "train.background_share": 0.0},
+            'features.kind: "pcen": expected one of log_mel, because presence.network is not none',
+        ),
+        ({"features.deltas": 1}, "features.deltas: 1: expected 0, because presence.network is not none"),
+        (
+            {"features.sample_rate_hz": None, "features.f_max_hz": None},
+            "features.sample_rate_hz: null: expected one rate for all recordings, because presence.network is not none",
+        ),
+        ({"presence.margin_s": 5.0}, "presence.margin_s: 5: expected less than half of presence.stretch_s 10"),
+        (
+            {"presence.widths": [8], "presence.pool_frames": 4},
+            "presence.pool_frames: 4: expected at most 2, since each of the 1 convolutions of presence.widths halves",
+        ),
         ({"train.background_min_db": 1.0}, "train.background_min_db: 1: expected at most train.background_max_db 0"),
         ({"split.test_fraction": 0.8}, "split.test_fraction + split.validation_fraction: 1: expected < 1"),
         (
@@ -239,7 +256,7 @@ def test_values_that_fit_each_other(changes):
 @pytest.mark.parametrize("name", kinds.names())
 def test_every_kind_of_features_has_a_recipe(name):
     params = params_file.defaults(features=name)
-    params["train"]["background_share"] = 0.0
+    params["train"]["background_share"], params["presence"]["network"] = 0.0, "none"
     params_file.canonical(params)
     Draft202012Validator(SCHEMA).validate(params)
     assert next(iter(params["features"])) == "kind"
@@ -247,7 +264,8 @@ def test_every_kind_of_features_has_a_recipe(name):
 
 def test_a_kind_has_rules_of_its_own(tmp_path):
     params = params_file.defaults(features="mfcc")
-    params["train"]["background_share"], params["features"]["n_mfcc"] = 0.0, 65
+    params["train"]["background_share"], params["presence"]["network"] = 0.0, "none"
+    params["features"]["n_mfcc"] = 65
     assert problems(tmp_path, yaml.safe_dump(params)) == ["features.n_mfcc: 65: expected at most features.n_mels 64"]
 
 

@@ -1,7 +1,7 @@
 # presence: train, on a GPU resource, what finds calls in whole recordings
 #
 # needs  the frames of whole recordings, rows.csv and classes.csv, recordings.csv (which have no call), unknown.csv,
-#        false_positives.csv, the blocks `presence` and `features`, data.annotated, what groups recordings, the root seed
+#        false_positives.csv, the block `presence`, data.annotated, what groups recordings, the root seed
 # makes  models/presence.keras (with all that it was trained with inside) and presence_history.csv
 
 

@@ -14,7 +14,7 @@ class Features(Block):
 
     meaning = "what is cut out of the recordings, and which numbers it becomes"
     follows = "simulate"
-    read_by = ("features", "presence", "figures", "report")
+    read_by = ("features", "figures", "report")
 
     kind: str = value(
         "log_mel", "what a frame holds, a file of src/dawnchorus/features/kinds; the last keys are its own"

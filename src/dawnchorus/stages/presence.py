@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from dawnchorus.annotations import bands
-from dawnchorus.features.shards import Shards
+from dawnchorus.features.shards import Shard, Shards
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import presence, saved_model, trained_with
@@ -36,7 +36,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--history", type=Path, required=True, help="where to write the history, a row an epoch")
     args = parser.parse_args(argv)
 
-    params, classes = args.params, made.read(args.classes, CLASSES)
+    # What the frames are is known by their shards: so must be whatever the network is given later.
+    with Shard(args.shards[0]) as shard:
+        params = {**args.params, "features": shard.params}
+    classes = made.read(args.classes, CLASSES)
     block = {key: params[key] for key in ("seed", "presence", "features")}
     if not presence.wanted(params["presence"]):
         say("no network is asked for: windows of the network of `model` find calls")
