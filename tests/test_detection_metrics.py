@@ -9,7 +9,8 @@ import soundfile
 
 from dawnchorus.annotations import bands
 from dawnchorus.detection import detection_baselines, detection_metrics, energy, measured, score_store
-from dawnchorus.detection.detections import Decision
+from dawnchorus.detection.detection_metrics import Detector
+from dawnchorus.detection.detections import OfWindows
 from dawnchorus.metrics import bootstrap
 
 # The last class takes what the others leave of a softmax, and is never detected.
@@ -24,7 +25,7 @@ PARAMS = {
 
 def decision(threshold=0.5, **params):
     params = {"smoothing_windows": 1, "merge_gap_s": 0.0, **params}
-    return Decision(IDS, ["Frog", "Wren", "Rest"], 1.0, np.array([threshold, threshold, 2.0]), params, {})
+    return OfWindows(IDS, ["Frog", "Wren", "Rest"], np.array([threshold, threshold, 2.0]), params, {}, None, 1.0)
 
 
 def entry(recording_id, frog, wren, step_s=1.0):
@@ -156,10 +157,11 @@ def test_draws_are_the_same_in_chunks(monkeypatch):
         np.testing.assert_array_equal(values, whole[name])
 
 
-def run(entries, partitions, annotations, annotated="all", energies=None, unknown=()):
+def run(entries, partitions, annotations, annotated="all", energies=None, unknown=(), others=()):
     params = {**PARAMS, "data": {"annotated": annotated}}
+    detectors = [Detector("cnn", entries, decision()), *others]
     return detection_metrics.results(
-        entries, energies or entries, held_out(**partitions), rows(*annotations), unknown, decision(), "cnn", params
+        detectors, energies or entries, held_out(**partitions), rows(*annotations), unknown, params
     )
 
 
@@ -240,6 +242,21 @@ def test_a_recording_without_a_call_has_false_alarms_alone():
     test = found.metrics["test"]
     assert test["call_free_hours"] == pytest.approx(12 / 3600)
     assert test["false_alarms_per_hour"] == pytest.approx(2 * 300)
+
+
+def test_another_detector_stands_beside_the_first_whatever_the_order_of_its_recordings():
+    """It finds nothing but the wren of b: one of four calls."""
+    nothing = [0.0] * 10
+    other = [entry("b", [0] * 7, [0, 0, 1, 0, 0, 0, 0]), entry("v", FROG, WREN), entry("a", nothing, nothing)]
+    alone, found = run(ENTRIES, PARTITIONS, ANNOTATIONS), run(
+        ENTRIES, PARTITIONS, ANNOTATIONS, others=[Detector("deaf", other, decision())]
+    )
+    first, beside, *baselines = found.tables["detection_baselines"]
+    assert [first, *baselines] == alone.tables["detection_baselines"]
+    assert (beside["model"], beside["event_precision_iou30"], beside["event_recall_iou30"]) == ("deaf", 1.0, 1 / 4)
+    assert beside["event_recall_iou30_low"] <= 1 / 4 <= beside["event_recall_iou30_high"]
+    assert found.metrics == alone.metrics
+    assert {line for line in found.lines if line not in alone.lines} == {"deaf: F1 0.400 at IoU >= 0.3"}
 
 
 def test_chance_finds_next_to_nothing_and_energy_finds_loud_calls():

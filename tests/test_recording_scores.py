@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 
+from dawnchorus.learning import saved_model
 from dawnchorus.stages import detection_metrics as measuring
 from dawnchorus.stages import recording_scores as scoring
 from dawnchorus.tables import definitions, made
@@ -14,9 +15,14 @@ from test_detections import RATE_HZ, write_model, write_sound
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """Five recordings and a model: one of training, one of validation, two of test, and one of two partitions."""
+    """Five recordings and a model: one of training, one of validation, two of test, and one of two partitions.
+
+    No presence network is asked for: windows of the model find calls.
+    """
     monkeypatch.chdir(tmp_path)
     write_model(tmp_path)
+    classes = [{"species_id": f"s{number}", "species_name": "x"} for number in range(3)]
+    saved_model.save_card({"presence": {"network": "none"}, "classes": classes}, tmp_path / "presence.keras")
     facts = {"sha256": "", "duration_s": 9.0, "sample_rate_hz": RATE_HZ, "channels": 1, "n_samples": 9 * RATE_HZ}
     recordings, table = [], []
     parts = (("train",), ("validation",), ("test",), ("test",), ("train", "test"))
@@ -38,9 +44,9 @@ def score(capsys):
     detections = {"window_s": 1.0, "step_s": 0.5, "channel": "mix", "batch_size": 4}
     params = {"split": {"method": "grouped", "group": "recording_id"}, "detections": detections}
     scoring.main(
-        ["--model", "model.keras", "--rows", "rows.csv", "--recordings", "recordings.csv", "--audio-dir", "sound",
+        ["--model", "model.keras", "--presence", "presence.keras", "--rows", "rows.csv", "--recordings", "recordings.csv", "--audio-dir", "sound",
          "--params", json.dumps(params), "--threads", "2", "--held-out", "out/recordings.csv",
-         "--scores", "out/scores.parquet", "--energy", "out/energy.parquet"]
+         "--scores", "out/scores.parquet", "--presence-scores", "out/presence.parquet", "--energy", "out/energy.parquet"]
     )  # fmt: skip
     return capsys.readouterr().out
 
@@ -50,9 +56,10 @@ def measure(*unknown):
     tables = [part for name in measuring.TABLES for part in (f"--{name.replace('_', '-')}", f"out/{name}.csv")]
     made.write("unknown.csv", definitions.UNKNOWN, unknown)
     measuring.main(
-        ["--scores", "out/scores.parquet", "--energy", "out/energy.parquet", "--held-out", "out/recordings.csv",
-         "--rows", "rows.csv", "--unknown", "unknown.csv", "--model", "model.keras",
-         "--calibration", "calibration.json", "--params", json.dumps(params), "--metrics", "out/metrics.json", *tables]
+        ["--scores", "out/scores.parquet", "--presence-scores", "out/presence.parquet", "--energy", "out/energy.parquet",
+         "--held-out", "out/recordings.csv", "--rows", "rows.csv", "--unknown", "unknown.csv", "--model", "model.keras",
+         "--calibration", "calibration.json", "--presence", "presence.keras", "--presence-calibration", "none.json",
+         "--params", json.dumps(params), "--metrics", "out/metrics.json", *tables]
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score, label_ranking_average_precision_scor
 
 import data_sets
 from dawnchorus import networks
+from dawnchorus.detection import score_store
 from dawnchorus.evaluation import results
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import pooled, saved_model
@@ -77,7 +78,11 @@ def found_of(data, seed=3):
 def a_project(folder, data):
     """Write the files of a data set and the model, and return the stage's arguments."""
     saved_model.save(a_model(), CARD, folder / "model.keras")
+    # Without a presence network nothing is scored frame by frame.
+    with score_store.write_store(folder / "presence.parquet", CLASSES["species_id"].to_list()):
+        pass
     words = ["--dataset", *data_sets.write(data, folder / "dataset"), "--model", str(folder / "model.keras")]
+    words += ["--presence-scores", str(folder / "presence.parquet")]
     words += ["--params", json.dumps({"seed": 3, "evaluation": PARAMS}), "--threads", "1"]
     outputs = {name: f"{folder}/reports/{name}.csv" for name in stage.TABLES}
     outputs |= {"metrics": f"{folder}/reports/metrics.json", "calibration": f"{folder}/models/calibration.json"}
