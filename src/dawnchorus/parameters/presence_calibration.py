@@ -13,7 +13,9 @@ class PresenceCalibration(Block):
     read_by = ("presence_calibration", "report")
 
     aim: Literal["f1", "precision", "false_alarms_per_hour"] = value(
-        "f1", "f1: hits and false alarms in balance; else the value of the key of that name"
+        "false_alarms_per_hour", "f1: hits and false alarms in balance; else the value of the key of that name"
     )
     precision: float = value(0.9, "share of events that are hits, at least", gt=0, lt=1)
-    false_alarms_per_hour: float = value(1.0, "events that are no hits an hour, at most", gt=0, le=3600)
+    false_alarms_per_hour: float = value(
+        3.0, "events of a species that overlap none of its calls, an hour of sound without it, at most", gt=0, le=3600
+    )
