@@ -32,6 +32,7 @@ BASELINE_NOTES = {
     "majority class": "always predicts the commonest species",
     "SVM on pooled statistics": "the simple method that a network has to beat",
     "context only": "this model on sound of the same recordings without a call",
+    "presence network": "the network that finds calls in whole recordings, pooled over the annotated frames",
 }
 # A gap between train and test that is smaller than this is nothing to act on.
 SMALL_GAP = 0.05
