@@ -136,7 +136,7 @@ def test_stage_reads_the_folds_and_writes_what_they_say(tmp_path, capsys):
     write(tmp_path / "rows.csv", ROWS, rows.assign(**common))
     common = {"t_min_s": 0.0, "t_max_s": 1.0, "partition": "test"}
     common |= dict.fromkeys(("true_species_id", "true_name", "predicted_species_id", "predicted_name"), "s")
-    words = ["--rows", str(tmp_path / "rows.csv"), "--model", "net", "--params"]
+    words = ["--rows", str(tmp_path / "rows.csv"), "--model", "net", "--detector", "net on windows", "--params"]
     block = {"seed": 7, "cross_validation": {"seeds": 2}}
     block["data"] = {"annotated": "all"}
     words.append(json.dumps({**block, "evaluation": {"bootstrap_draws": 100, "top_k": 2}}))
@@ -159,7 +159,8 @@ def test_stage_reads_the_folds_and_writes_what_they_say(tmp_path, capsys):
             write(words[-1], table, detection_tables(hits, names=names)[part])
     stage.main(words)
     detected = pd.read_csv(tmp_path / "out/detection.csv").iloc[0]
-    assert (detected["model"], detected["recordings"], detected["groups"]) == ("net", 2 * N_FOLDS, N_FOLDS)
+    assert (detected["recordings"], detected["groups"]) == (2 * N_FOLDS, N_FOLDS)
+    assert detected["model"] == "net on windows"
     assert detected["event_f1_iou30"] == pytest.approx(0.6)
     assert detected["event_f1_iou30_low"] == pytest.approx(0.6)
     beside = pd.read_csv(tmp_path / "out/baselines.csv").set_index("model")

@@ -49,7 +49,9 @@ def resolved(text: str, params: dict) -> str:
 # Detections are made on demand, of recordings that come and go; cross-validation and the study of overfitting are
 # many trainings, made when they are asked for. DVC would make them whenever something changes.
 REPEATED = {"fold_dataset": "dataset", "fold_model": "model", "fold_evaluation": "evaluation", "study_model": "model"}
-REPEATED |= {"fold_recording_scores": "recording_scores", "fold_detection_metrics": "detection_metrics"}
+REPEATED |= {
+    f"fold_{name}": name for name in ("presence", "recording_scores", "presence_calibration", "detection_metrics")
+}
 ON_DEMAND = {"window_scores", "detections", "folds", "cross_validation", "overfitting_study", *REPEATED}
 
 
