@@ -248,8 +248,9 @@ def test_another_detector_stands_beside_the_first_whatever_the_order_of_its_reco
     """It finds nothing but the wren of b: one of four calls."""
     nothing = [0.0] * 10
     other = [entry("b", [0] * 7, [0, 0, 1, 0, 0, 0, 0]), entry("v", FROG, WREN), entry("a", nothing, nothing)]
-    alone, found = run(ENTRIES, PARTITIONS, ANNOTATIONS), run(
-        ENTRIES, PARTITIONS, ANNOTATIONS, others=[Detector("deaf", other, decision())]
+    alone, found = (
+        run(ENTRIES, PARTITIONS, ANNOTATIONS),
+        run(ENTRIES, PARTITIONS, ANNOTATIONS, others=[Detector("deaf", other, decision())]),
     )
     first, beside, *baselines = found.tables["detection_baselines"]
     assert [first, *baselines] == alone.tables["detection_baselines"]

@@ -44,9 +44,10 @@ def score(capsys):
     detections = {"window_s": 1.0, "step_s": 0.5, "channel": "mix", "batch_size": 4}
     params = {"split": {"method": "grouped", "group": "recording_id"}, "detections": detections}
     scoring.main(
-        ["--model", "model.keras", "--presence", "presence.keras", "--rows", "rows.csv", "--recordings", "recordings.csv", "--audio-dir", "sound",
-         "--params", json.dumps(params), "--threads", "2", "--held-out", "out/recordings.csv",
-         "--scores", "out/scores.parquet", "--presence-scores", "out/presence.parquet", "--energy", "out/energy.parquet"]
+        ["--model", "model.keras", "--presence", "presence.keras", "--rows", "rows.csv", "--recordings",
+         "recordings.csv", "--audio-dir", "sound", "--params", json.dumps(params), "--threads", "2",
+         "--held-out", "out/recordings.csv", "--scores", "out/scores.parquet",
+         "--presence-scores", "out/presence.parquet", "--energy", "out/energy.parquet"]
     )  # fmt: skip
     return capsys.readouterr().out
 
@@ -56,9 +57,9 @@ def measure(*unknown):
     tables = [part for name in measuring.TABLES for part in (f"--{name.replace('_', '-')}", f"out/{name}.csv")]
     made.write("unknown.csv", definitions.UNKNOWN, unknown)
     measuring.main(
-        ["--scores", "out/scores.parquet", "--presence-scores", "out/presence.parquet", "--energy", "out/energy.parquet",
-         "--held-out", "out/recordings.csv", "--rows", "rows.csv", "--unknown", "unknown.csv", "--model", "model.keras",
-         "--calibration", "calibration.json", "--presence", "presence.keras", "--presence-calibration", "none.json",
+        ["--scores", "out/scores.parquet", "--presence-scores", "out/presence.parquet",
+         "--energy", "out/energy.parquet", "--held-out", "out/recordings.csv", "--rows", "rows.csv",
+         "--unknown", "unknown.csv", "--model", "model.keras", "--calibration", "calibration.json", "--presence", "presence.keras", "--presence-calibration", "none.json",
          "--params", json.dumps(params), "--metrics", "out/metrics.json", *tables]
     )  # fmt: skip
 

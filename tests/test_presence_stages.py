@@ -1,0 +1,356 @@
+"""Detection by presence from features to what users get: one tiny network is trained, and the real stages run on it."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from dawnchorus.annotations import readers
+from dawnchorus.commands import cli
+from dawnchorus.foundation.files import sha256_of
+from dawnchorus.foundation.source_code import SourceCode
+from dawnchorus.learning import dataset as data_files
+from dawnchorus.learning import model_file
+from dawnchorus.stages import (
+    dataset,
+    detection_metrics,
+    evaluation,
+    features,
+    model,
+    presence,
+    presence_calibration,
+    recording_scores,
+)
+from dawnchorus.tables import definitions, made
+from dawnchorus.workflow import params_file
+
+pytestmark = pytest.mark.long
+
+RATE_HZ, RECORDING_S, CALL_S = 8000, 8.0, 0.5
+PITCH_HZ = {"low": 600.0, "high": 2400.0}
+BAND_HZ = {"low": (500.0, 700.0), "high": (2200.0, 2600.0)}
+PARTS = ("train",) * 5 + ("validation",) * 2 + ("test",) * 3
+VALUES = {
+    "features": {"sample_rate_hz": RATE_HZ, "n_fft": 256, "hop_length": 128, "n_mels": 16, "f_max_hz": None,
+                 "context_clips": 0},
+    "presence": {"stretch_s": 3.0, "margin_s": 0.5, "widths": [8, 8], "units": 8, "dropout": 0.0, "epochs": 8,
+                 "steps": 10, "batch_size": 8, "learning_rate": 0.02, "ema_momentum": 0.0, "band_shift": 0.0,
+                 "equalizer_db": 0.0, "frequency_masks": 0},
+    "train": {"background_share": 0.0, "early_stopping_patience": None},
+    "evaluation": {"bootstrap_draws": 100},
+}  # fmt: skip
+
+
+def params_of(**changes) -> dict:
+    values = params_file.defaults(model="logistic_regression")
+    for block, of in {**VALUES, **changes}.items():
+        values[block] |= of
+    return params_file.canonical(values)
+
+
+class Made:
+    """A folder in which the stages run one after the other, each given the values that its rule hands it."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def files(self, **names) -> list[str]:
+        return [part for key, name in names.items() for part in (f"--{key.replace('_', '-')}", str(self.path / name))]
+
+    def run(self, stage, params: dict, *more: str, **names: str) -> None:
+        name = stage.__name__.rpartition(".")[2]
+        stage.main([*self.files(**names), "--params", params_file.handed_to(name, params), *more])
+
+    def dataset(self) -> list[str]:
+        return [str(self.path / f"data/dataset/{name}") for name in data_files.FILES]
+
+
+def calls_of(number: int) -> list[tuple[str, float]]:
+    """Return what calls from when on in a recording: both species, one after the other and at once."""
+    first = 1.0 + 0.13 * number
+    return [("low", first), ("high", first + 1.7), ("low", first + 3.4), ("high", first + 3.6), ("high", first + 5.0)]
+
+
+def write_tables(folder: Made) -> None:
+    """Write recordings of two species, each a tone in noise, and one recording without a call, with their tables."""
+    recordings, annotations, split = [], [], []
+    for number, partition in enumerate((*PARTS, "")):
+        name, rng = f"r{number:02}" if partition else "quiet", np.random.default_rng(number)
+        sound, time_s = 0.01 * rng.standard_normal(round(RECORDING_S * RATE_HZ)), np.arange(RATE_HZ * CALL_S) / RATE_HZ
+        for species_id, onset_s in calls_of(number) if partition else ():
+            first = round(onset_s * RATE_HZ)
+            sound[first : first + len(time_s)] += 0.1 * np.sin(2 * np.pi * PITCH_HZ[species_id] * time_s)
+            key = {"annotation_id": len(annotations), "recording_id": name}
+            of_call = {"species_id": species_id, "species_name": f"the {species_id} one", "songtype_id": "1"}
+            of_call |= {"t_min_s": onset_s, "t_max_s": onset_s + CALL_S}
+            of_call |= dict(zip(("f_min_hz", "f_max_hz"), BAND_HZ[species_id], strict=True))
+            annotations.append({**key, **of_call})
+            split.append({**key, "group": name, "partition": partition})
+        (folder / "sound").mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / f"sound/{name}.wav", sound, RATE_HZ, subtype="FLOAT")
+        facts = {
+            "sha256": sha256_of(folder / f"sound/{name}.wav"),
+            "duration_s": RECORDING_S,
+            "sample_rate_hz": RATE_HZ,
+            "channels": 1,
+        }
+        facts |= {"n_samples": round(RECORDING_S * RATE_HZ), "inspected_with": ""}
+        recordings.append({"recording_id": name, "path": f"{name}.wav", **facts})
+    for name, table, rows in (
+        ("recordings", definitions.RECORDINGS, recordings),
+        ("annotations", definitions.ANNOTATIONS, annotations),
+        ("false_positives", definitions.FALSE_POSITIVES, []),
+        ("unknown", definitions.UNKNOWN, []),
+        ("split", definitions.SPLIT, split),
+    ):
+        made.write(folder / f"data/{name}.csv", table, rows)
+
+
+def train(folder: Made, params: dict) -> None:
+    """Run the stages from features to the networks."""
+    folder.run(
+        features, params, "--shard", "0", "--shards", "1", recordings="data/recordings.csv",
+        annotations="data/annotations.csv", false_positives="data/false_positives.csv", audio_dir="sound",
+        output="data/shard.zip", negatives="data/negatives.zip", whole="data/whole.zip",
+    )  # fmt: skip
+    folder.run(
+        dataset, params, "--output", *folder.dataset(), shards="data/shard.zip", annotations="data/annotations.csv",
+        negatives="data/negatives.zip", false_positives="data/false_positives.csv", split="data/split.csv",
+    )  # fmt: skip
+    folder.run(
+        model, params, "--threads", "2", "--dataset", *folder.dataset(), model="models/model.keras",
+        history="models/history.csv", classes="models/classes.csv",
+    )  # fmt: skip
+    train_presence(folder, params)
+
+
+def train_presence(folder: Made, params: dict, models: str = "models") -> None:
+    folder.run(
+        presence, params, "--threads", "2", shards="data/whole.zip", rows="data/dataset/rows.csv",
+        classes="data/dataset/classes.csv", recordings="data/recordings.csv", unknown="data/unknown.csv",
+        false_positives="data/false_positives.csv", model=f"{models}/presence.keras",
+        history=f"{models}/presence_history.csv",
+    )  # fmt: skip
+
+
+def measure(folder: Made, params: dict) -> None:
+    """Run the stages from the networks to the metrics of detection."""
+    folder.run(
+        recording_scores, params, "--threads", "2", model="models/model.keras", presence="models/presence.keras",
+        rows="data/dataset/rows.csv", recordings="data/recordings.csv", audio_dir="sound",
+        held_out="data/held_out.csv", scores="data/scores.parquet", presence_scores="data/presence.parquet",
+        energy="data/energy.parquet",
+    )  # fmt: skip
+    tables = {name: f"reports/{name}.csv" for name in evaluation.TABLES}
+    folder.run(
+        evaluation, params, "--threads", "2", "--dataset", *folder.dataset(), model="models/model.keras",
+        presence_scores="data/presence.parquet", metrics="reports/metrics.json",
+        calibration="models/calibration.json", **tables,
+    )  # fmt: skip
+    calibrate(folder, params)
+    tables = {name: f"reports/{name}.csv" for name in detection_metrics.TABLES}
+    folder.run(
+        detection_metrics, params, scores="data/scores.parquet", presence_scores="data/presence.parquet",
+        energy="data/energy.parquet", held_out="data/held_out.csv", rows="data/dataset/rows.csv",
+        unknown="data/unknown.csv", model="models/model.keras", calibration="models/calibration.json",
+        presence="models/presence.keras", presence_calibration="models/presence_calibration.json",
+        metrics="reports/detection_metrics.json", **tables,
+    )  # fmt: skip
+
+
+def calibrate(folder: Made, params: dict, output: str = "models/presence_calibration.json") -> None:
+    folder.run(
+        presence_calibration, params, scores="data/presence.parquet", held_out="data/held_out.csv",
+        rows="data/dataset/rows.csv", classes="data/dataset/classes.csv", unknown="data/unknown.csv", output=output,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory) -> Made:
+    """The folder after all stages."""
+    folder = Made(tmp_path_factory.mktemp("presence"))
+    write_tables(folder)
+    train(folder, params_of())
+    measure(folder, params_of())
+    return folder
+
+
+def detect(folder: Path, out: Path, models: Path, *words: str) -> pd.DataFrame:
+    """Run `dawnchorus detect` on the recordings of test, and return its events."""
+    names = [row["path"] for row in made.read(folder / "data/held_out.csv", definitions.HELD_OUT) if is_of_test(row)]
+    options = ["--model", str(models), "--output", str(out), "--threads", "2", "--pictures", "0", "--events", "0"]
+    assert cli.main(["detect", *options, *words, *(str(folder / "sound" / name) for name in names)]) == 0
+    return pd.read_csv(out / "events.csv")
+
+
+def is_of_test(row: dict) -> bool:
+    return row["partition"] == "test"
+
+
+KEYS = ["recording_id", "species_id", "start_s", "end_s"]
+
+
+def assert_same(users: pd.DataFrame, ours: pd.DataFrame) -> None:
+    users, ours = (of[[*KEYS, "score"]].sort_values(KEYS, ignore_index=True) for of in (users, ours))
+    pd.testing.assert_frame_equal(users, ours, check_dtype=False, rtol=0, atol=1e-5)
+
+
+def test_users_get_the_events_that_are_measured(ready, tmp_path):
+    """`dawnchorus detect` on the same recordings finds what the table of events says, bounds and scores."""
+    users = detect(ready.path, tmp_path / "out", ready / "models").rename(columns={"peak_score": "score"})
+    table = pd.read_csv(ready / "reports/detection_events.csv")
+    assert_same(users, table[table["outcome"] != "miss"])
+    # The recordings are easy: each of the five calls of each is there, with bounds of its own, not those of a window.
+    calls = [(f"r{number:02}", *call) for number in (7, 8, 9) for call in calls_of(number)]
+    assert len(users) == len(calls)
+    for recording_id, species_id, onset_s in calls:
+        of = users[(users["recording_id"] == recording_id) & (users["species_id"] == species_id)]
+        assert (abs(of["start_s"] - onset_s) < 0.15).sum() == (abs(of["end_s"] - onset_s - CALL_S) < 0.15).sum() == 1
+
+
+def test_boxes_in_raven_have_the_band_that_the_species_has_in_the_training(ready, tmp_path):
+    detect(ready.path, tmp_path / "out", ready / "models")
+    rows = readers.read(tmp_path / "out/raven.selections.txt", "raven", {})[1]
+    found = {row.cells["species_id"]: (float(row.cells["f_min"]), float(row.cells["f_max"])) for row in rows}
+    assert found == BAND_HZ
+    assert model_file.read_card(ready / "models/presence.keras")["bands_hz"] == [
+        list(BAND_HZ[name]) for name in ("high", "low")
+    ]
+
+
+def test_scores_of_frames_are_what_users_get_of_every_recording(ready, tmp_path):
+    detect(ready.path, tmp_path / "out", ready / "models")
+    scores = pd.read_parquet(tmp_path / "out/scores.parquet")
+    frame_s = 4 * 128 / RATE_HZ
+    n_frames = -(-(1 + round(RECORDING_S * RATE_HZ) // 128) // 4)
+    assert scores.groupby("recording_id").size().tolist() == [n_frames] * 3
+    np.testing.assert_allclose(scores["end_s"] - scores["start_s"], frame_s, atol=1e-5)
+    # Two species at once are two present ones: no softmax.
+    both = scores[
+        (scores["recording_id"] == "r07") & scores["start_s"].between(*np.add(calls_of(7)[3][1], (0.05, 0.15)))
+    ]
+    assert len(both) > 0
+    calm = scores[(scores["recording_id"] == "r07") & (scores["start_s"] < 0.7)]
+    for species_id in ("low", "high"):
+        assert both[f"score_{species_id}"].min() > calm[f"score_{species_id}"].max()
+
+
+def test_windows_are_used_where_they_are_asked_for_or_nothing_else_is_there(ready, tmp_path):
+    asked = detect(ready.path, tmp_path / "asked", ready / "models", "--windows")
+    assert len(asked)
+    by_presence = detect(ready.path, tmp_path / "presence", ready / "models")
+    assert not asked[KEYS].equals(by_presence[KEYS])
+    alone = tmp_path / "models"
+    alone.mkdir()
+    for name in ("model.keras", "calibration.json"):
+        shutil.copy(ready / f"models/{name}", alone)
+    pd.testing.assert_frame_equal(detect(ready.path, tmp_path / "alone", alone), asked)
+    # As of a run that asked for no presence network.
+    train_presence(ready, params_of(presence={"network": "none"}), "of_none")
+    for name in ("presence.keras", "presence_history.csv"):
+        shutil.copy(ready / f"of_none/{name}", alone)
+    assert made.read(alone / "presence_history.csv", definitions.PRESENCE_HISTORY) == []
+    pd.testing.assert_frame_equal(detect(ready.path, tmp_path / "none", alone), asked)
+    # Presence is taken where it is, and asks for its own calibration.
+    shutil.copy(ready / "models/presence.keras", alone)
+    shutil.copy(ready / "models/presence_calibration.json", alone)
+    pd.testing.assert_frame_equal(detect(ready.path, tmp_path / "both", alone), by_presence)
+
+
+def test_presence_names_clips_beside_the_model(ready):
+    table = pd.read_csv(ready / "reports/baselines.csv").set_index("model")
+    assert table.index[0] == "logistic_regression"
+    row = table.loc["presence network"]
+    assert (row["clips"], row["groups"], row["accuracy"]) == (15, 3, 1.0)
+    assert row["advantage"] == table["accuracy"].iloc[0] - 1.0
+    metrics = json.loads((ready / "reports/metrics.json").read_text())
+    assert metrics["presence"]["clips"] == 15
+    assert metrics["presence"]["accuracy"] == 1.0
+    answers = pd.read_csv(ready / "reports/baseline_predictions.csv")
+    of_presence = answers[answers["model"] == "presence network"]
+    predictions = pd.read_csv(ready / "reports/predictions.csv")
+    assert sorted(of_presence["annotation_id"]) == sorted(predictions["annotation_id"])
+    truth = predictions.set_index("annotation_id")["true_species_id"][of_presence["annotation_id"]]
+    said = np.where(of_presence["score_high"] > of_presence["score_low"], "high", "low")
+    assert said.tolist() == truth.tolist()
+
+
+def test_rows_of_detection_are_named_by_what_detects(ready):
+    table = pd.read_csv(ready / "reports/detection_baselines.csv")
+    assert table["model"].tolist() == [
+        "presence network", "logistic_regression on windows", "energy in the species' band", "chance"
+    ]  # fmt: skip
+    presence_row, windows_row = table.iloc[0], table.iloc[1]
+    assert presence_row["event_f1_iou30"] == 1.0
+    assert presence_row["event_f1_iou30"] > windows_row["event_f1_iou30"] > 0
+    metrics = json.loads((ready / "reports/detection_metrics.json").read_text())
+    assert metrics["test"]["event_f1_iou30"] == presence_row["event_f1_iou30"]
+    assert metrics["test"]["annotated_events"] == 15
+
+
+def test_the_recording_without_a_call_counts_where_it_was_dealt(ready):
+    held_out = {row["recording_id"]: row for row in made.read(ready / "data/held_out.csv", definitions.HELD_OUT)}
+    n = {name: sum(row["partition"] == name for row in held_out.values()) for name in ("train", "validation", "test")}
+    assert sum(n.values()) == len(PARTS) + 1
+    metrics = json.loads((ready / "reports/detection_metrics.json").read_text())
+    assert {name: metrics[name]["recordings"] for name in ("validation", "test")} == {
+        name: n[name] for name in ("validation", "test")
+    }
+
+
+def test_a_calibration_that_is_damaged_or_of_another_model_is_one_line(ready, tmp_path, capsys):
+    models = tmp_path / "models"
+    shutil.copytree(ready / "models", models)
+    path = models / "presence_calibration.json"
+    good = json.loads(path.read_text())
+    others = {**good, "decisions": {**good["decisions"], "owl": good["decisions"]["low"]}}
+    for text, expected in (
+        ("{", "not a calibration of presence"),
+        (json.dumps(others), "of other classes than the model has (owl)"),
+        (None, "no such file; expected what rule presence_calibration makes"),
+    ):
+        path.unlink() if text is None else path.write_text(text)
+        words = ["--model", str(models), "--output", str(tmp_path / "out"), str(ready / "sound/r07.wav")]
+        assert cli.main(["detect", *words]) == 1
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: {path}: {expected}")
+        assert not (tmp_path / "out").exists()
+
+
+def test_the_presence_network_does_not_depend_on_the_one_that_names_clips(ready):
+    """Neither by its values nor by its code; else each change of `model` would train it again."""
+    one, other = params_of(), params_file.defaults(model="lstm")
+    for block, of in VALUES.items():
+        other[block] |= of
+    other["train"]["epochs"] = 7
+    assert params_file.handed_to("presence", params_file.canonical(other)) == params_file.handed_to("presence", one)
+    for chosen in ("logistic_regression", "lstm"):
+        chosen_by = {"networks": chosen, "features.kinds": "log_mel"}
+        files = SourceCode().needed_by("stages.presence", chosen=chosen_by)
+        assert not [path for path in files if path.parent.name == "networks"]
+
+
+def test_training_again_gives_the_same_network(ready):
+    train_presence(ready, params_of(), "again")
+    one, other = (model_file.load(ready / f"{name}/presence.keras", 2)[0] for name in ("models", "again"))
+    for mine, theirs in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert (ready / "again/presence_history.csv").read_bytes() == (ready / "models/presence_history.csv").read_bytes()
+    assert not list((ready / "again").glob("*checkpoint*"))
+
+
+def test_another_aim_gives_other_thresholds_and_says_what_it_reaches(ready, capsys):
+    aim = {"presence_calibration": {"aim": "false_alarms_per_hour", "false_alarms_per_hour": 2.0}}
+    calibrate(ready, params_of(**aim), "other/presence_calibration.json")
+    assert re.search(r"presence_calibration: fitted on 10 calls in \d validation recordings", capsys.readouterr().out)
+    found = json.loads((ready / "other/presence_calibration.json").read_text())
+    assert found["aim"] == {"false_alarms_per_hour": 2.0}
+    assert set(found["decisions"]) == {"low", "high"}
