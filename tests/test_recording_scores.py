@@ -59,7 +59,8 @@ def measure(*unknown):
     measuring.main(
         ["--scores", "out/scores.parquet", "--presence-scores", "out/presence.parquet",
          "--energy", "out/energy.parquet", "--held-out", "out/recordings.csv", "--rows", "rows.csv",
-         "--unknown", "unknown.csv", "--model", "model.keras", "--calibration", "calibration.json", "--presence", "presence.keras", "--presence-calibration", "none.json",
+         "--unknown", "unknown.csv", "--model", "model.keras", "--calibration", "calibration.json",
+         "--presence", "presence.keras", "--presence-calibration", "none.json",
          "--params", json.dumps(params), "--metrics", "out/metrics.json", *tables]
     )  # fmt: skip
 
