@@ -46,8 +46,10 @@ def compare(a: Tables, b: Tables, annotated: str, n_draws: int, rng: np.random.G
         if segments is None:
             return found
         present, known, scores, of_segment = segments
-        of_segments = [measured.of_segments(present, known, of, weights[:, of_segment]) for of in scores]
-        return [of_events | of for of_events, of in zip(found, of_segments, strict=True)]
+        for of_run, of in zip(found, scores, strict=True):
+            of_run |= measured.of_segments(present, known, of, weights[:, of_segment])
+            of_run |= measured.of_whole_recordings(present, known, of, of_segment, weights)
+        return found
 
     plain = of_both(np.ones((1, len(ids))))
     drawn = [] if weights is None else of_both(weights)

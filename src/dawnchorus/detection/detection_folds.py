@@ -46,5 +46,7 @@ def _mean_over_seeds(of_seeds: Sequence[Tables], ids: list[str], weights: np.nda
         species_ids = comparison.classes_of(tables.segments)
         present, known, of_segment = presence(tables.segments, species_ids, ids)
         scores = comparison.scores_of(tables.segments, species_ids)
-        found.append(of_events | measured.of_segments(present, known, scores, weights[:, of_segment]))
+        of_segments = measured.of_segments(present, known, scores, weights[:, of_segment])
+        of_recording = measured.of_whole_recordings(present, known, scores, of_segment, weights)
+        found.append(of_events | of_segments | of_recording)
     return {name: np.mean([of[name] for of in found], axis=0) for name in found[0]}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dawnchorus.metrics import bootstrap, classification, events, psds, segments
+from dawnchorus.metrics import bootstrap, classification, events, label_ranking, psds, segments
 from dawnchorus.metrics.psds import SECONDS_PER_HOUR
 
 # Least IoU of a hit, by the end of the names of its metrics; any overlap suffices for 0.
@@ -37,6 +37,7 @@ NAMES = (
     "event_f1_overlap",
     "segment_average_precision",
     "segment_roc_auc",
+    "recording_lwlrap",
     "psds",
     "false_alarms_per_hour",
 )
@@ -185,6 +186,7 @@ def computed(measured: Measured, weights: np.ndarray) -> dict[str, np.ndarray]:
 
     - ``event_*``: precision, recall and F1 of all events, and the mean F1 of the classes that call (macro);
     - ``segment_average_precision``, ``segment_roc_auc``: means over classes, of scores of segments;
+    - ``recording_lwlrap``: how well the species of a recording are ranked, see :func:`of_whole_recordings`;
     - ``psds``: mean over classes that call, see :mod:`dawnchorus.metrics.psds`;
     - ``false_alarms_per_hour``: detected events that overlap no annotation, an hour of sound without annotation and
       without unknown content.
@@ -203,6 +205,7 @@ def _computed(measured: Measured, weights: np.ndarray) -> dict[str, np.ndarray]:
         macro = events.macro(events.rates(*np.moveaxis(of_class, -1, 0)), of_class[..., 2])
         found[f"event_macro_f1_{name}"] = macro.f1
     found |= of_segments(measured.present, measured.known, measured.scores, weights[:, measured.of_segment])
+    found |= of_whole_recordings(measured.present, measured.known, measured.scores, measured.of_segment, weights)
     found["psds"] = _mean_of_defined([areas(measured, index, weights) for index in range(measured.n_classes)])
     found["false_alarms_per_hour"] = alarm_rate(measured.call_free_alarms, measured.call_free_s, weights)
     return {name: found[name] for name in NAMES}
@@ -236,6 +239,24 @@ def of_segments(
         "segment_average_precision": _mean_of_defined([precision for precision, _ in ranked]),
         "segment_roc_auc": _mean_of_defined([area for _, area in ranked]),
     }
+
+
+def of_whole_recordings(
+    present: np.ndarray, known: np.ndarray, scores: np.ndarray, of_segment: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the LWLRAP of recordings in each draw, (draws,): are the species that call ranked above the others?
+
+    A species has the highest of its scores over time, in the single precision of a submission. Segments that do not
+    count for a species are left out, and so is a species for which none of a recording counts.
+
+    ``present``, ``known``, ``scores``: (segments, classes); ``of_segment``: the recording of each; ``weights``: (draws,
+    recordings).
+    """
+    shape = weights.shape[1], present.shape[1]
+    there, highest = np.zeros(shape, bool), np.full(shape, -np.inf, np.float32)
+    np.logical_or.at(there, of_segment, present & known)
+    np.maximum.at(highest, of_segment, np.where(known, scores, -np.inf).astype(np.float32))
+    return {"recording_lwlrap": label_ranking.lwlrap(there, highest, weights)}
 
 
 def alarm_rate(alarms: np.ndarray, free_s: np.ndarray, weights: np.ndarray) -> np.ndarray:

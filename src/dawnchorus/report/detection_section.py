@@ -19,6 +19,7 @@ METRICS = {
     "event_f1_overlap": ("Event F1, any overlap", "bounds do not matter"),
     "segment_average_precision": ("cmAP of segments", "is a species in a stretch? mean over species"),
     "segment_roc_auc": ("ROC AUC of segments", "the same, mean over species"),
+    "recording_lwlrap": ("LWLRAP of recordings", "are the species of a recording ranked above the others?"),
     "psds": ("PSDS", "detected events over false alarms, whatever the threshold"),
     "false_alarms_per_hour": ("False alarms an hour", "of sound in which no species calls; lower is better"),
 }

@@ -26,6 +26,7 @@ DETECTION_METRICS = {
     "event_f1_overlap": "Event F1, any overlap",
     "segment_average_precision": "Segments: cmAP",
     "segment_roc_auc": "Segments: ROC AUC",
+    "recording_lwlrap": "Recordings: LWLRAP",
     "false_alarms_per_hour": "False alarms an hour",
 }
 BASELINE_NOTES = {
