@@ -37,6 +37,7 @@ include: "workflow/rules/dataset.smk"
 include: "workflow/rules/model.smk"
 include: "workflow/rules/presence.smk"
 include: "workflow/rules/recording_scores.smk"
+include: "workflow/rules/svm_scores.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/presence_calibration.smk"
 include: "workflow/rules/detection_metrics.smk"
@@ -63,6 +64,7 @@ rule all:
         rules.model.output,
         rules.presence.output,
         rules.recording_scores.output,
+        rules.svm_scores.output,
         rules.evaluation.output,
         rules.presence_calibration.output,
         rules.detection_metrics.output,

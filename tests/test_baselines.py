@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from dawnchorus.evaluation import baselines
-from dawnchorus.learning import dataset
+from dawnchorus.learning import clip_svm, dataset
 from dawnchorus.metrics import bootstrap
 
 
@@ -41,18 +41,18 @@ def as_data_set(made, normalization, padding, deltas=0):
 @pytest.mark.parametrize("padding", ["right", "centre"])
 def test_vectors_are_those_of_the_clips_before_the_data_set(normalization, padding):
     made, _ = clips_of_three_kinds(6)
-    found = baselines.pooled_vectors(*as_data_set(made, normalization, padding))
+    found = clip_svm.pooled_vectors(*as_data_set(made, normalization, padding))
     np.testing.assert_allclose(found, [plain_statistics(clip) for clip in made], rtol=1e-3, atol=1e-4)
 
 
 def test_vectors_leave_deltas_out_and_survive_silence():
     made, _ = clips_of_three_kinds(6)
     with_deltas = [np.hstack([clip, 100 + 0 * clip]) for clip in made]
-    found = baselines.pooled_vectors(*as_data_set(with_deltas, "per_feature", "right", deltas=1))
+    found = clip_svm.pooled_vectors(*as_data_set(with_deltas, "per_feature", "right", deltas=1))
     np.testing.assert_allclose(found, [plain_statistics(clip) for clip in made], rtol=1e-3, atol=1e-4)
     x, n_frames, statistics = as_data_set(made, "per_feature", "right")
     statistics |= {"offset": [0.0], "scale": [0.0]}
-    assert not baselines.pooled_vectors(x, n_frames, statistics).any()
+    assert not clip_svm.pooled_vectors(x, n_frames, statistics).any()
 
 
 def test_the_machine_is_scikit_learns():

@@ -125,6 +125,20 @@ use rule recording_scores as fold_recording_scores with:
         "benchmarks/fold_recording_scores-{fold}-{seed}.tsv"
 
 
+use rule svm_scores as fold_svm_scores with:
+    input:
+        dataset=products(rules.fold_dataset),
+        held_out=f"{FOLD_SCORES}/recordings.csv",
+        kind_files=KIND_FILES,
+        code=rules.svm_scores.input.code,
+    output:
+        **{name: f"{FOLD_SCORES}/{Path(path).name}" for name, path in rules.svm_scores.output.items()},
+    log:
+        "logs/fold_svm_scores-{fold}-{seed}.log",
+    benchmark:
+        "benchmarks/fold_svm_scores-{fold}-{seed}.tsv"
+
+
 use rule presence_calibration as fold_presence_calibration with:
     input:
         scores=f"{FOLD_SCORES}/presence.parquet",
@@ -146,6 +160,8 @@ use rule detection_metrics as fold_detection_metrics with:
         scores=f"{FOLD_SCORES}/scores.parquet",
         presence_scores=f"{FOLD_SCORES}/presence.parquet",
         energy=f"{FOLD_SCORES}/energy.parquet",
+        svm_scores=f"{FOLD_SCORES}/svm.parquet",
+        svm_calibration=f"{FOLD_SCORES}/svm_calibration.json",
         held_out=f"{FOLD_SCORES}/recordings.csv",
         rows=f"{FOLD_DATA}/rows.csv",
         unknown=rules.detection_metrics.input.unknown,

@@ -16,6 +16,8 @@ rule detection_metrics:
         scores="data/recording_scores/scores.parquet",
         presence_scores="data/recording_scores/presence.parquet",
         energy="data/recording_scores/energy.parquet",
+        svm_scores="data/recording_scores/svm.parquet",
+        svm_calibration="data/recording_scores/svm_calibration.json",
         held_out="data/recording_scores/recordings.csv",
         rows="data/dataset/rows.csv",
         unknown="data/recordings/unknown.csv",
@@ -47,6 +49,7 @@ rule detection_metrics:
             "detection_metrics",
             "--scores {input.scores:q} --presence-scores {input.presence_scores:q} --presence {input.presence:q}"
             " --presence-calibration {input.presence_calibration:q} --energy {input.energy:q}"
+            " --svm-scores {input.svm_scores:q} --svm-calibration {input.svm_calibration:q}"
             " --held-out {input.held_out:q} --rows {input.rows:q} --unknown {input.unknown:q} --model {input.model:q}"
             " --calibration {input.calibration:q} --params {params.detection_metrics:q} --metrics {output.metrics:q}"
             " --detection-per-class {output.per_class:q} --detection-events {output.events:q}"

@@ -8,12 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
 
 from dawnchorus.evaluation import evaluation
-from dawnchorus.learning import dataset, pooled
+from dawnchorus.learning import clip_svm, dataset
 from dawnchorus.metrics import bootstrap, classification
-from dawnchorus.networks import svm
 from dawnchorus.tables.definitions import BASELINE_PREDICTIONS, SCORES
 
 # What the baselines are called in baselines.csv, by their names in metrics.json.
@@ -23,8 +21,6 @@ NAMES = {
     "context_only": "context only",
     "presence": "presence network",
 }
-# The obvious recipe that a network has to beat, always the same, so that results can be compared.
-SVM = {"c": 5.0}
 
 # The positions of the test rows that were answered, and the scores of these.
 Answer = tuple[np.ndarray, np.ndarray]
@@ -36,24 +32,6 @@ def majority_scores(of_train: np.ndarray, n_rows: int, n_classes: int) -> np.nda
     return np.tile(shares, (n_rows, 1))
 
 
-def pooled_vectors(x: np.ndarray, n_frames: np.ndarray, statistics: dict) -> np.ndarray:
-    """Return each clip's mean, deviation, maximum and mean absolute difference of every band over its frames.
-
-    The bands are those of the clip normalized by itself (mean 0, deviation 1 over all of it), as they were
-    before the data set's own normalization, without deltas and without padding. float32, (rows, 4 * bands).
-    """
-    offset, scale = np.array(statistics["offset"]), np.array(statistics["scale"])
-    bands = x.shape[2] // (1 + statistics["features"]["deltas"])
-    vectors = np.zeros((len(x), pooled.POOLS * bands), dtype=np.float32)
-    for row, n in enumerate(n_frames):
-        before = (x.shape[1] - n) // 2 if statistics["padding"] == "centre" else 0
-        clip = (np.asarray(x[row, before : before + n], dtype=np.float64) * scale + offset)[:, :bands]
-        deviation = clip.std()
-        clip = (clip - clip.mean()) / (deviation if deviation > 0 else 1.0)
-        vectors[row] = pooled.pool(clip[None])[0]
-    return vectors
-
-
 def svm_scores(
     x: np.ndarray,
     n_frames: np.ndarray,
@@ -63,18 +41,14 @@ def svm_scores(
     statistics: dict,
     n_classes: int,
 ) -> np.ndarray | None:
-    """Return the scores that a support vector machine fitted on the rows ``train`` gives the rows ``wanted``.
+    """Return the scores that :mod:`dawnchorus.learning.clip_svm`, fitted on the rows ``train``, gives ``wanted``.
 
-    Radial basis function, C 5, balanced, on standardized pooled statistics. Its scores rank classes and are
-    no probabilities. None when the training rows have fewer than two classes: there is nothing to tell apart.
+    None when the training rows have fewer than two classes: there is nothing to tell apart.
     """
-    if len(np.unique(true_index[train])) < 2 or len(wanted) == 0:
+    machine = clip_svm.fit(x, n_frames, true_index, train, statistics, n_classes) if len(wanted) else None
+    if machine is None:
         return None
-    known, unknown = (pooled_vectors(x[rows], n_frames[rows], statistics) for rows in (train, wanted))
-    scaling = pooled.standardizer(known)
-    known, unknown = (pooled.standardized(vectors, scaling) for vectors in (known, unknown))
-    (machine,) = svm.fit(known, true_index[train], n_classes, SVM, None, None)
-    return softmax(svm.logits(machine, unknown, n_classes), axis=1)
+    return machine.predict_on_batch(clip_svm.pooled_vectors(x[wanted], n_frames[wanted], statistics))
 
 
 def context_clips(rows: pd.DataFrame, context_rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,8 @@ def _odd(number: int) -> int:
 Odd = Annotated[int, AfterValidator(_odd), Field(json_schema_extra={"not": {"multipleOf": 2}})]
 Channel = Annotated[int, Field(ge=0, le=1023)]
 # Held-out recordings are scored and decided as new ones are, so their metrics depend on these values too.
-SCORING, DECIDING = ("window_scores", "recording_scores", "report"), ("detections", "detection_metrics", "report")
+SCORING = ("window_scores", "recording_scores", "svm_scores", "report")
+DECIDING = ("detections", "detection_metrics", "report")
 NEW_RECORDINGS, SHOWING = ("window_scores",), ("detections",)
 
 

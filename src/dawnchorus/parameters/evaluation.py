@@ -35,4 +35,10 @@ class Evaluation(Block):
         le=100,
         read_by=("evaluation", "detection_metrics", "report"),
     )
-    default_threshold: float = value(0.5, "detection threshold of a class without validation clips", gt=0, lt=1)
+    default_threshold: float = value(
+        0.5,
+        "detection threshold of a class without validation clips",
+        gt=0,
+        lt=1,
+        read_by=("evaluation", "svm_scores", "report"),
+    )

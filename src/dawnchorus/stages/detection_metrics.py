@@ -31,6 +31,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--scores", type=Path, required=True, help="window scores of the held-out recordings")
     parser.add_argument("--presence-scores", type=Path, required=True, help="presence in them, frame by frame")
     parser.add_argument("--energy", type=Path, required=True, help="those of the energy baseline")
+    parser.add_argument("--svm-scores", type=Path, required=True, help="those of the SVM on windows, if there is one")
+    parser.add_argument("--svm-calibration", type=Path, required=True, help="its calibration")
     parser.add_argument("--held-out", type=Path, required=True, help="the partition of each recording")
     parser.add_argument("--rows", type=Path, required=True, help="rows.csv of the data set")
     parser.add_argument("--unknown", type=Path, required=True, help="spans of unknown content, of rule recordings")
@@ -54,6 +56,10 @@ def main(argv: list[str] | None = None) -> None:
         by_frames = detections.Decision.of_model(args.presence, args.presence_calibration, block)
         of_frames = entries(args.presence_scores, by_frames)
         detectors.insert(0, detection_metrics.Detector("presence network", of_frames, by_frames))
+    # It names what the network of windows names: only how sure it is from where on is its own.
+    by_svm = detections.Decision.of_model(args.model, args.svm_calibration, block)
+    if of_svm := entries(args.svm_scores, by_svm):
+        detectors.append(detection_metrics.Detector("SVM on windows", of_svm, by_svm))
     found = detection_metrics.results(
         detectors,
         entries(args.energy, of_windows),
