@@ -177,6 +177,10 @@ RIGHT_PADDING = {"train.time_stretch": 1.0, "train.equalizer_gain": 0.0, "train.
         ({"simulate": {}}, "simulate.set: missing; expected what to simulate"),
         ({"data.shortest_annotation_s": 0.001}, "data.shortest_annotation_s: 0.001: expected >= 0.04267, one FFT"),
         (
+            {"features.clip": "window", "features.window_s": 0.04},
+            "features.window_s: 0.04: expected >= 0.04267, one FFT frame of features.n_fft 1024 at 24000 Hz",
+        ),
+        (
             {"features.f_max_hz": 12000.5},
             "features.f_max_hz: 12000.5: expected at most 12000, half of features.sample_r",
         ),

@@ -66,12 +66,14 @@ def _of_data(params: dict) -> Iterator[str]:
 
 
 def _of_features(params: dict) -> Iterator[str]:
-    data, features = params["data"], params["features"]
-    rate_hz = features["sample_rate_hz"]
-    if rate_hz is not None and data["shortest_annotation_s"] < features["n_fft"] / rate_hz:
+    features, rate_hz = params["features"], params["features"]["sample_rate_hz"]
+    # A window may hold an annotation of any length; a clip that is the annotation holds one FFT frame at least.
+    key, block = ("window_s", "features") if features["clip"] == "window" else ("shortest_annotation_s", "data")
+    shortest_s = params[block][key]
+    if rate_hz is not None and shortest_s < features["n_fft"] / rate_hz:
         yield (
-            f"data.shortest_annotation_s: {data['shortest_annotation_s']:g}: expected >= "
-            f"{features['n_fft'] / rate_hz:.4g}, one FFT frame of features.n_fft {features['n_fft']} at {rate_hz} Hz"
+            f"{block}.{key}: {shortest_s:g}: expected >= {features['n_fft'] / rate_hz:.4g}, one FFT frame of "
+            f"features.n_fft {features['n_fft']} at {rate_hz} Hz"
         )
     of_kind = getattr(kinds.get(features["kind"]), "contradictions", None)
     if of_kind:
