@@ -31,7 +31,7 @@ def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(tmp_path, capsys):
         assert run(main) == 1
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert capsys.readouterr().err == "error: writing: File too large; nothing was left half-written\n"
+    assert capsys.readouterr().err == f"error: {kept}: File too large; nothing was left half-written\n"
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
     assert kept.read_text() == "as it was"
 

@@ -155,9 +155,8 @@ def test_what_a_killed_job_was_writing_is_removed_and_nothing_else(job):
     for name in kept:
         Path(name).touch()
     job.remove_half_written()
-    assert sorted(kept) == sorted(
-        path.name for path in Path().iterdir() if path.name.startswith(".") or "abcd" in path.name
-    )
+    names = [path.name for path in Path().iterdir()]
+    assert sorted(kept) == sorted(name for name in names if name.startswith(".") or "abcd" in name)
     assert job.differences(cache()) == []
 
 

@@ -94,15 +94,18 @@ def test_a_run_ends_when_nobody_reads_it():
     assert not runs(job)
 
 
-def test_a_job_ends_with_its_snakemake():
+def test_a_job_ends_with_its_snakemake_and_takes_its_shell_along():
     with process("import sys; sys.stdin.read()") as snakemake:
         environment = {**os.environ, supervision.SNAKEMAKE: str(snakemake.pid)}
-        job = process(JOB, env=environment)
-        assert job.stdout.readline() == "running\n"
-        snakemake.kill()
-        snakemake.wait()
-        assert job.wait(timeout=60) == 1
-        job.communicate()
+        # As Snakemake starts it: by a shell that also waits for what writes the log.
+        shell = [os.environ.get("SHELL", "/bin/sh"), "-c", '"$@" | cat; exit 7', "sh", sys.executable, "-c", JOB]
+        with subprocess.Popen(shell, stdin=-1, stdout=-1, text=True, env=environment) as job:
+            assert job.stdout.readline() == "running\n"
+            (pid,) = [child.pid for child in psutil.Process(job.pid).children() if "python" in child.name()]
+            snakemake.kill()
+            snakemake.wait()
+            assert job.wait(timeout=60) < 0
+        assert not runs(pid)
 
 
 def test_a_job_without_a_snakemake_goes_on():

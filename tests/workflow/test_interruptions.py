@@ -10,8 +10,10 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
-from project import Project, environment
+from project import Project, environment, rules_of
 from test_one_truth import FROM_EVALUATION, FROM_MODEL, TOOLS, assert_settled, store
+
+from conftest import copied
 
 pytestmark = pytest.mark.table
 
@@ -22,13 +24,15 @@ SMALLEST_PIPE = 4096
 MODULE = "src/dawnchorus/networks/logistic_regression.py"
 
 
-def started(project: Project, tool: str, marker: str = "epoch 2:", holds: int | None = None) -> subprocess.Popen:
-    """Start a run in a process group of its own and return it once its output shows the marker.
+def started(
+    project: Project, tool: str, marker: str = "epoch 2:", holds: int | None = None, target: str | None = None
+) -> subprocess.Popen:
+    """Start a run, of a target if one is named, in a process group of its own and return it once it says the marker.
 
     Its output is a pipe that holds so many bytes that nobody has read, or as many as the system likes.
     """
     process = subprocess.Popen(
-        COMMANDS[tool],
+        [*COMMANDS[tool], *([target] if target else [])],
         cwd=project.path,
         env={**environment(), "PYTHONUNBUFFERED": "1"},
         text=True,
@@ -60,9 +64,13 @@ def descendants(process: subprocess.Popen) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
-def alive_of(processes: list[psutil.Process]) -> list[str]:
+def assert_ended(processes: list[psutil.Process], project: Project, tool: str) -> None:
+    """Nothing of a run is at work any more, and the next one is not in its way."""
     _, alive = psutil.wait_procs(processes, timeout=60)
-    return [f"{process}: {process.cmdline()}" for process in alive]
+    assert not alive, [f"{process}: {process.cmdline()}" for process in alive]
+    project.set("train.epochs", 7)
+    assert project.repro_with(tool) == FROM_MODEL
+    store(project, tool)
 
 
 def captured(project: Project) -> dict:
@@ -140,10 +148,7 @@ def test_a_run_that_is_told_to_end_ends_with_all_its_jobs(project, tool, told):
     os.kill(run.pid, told) if told == signal.SIGTERM else os.killpg(run.pid, told)
     ended(run)
     assert run.returncode != 0
-    assert not alive_of(processes)
-    project.set("train.epochs", 7)
-    assert project.repro_with(tool) == FROM_MODEL
-    store(project, tool)
+    assert_ended(processes, project, tool)
 
 
 @TOOLS
@@ -154,10 +159,7 @@ def test_a_run_whose_reader_is_gone_ends_with_all_its_jobs(project, tool):
         processes = descendants(run)
     run.stdout.close()
     run.wait(timeout=120)
-    assert not alive_of(processes)
-    project.set("train.epochs", 7)
-    assert project.repro_with(tool) == FROM_MODEL
-    store(project, tool)
+    assert_ended(processes, project, tool)
 
 
 @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
@@ -172,10 +174,7 @@ def test_a_run_that_was_killed_leaves_no_job_behind(project, tool, shell, monkey
     run.kill()
     run.wait()
     # Nobody reads the output, and nobody closed it.
-    assert not alive_of(processes)
-    project.set("train.epochs", 7)
-    assert project.repro_with(tool) == FROM_MODEL
-    store(project, tool)
+    assert_ended(processes, project, tool)
 
 
 @TOOLS
@@ -208,6 +207,37 @@ def test_the_second_of_two_runs_says_so_and_stops(project, tool, second):
     assert run.returncode == 0, output
     assert project.trained_with()["train"]["epochs"] == 300
     store(project, tool)
+
+
+@pytest.mark.parametrize(
+    ("study", "second"), [("cross_validation", "dvc"), ("cross_validation", "snakemake"), ("overfitting_study", "dvc")]
+)
+def test_a_study_at_work_lets_nobody_in_and_nothing_wrong_is_locked(project, study, second):
+    project.set("cross_validation.folds", 2)
+    for key, value in {"units": 2, "dense": [], "dropout": [], "epochs": 3}.items():
+        project.set(f"overfitting_study.{key}", value)
+    project.set("train.epochs", 300)
+    lock = (project.path / "dvc.lock").read_bytes()
+    predictions = project.path / "reports/predictions.csv"
+    before = predictions.read_bytes()
+    run = started(project, "snakemake", target=study)
+    with stopped(run):
+        # What the first of them would take away, the second would not find.
+        others = [project.run(*COMMANDS[second], check=False) for _ in range(2)]
+    output = ended(run)
+    for other in others:
+        assert other.returncode != 0
+        (line,) = [line for line in other.stdout.splitlines() if line.startswith("error: ")]
+        assert "another run is at work in it (" in line
+        assert "Traceback" not in other.stdout
+    assert run.returncode == 0, output
+    assert (project.path / "dvc.lock").read_bytes() == lock
+    assert predictions.read_bytes() == before
+    assert project.planned() == FROM_MODEL
+    assert project.repro_with(second) == FROM_MODEL
+    assert project.trained_with()["train"]["epochs"] == 300
+    assert predictions.read_bytes() != before
+    store(project, second)
 
 
 @TOOLS
@@ -296,6 +326,26 @@ def test_a_network_computes_with_as_many_threads_on_any_number_of_cores(project)
     assert commands[0] == commands[1] == commands[2]
     (command,) = commands[0]
     assert " --threads 8 " in command
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="this machine has one core")
+def test_a_network_is_the_same_on_one_core_and_on_two(project, tmp_path):
+    params = project.params()
+    params["model"] = {"name": "cnn", "widths": [16, 32], "position": True, "contrast": True, "dropout": 0.3}
+    project.write_params(params)
+    made = []
+    for cores in (1, 2):
+        copy = copied(project.path, tmp_path / f"of-{cores}")
+        allowed = sorted(os.sched_getaffinity(0))[:cores]
+        run = subprocess.run(
+            ["snakemake", "--cores", str(cores), "--", "reports/predictions.csv"],
+            **captured(copy),
+            preexec_fn=lambda allowed=allowed: os.sched_setaffinity(0, allowed),
+        )
+        assert run.returncode == 0, run.stdout
+        assert rules_of(run.stdout) == Counter(model=1, evaluation=1)
+        made.append([(copy.path / name).read_bytes() for name in ("models/history.csv", "reports/predictions.csv")])
+    assert made[0] == made[1]
 
 
 def test_a_folder_that_may_not_be_written_is_one_line_and_may_be_looked_at(project):
