@@ -115,6 +115,5 @@ def test_no_room_for_anything(project, oracle):
         (line,) = errors_of(run.stdout)
         assert line == "error: .snakemake: No space left on device; expected room for 1 MiB at least"
         assert files_of(project) == before
-        assert project.run("snakemake", "-n", "--", *TARGETS).returncode == 0
         resized(project.path, 2**27)
         assert_right_once_there_is_room(project, oracle)
