@@ -205,7 +205,10 @@ RIGHT_PADDING = {"train.time_stretch": 1.0, "train.equalizer_gain": 0.0, "train.
             {"features.kind": "pcen", "train.background_share": 0.0},
             'features.kind: "pcen": expected one of log_mel, because presence.network is not none',
         ),
-        ({"features.deltas": 1}, "features.deltas: 1: expected 0, because presence.network is not none"),
+        (
+            {"features.deltas": 1, "train.background_share": 0.0},
+            "features.deltas: 1: expected 0, because presence.network is not none",
+        ),
         (
             {"features.sample_rate_hz": None, "features.f_max_hz": None},
             "features.sample_rate_hz: null: expected one rate for all recordings, because presence.network is not none",

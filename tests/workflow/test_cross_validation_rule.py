@@ -14,7 +14,8 @@ def test_folds_are_the_rules_again_and_cost_only_what_is_new(ran_project):
     ran_project.set("split.group", "recording_id")
     rules = rules_of(ran_project.run("snakemake", "--cores", "2", "cross_validation").stdout)
     again = {"fold_dataset": 2, "fold_model": 2, "fold_evaluation": 2}
-    again |= {"fold_recording_scores": 2, "fold_detection_metrics": 2}
+    again |= {"fold_presence": 2, "fold_recording_scores": 2, "fold_presence_calibration": 2}
+    again |= {"fold_svm_scores": 2, "fold_detection_metrics": 2}
     assert rules == {"folds": 1, "cross_validation": 1, **again}
     reports = ran_project.path / "reports/cross_validation"
     with (reports / "predictions.csv").open(newline="") as file:
@@ -33,8 +34,8 @@ def test_folds_are_the_rules_again_and_cost_only_what_is_new(ran_project):
     assert not ran_project.planned("cross_validation")
     ran_project.set("cross_validation.seeds", 2)
     planned = ran_project.planned("cross_validation")
-    assert planned["fold_model"] == 2
-    assert "model" not in planned
+    assert planned["fold_model"] == planned["fold_presence"] == 2
+    assert not {"model", "presence"} & set(planned)
 
 
 def test_the_study_trains_every_step_and_nothing_else(ran_project):

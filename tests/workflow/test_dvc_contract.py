@@ -50,7 +50,8 @@ def resolved(text: str, params: dict) -> str:
 # many trainings, made when they are asked for. DVC would make them whenever something changes.
 REPEATED = {"fold_dataset": "dataset", "fold_model": "model", "fold_evaluation": "evaluation", "study_model": "model"}
 REPEATED |= {
-    f"fold_{name}": name for name in ("presence", "recording_scores", "presence_calibration", "detection_metrics")
+    f"fold_{name}": name
+    for name in ("presence", "recording_scores", "svm_scores", "presence_calibration", "detection_metrics")
 }
 ON_DEMAND = {"window_scores", "detections", "folds", "cross_validation", "overfitting_study", *REPEATED}
 

@@ -1,4 +1,4 @@
-"""Two trainings never share one GPU on a workstation: the default profile has one, and rule model takes it."""
+"""Two trainings never share one GPU on a workstation: the default profile has one, and each training takes it."""
 
 import re
 
@@ -54,7 +54,7 @@ def profile(name: str) -> dict:
     return yaml.safe_load((ROOT / f"workflow/profiles/{name}/config.yaml").read_text())
 
 
-TRAININGS = {"model", "fold_model", "study_model"}
+TRAININGS = {"model", "fold_model", "presence", "fold_presence", "study_model"}
 
 
 def test_only_trainings_take_a_gpu(gpus):

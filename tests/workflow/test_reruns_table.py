@@ -27,16 +27,25 @@ def test_what_runs_follows_from_what_is_read_and_from_the_dag(rules):
     assert stale["figures.example_species"] == {"figures", "report"}
     measured = {"detection_metrics", "figures", "report", "fold_detection_metrics", "cross_validation"}
     assert stale["detections.merge_gap_s"] == {"detections", *measured}
-    scored = {"recording_scores", "fold_recording_scores", "window_scores"}
+    # Windows and frames are scored by one rule, whose frames name clips and are calibrated.
+    scored = {"recording_scores", "svm_scores", "evaluation", "presence_calibration"}
+    scored |= {f"fold_{name}" for name in scored} | {"window_scores"}
     assert stale["detections.step_s"] == {*scored, "detections", *measured}
+    aimed = {"presence_calibration", "fold_presence_calibration"}
+    assert stale["presence_calibration.aim"] == {*aimed, "detections", *measured}
+    trained = {"presence", "fold_presence", *scored, "detections", *measured}
+    assert stale["presence.epochs"] == trained
+    assert stale["presence.network"] == {*stale["features.n_fft"]} >= trained | {"features"}
+    assert "presence" not in stale["model.name"] | stale["train.epochs"]
     assert stale["detections.pictures"] == {"detections"}
     assert stale["cross_validation.seeds"] == {"cross_validation"}
     folded = {"fold_dataset", "fold_model", "fold_evaluation", "cross_validation"}
-    folded |= {"fold_recording_scores", "fold_detection_metrics"}
+    folded |= {"fold_presence", "fold_recording_scores", "fold_svm_scores", "fold_presence_calibration"}
+    folded |= {"fold_detection_metrics"}
     assert stale["cross_validation.column"] == {"folds", *folded}
     assert stale["overfitting_study.epochs"] == {"study_model", "overfitting_study"}
     run = {"dataset", "model", "evaluation", "figures", "report", "window_scores", "detections"}
-    run |= {"recording_scores", "detection_metrics"}
+    run |= {"presence", "recording_scores", "svm_scores", "presence_calibration", "detection_metrics"}
     assert stale["split.test_fraction"] == {"split", *run, "study_model", "overfitting_study"}
     assert stale["split.group"] == stale["split.test_fraction"] | {"folds", *folded}
     assert stale["seed"] == {rule.name for rule in rules}

@@ -1,8 +1,8 @@
 """Detect species in recordings with a trained model.
 
 Writes into the output folder: a page to look and listen (detections.html), events (events.csv), the scores of
-all windows (scores.csv, scores.parquet), tables for Raven and labels for Audacity, and what could not be read
-(problems.csv). What has been scored with the same model and windows is not scored again when the command is
+all frames or windows (scores.csv, scores.parquet), tables for Raven and labels for Audacity, and what could not be
+read (problems.csv). What has been scored with the same model and windows is not scored again when the command is
 repeated on one output folder.
 """
 
@@ -47,14 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave recordings out that cannot be read, and say which (default: stop at the first)",
     )
-    windows = parser.add_argument_group("windows, the stretches of sound that a network that names clips scores")
-    events = parser.add_argument_group("events, neighbouring windows above a species' threshold")
+    sound = parser.add_argument_group("sound")
+    windows = parser.add_argument_group("windows, where those find calls: what a network that names clips scores")
+    events = parser.add_argument_group("events of windows, neighbouring ones above a species' threshold")
     page = parser.add_argument_group("results")
     machine = parser.add_argument_group("machine")
     for group, key, option, metavar in (
         (windows, "window_s", "--window-s", "S"),
         (windows, "step_s", "--step-s", "S"),
-        (windows, "channel", "--channel", "C"),
+        (sound, "channel", "--channel", "C"),
         (events, "smoothing_windows", "--smoothing-windows", "N"),
         (events, "merge_gap_s", "--merge-gap-s", "S"),
         (page, "page_events", "--events", "N"),

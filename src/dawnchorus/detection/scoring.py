@@ -113,10 +113,10 @@ def check(recipe: Recipe, params: dict) -> None:
 
 
 def try_out(model: Model, recipe: Recipe) -> np.ndarray:
-    """Return the scores (classes,) of a window of silence."""
+    """Return the scores (classes,) of a window of silence, of a model that hears all sound at one rate."""
     import numpy as np
 
-    rate_hz = recipe.features["sample_rate_hz"] or 2 * recipe.features["n_fft"]
+    rate_hz = recipe.features["sample_rate_hz"]
     plan = windows.plan(recipe.features, recipe.frames, rate_hz, None, None)
     silence = recipe.prepared(np.zeros(plan.length_samples, np.float32), rate_hz)
     return np.asarray(model.predict_on_batch(silence[None]))[0]
