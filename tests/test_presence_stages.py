@@ -25,6 +25,7 @@ from dawnchorus.stages import (
     presence,
     presence_calibration,
     recording_scores,
+    svm_scores,
 )
 from dawnchorus.tables import definitions, made
 from dawnchorus.workflow import params_file
@@ -149,6 +150,10 @@ def measure(folder: Made, params: dict) -> None:
         held_out="data/held_out.csv", scores="data/scores.parquet", presence_scores="data/presence.parquet",
         energy="data/energy.parquet",
     )  # fmt: skip
+    folder.run(
+        svm_scores, params, "--threads", "2", "--dataset", *folder.dataset(), held_out="data/held_out.csv",
+        audio_dir="sound", scores="data/svm.parquet", calibration="data/svm_calibration.json",
+    )  # fmt: skip
     tables = {name: f"reports/{name}.csv" for name in evaluation.TABLES}
     folder.run(
         evaluation, params, "--threads", "2", "--dataset", *folder.dataset(), model="models/model.keras",
@@ -159,8 +164,9 @@ def measure(folder: Made, params: dict) -> None:
     tables = {name: f"reports/{name}.csv" for name in detection_metrics.TABLES}
     folder.run(
         detection_metrics, params, scores="data/scores.parquet", presence_scores="data/presence.parquet",
-        energy="data/energy.parquet", held_out="data/held_out.csv", rows="data/dataset/rows.csv",
-        unknown="data/unknown.csv", model="models/model.keras", calibration="models/calibration.json",
+        energy="data/energy.parquet", svm_scores="data/svm.parquet", svm_calibration="data/svm_calibration.json",
+        held_out="data/held_out.csv", rows="data/dataset/rows.csv", unknown="data/unknown.csv",
+        model="models/model.keras", calibration="models/calibration.json",
         presence="models/presence.keras", presence_calibration="models/presence_calibration.json",
         metrics="reports/detection_metrics.json", **tables,
     )  # fmt: skip
@@ -286,7 +292,8 @@ def test_presence_names_clips_beside_the_model(ready):
 def test_rows_of_detection_are_named_by_what_detects(ready):
     table = pd.read_csv(ready / "reports/detection_baselines.csv")
     assert table["model"].tolist() == [
-        "presence network", "logistic_regression on windows", "energy in the species' band", "chance"
+        "presence network", "logistic_regression on windows", "SVM on windows", "energy in the species' band",
+        "chance",
     ]  # fmt: skip
     presence_row, windows_row = table.iloc[0], table.iloc[1]
     assert presence_row["event_f1_iou30"] == 1.0

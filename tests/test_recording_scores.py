@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 
+from dawnchorus.detection import score_store
 from dawnchorus.learning import saved_model
 from dawnchorus.stages import detection_metrics as measuring
 from dawnchorus.stages import recording_scores as scoring
@@ -23,6 +24,9 @@ def project(tmp_path, monkeypatch):
     write_model(tmp_path)
     classes = [{"species_id": f"s{number}", "species_name": "x"} for number in range(3)]
     saved_model.save_card({"presence": {"network": "none"}, "classes": classes}, tmp_path / "presence.keras")
+    # Nor is there an SVM: as where there are no two classes to tell apart.
+    with score_store.write_store("svm.parquet", [row["species_id"] for row in classes]):
+        pass
     facts = {"sha256": "", "duration_s": 9.0, "sample_rate_hz": RATE_HZ, "channels": 1, "n_samples": 9 * RATE_HZ}
     recordings, table = [], []
     parts = (("train",), ("validation",), ("test",), ("test",), ("train", "test"))
@@ -61,6 +65,7 @@ def measure(*unknown):
          "--energy", "out/energy.parquet", "--held-out", "out/recordings.csv", "--rows", "rows.csv",
          "--unknown", "unknown.csv", "--model", "model.keras", "--calibration", "calibration.json",
          "--presence", "presence.keras", "--presence-calibration", "none.json",
+         "--svm-scores", "svm.parquet", "--svm-calibration", "calibration.json",
          "--params", json.dumps(params), "--metrics", "out/metrics.json", *tables]
     )  # fmt: skip
 
