@@ -1,8 +1,11 @@
-"""How fast and in how much memory recordings are scored: the default network, windows of 5 s, half overlap, 48 kHz.
+"""How fast and in how much memory recordings are scored: 64 bands, 48 kHz, windows and frames of presence.
 
-The sound is made here. Every part is timed alone in one process, on two cores: reading the file and nothing else (the
-floor), decoding (with mixing and resampling), features, network; then the whole, where they overlap. CPU time is shown
-beside the clock's, because others may use the machine. Peak memory is that of a process of its own for each length.
+Two networks, untrained: the default one of `model`, over windows of 5 s, half overlap, and the default one of
+`presence`. The sound is made here. Every part is timed alone in one process, on two cores: reading the file and nothing
+else (the floor), decoding (with mixing and resampling), features, what is done to them, network; then the whole as
+`dawnchorus detect` does it, where they overlap. CPU time is shown beside the clock's, because others may use the
+machine. Peak memory is that of a process of its own for each length. Last: by how much scores differ between sizes of a
+batch, numbers of threads, and recordings scored alone or after another.
 """
 
 import argparse
@@ -13,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 if hasattr(os, "sched_setaffinity"):
@@ -25,9 +29,11 @@ import soundfile
 import yaml
 
 from dawnchorus import networks
-from dawnchorus.detection import scoring
-from dawnchorus.features import extraction as feature_frames
-from dawnchorus.learning import dataset, model_file, saved_model
+from dawnchorus.detection import score_store
+from dawnchorus.detection.detector import Detector
+from dawnchorus.detection.sounds import Sound
+from dawnchorus.features import extraction
+from dawnchorus.learning import dataset, model_file, presence_network, saved_model, stretches
 from dawnchorus.sound import audio, decoding, windows
 
 RATE_HZ = 48_000
@@ -36,26 +42,31 @@ N_CLASSES = 24
 THREADS = 2
 REPEATS = 3
 MIB = 2**20
+KINDS = ("windows", "presence")
+# What must change no score: sizes of a batch, numbers of threads.
+BATCHES, CORES = (1, 7, 32), (1, 2)
 
 
-def write_sound(path: Path, minutes: float) -> None:
+def write_sound(path: Path, minutes: float, seed: int = 0) -> None:
     """Write rain-like noise with chirps, one minute of it again and again, as FLAC."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     time_s = np.arange(60 * RATE_HZ) / RATE_HZ
     chirps = np.sin(2 * np.pi * 3000 * time_s + 40 * np.sin(2 * np.pi * 0.7 * time_s)) * (time_s % 3 < 0.4)
     noise = np.convolve(rng.standard_normal(len(time_s)), np.ones(6) / 6, mode="same")
     minute = (0.1 * chirps + 0.01 * noise).astype(np.float32)
     with soundfile.SoundFile(path, "w", RATE_HZ, 1, subtype="PCM_16") as file:
-        for _ in range(int(minutes)):
-            file.write(minute)
+        left = round(minutes * len(minute))
+        while left > 0:
+            file.write(minute[:left])
+            left -= len(minute)
 
 
-def write_model(path: Path, params: dict) -> None:
-    """Save the default network, untrained: its speed is that of a trained one."""
+def write_models(folder: Path, params: dict) -> None:
+    """Save both networks, untrained: their speed is that of trained ones."""
+    classes = [{"class_index": str(k), "species_id": str(k), "species_name": str(k)} for k in range(N_CLASSES)]
     block = {**params["features"], "clip": "window", "window_s": WINDOW_S, "jitter_s": 0.0}
     frames = 1 + round(WINDOW_S * block["sample_rate_hz"]) // block["hop_length"]
-    shape = (frames, feature_frames.n_features(block))
-    classes = [{"class_index": str(k), "species_id": str(k), "species_name": str(k)} for k in range(N_CLASSES)]
+    shape = (frames, extraction.n_features(block))
     found = {"frames": frames, "features": block}
     card = {
         "classes": classes,
@@ -64,10 +75,29 @@ def write_model(path: Path, params: dict) -> None:
         "input_shape": list(shape),
     }
     network = networks.get(params["model"]["name"])
-    saved_model.save(network.build(shape, N_CLASSES, params["model"]), card, path)
+    saved_model.save(network.build(shape, N_CLASSES, params["model"]), card, model_of(folder, "windows"))
+    blocks = {"presence": params["presence"], "features": params["features"]}
+    shape = (stretches.n_frames_of(*blocks.values())[0], extraction.n_features(params["features"]))
+    made = presence_network.build(shape, N_CLASSES, params["presence"])
+    saved_model.save(made, {"classes": classes, **blocks, "input_shape": list(shape)}, model_of(folder, "presence"))
 
 
-def best(function) -> tuple[float, float]:
+def model_of(folder: Path, kind: str) -> Path:
+    return folder / f"{kind}.keras"
+
+
+def detector(folder: Path, kind: str, params: dict, threads: int = THREADS, **detections: object) -> Detector:
+    path = model_of(folder, kind)
+    return Detector(path, model_file.read_card(path), {**params["detections"], **detections}, threads)
+
+
+def update(of: Detector, path: Path, store: Path) -> None:
+    """Score one recording into a new store."""
+    store.unlink(missing_ok=True)
+    of.update(store, [Sound(str(path), path.name, path.stem)])
+
+
+def best(function: Callable[[], object]) -> tuple[float, float]:
     """Return the clock's seconds and the CPU's of the fastest of a few runs."""
     times = []
     for _ in range(REPEATS):
@@ -85,41 +115,53 @@ def read_only(path: Path) -> None:
             pass
 
 
-def consume(items) -> None:
+def consume(items: Iterable) -> None:
     for _ in items:
         pass
 
 
-def speed(path: Path, model_path: Path, params: dict, minutes: float) -> dict:
-    """Return seconds for each part and for the whole, for ``minutes`` of sound."""
-    model, card = model_file.load(model_path, THREADS)
-    recipe = scoring.Recipe.of_card(card, model_path)
-    block = {**params["detections"], "window_s": None, "step_s": None, "channel": "mix"}
+def speed(path: Path, folder: Path, kind: str, params: dict, minutes: float) -> None:
+    """Print seconds for each part and for the whole, for ``minutes`` of sound."""
+    model, _ = model_file.load(model_of(folder, kind), THREADS)
+    of = detector(folder, kind, params)
+    recipe, batch_size = of.recipe, params["detections"]["batch_size"]
     rate_hz = recipe.features["sample_rate_hz"]
-    plan = windows.plan(recipe.features, recipe.frames, rate_hz, None, None)
     native_hz, n_native = decoding.measure(path)
     n_samples = audio.resampled_length(n_native, native_hz, rate_hz)
-    cuts = list(windows.cut(decoding.decoded(path, "mix", rate_hz), plan.ranges(n_samples), n_samples))
+    ranges = (
+        recipe.ranges(n_samples)
+        if kind == "presence"
+        else windows.plan(recipe.features, recipe.frames, rate_hz, None, None).ranges(n_samples)
+    )
+    cuts = list(windows.cut(decoding.decoded(path, "mix", rate_hz), ranges, n_samples))
     x = np.stack([recipe.prepared(y, rate_hz) for y in cuts])
-    batches = [x[start : start + block["batch_size"]] for start in range(0, len(x), block["batch_size"])]
-    consume(model.predict_on_batch(batch) for batch in batches)  # the first call of a shape compiles it
+    batches = [x[start : start + batch_size] for start in range(0, len(x), batch_size)]
+    store = folder / "scores.parquet"
+    update(of, path, store)  # the first call of a shape compiles it
+    consume(model.predict_on_batch(batch) for batch in batches)
     found = {
         "floor": best(lambda: read_only(path)),
         "decode": best(lambda: consume(decoding.decoded(path, "mix", rate_hz))),
-        "features": best(lambda: consume(recipe.prepared(y, rate_hz) for y in cuts)),
+        "frames": best(lambda: consume(extraction.extract(y, rate_hz, recipe.features) for y in cuts)),
+        "input": best(lambda: consume(recipe.prepared(y, rate_hz) for y in cuts)),
         "network": best(lambda: consume(model.predict_on_batch(batch) for batch in batches)),
-        "whole": best(lambda: scoring.score(path, model, recipe, block, THREADS)),
+        "whole": best(lambda: update(of, path, store)),
     }
-    print(f"{minutes:g} min of sound at {RATE_HZ} Hz, {len(cuts)} windows of {WINDOW_S:g} s, {THREADS} cores")
-    for name, (clock_s, cpu_s) in found.items():
-        print(f"  {name:9s} {clock_s:7.2f} s  {60 * minutes / clock_s:7.0f} x real time   (CPU {cpu_s:.2f} s)")
-    clock_s, cpu_s = found["whole"]
-    more = (found["features"][1] + found["network"][1]) / found["floor"][1]
     print(
-        f"  whole: {minutes / clock_s:.1f} hours of sound a minute; {60 * minutes / cpu_s:.0f} x real time by CPU time"
+        f"{kind}: {minutes:g} min of sound at {RATE_HZ} Hz, {len(cuts)} stretches, {THREADS} cores (input: with frames)"
     )
-    print(f"  features and network: {more:.1f} times the floor by CPU time (goal: at most 6)")
-    return found
+    for name, (clock_s, cpu_s) in found.items():
+        print(
+            f"  {name:9s} {clock_s:7.2f} s  {60 * minutes / clock_s:7.0f} x real time   (CPU {cpu_s:.2f} s, "
+            f"{cpu_s * 60 / minutes:.1f} s an hour of sound)"
+        )
+    clock_s, cpu_s = found["whole"]
+    more = (found["input"][1] + found["network"][1]) / found["floor"][1]
+    print(
+        f"  whole: {minutes / clock_s:.1f} hours of sound a minute; {60 * minutes / cpu_s:.0f} x real time by CPU time "
+        f"of one core, {60 * minutes / cpu_s * THREADS:.0f} x of {THREADS}"
+    )
+    print(f"  features and network: {more:.1f} times the floor by CPU time (goal: at most 6)", flush=True)
 
 
 def peak_bytes() -> int:
@@ -128,51 +170,101 @@ def peak_bytes() -> int:
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
 
 
-def score_one(path: Path, model_path: Path, params: dict) -> None:
+def score_one(path: Path, folder: Path, kind: str, params: dict) -> None:
     """Score one file, and print what this process took of memory at its peak."""
-    model, card = model_file.load(model_path, THREADS)
-    recipe = scoring.Recipe.of_card(card, model_path)
     started_s = time.perf_counter()
-    scored = scoring.score(path, model, recipe, params["detections"], THREADS)
-    print(json.dumps({"peak": peak_bytes(), "windows": len(scored.scores), "clock_s": time.perf_counter() - started_s}))
+    update(detector(folder, kind, params), path, folder / "scores.parquet")
+    print(json.dumps({"peak": peak_bytes(), "clock_s": time.perf_counter() - started_s, "cpu_s": time.process_time()}))
+
+
+def score_alike(folder: Path, kind: str, params: dict, threads: int) -> None:
+    """Score two files with every size of a batch, together and alone, and save the scores."""
+    sounds = [Sound(str(folder / name), name, name) for name in ("one.flac", "other.flac")]
+    made = {}
+    for size in BATCHES:
+        of, store = detector(folder, kind, params, threads, batch_size=size), folder / "scores.parquet"
+        for grouping, parts in {"together": [sounds], "alone": [[sound] for sound in sounds[::-1]]}.items():
+            for part in parts:
+                store.unlink(missing_ok=True)
+                of.update(store, part)
+                for entry in score_store.Stores([store], of.recipe.species_ids):
+                    made[f"batch {size}, {grouping}, {entry.name}"] = entry.scores
+    np.savez(folder / f"scores-{threads}.npz", **made)
+
+
+def alike(folder: Path, kind: str) -> None:
+    """Print by how much scores of the same sound differ between batches, groupings and threads."""
+    made = {}
+    for threads in CORES:
+        command = [sys.executable, __file__, "--alike", str(folder), kind, str(threads)]
+        subprocess.run(command, check=True)
+        with np.load(folder / f"scores-{threads}.npz") as found:
+            made |= {f"{threads} threads, {name}": found[name] for name in found.files}
+    of_name = {name: next(iter(key for key in made if key.endswith(name))) for name in ("one.flac", "other.flac")}
+    differ = {key: float(np.abs(scores - made[of_name[key.rsplit(" ", 1)[1]]]).max()) for key, scores in made.items()}
+    wrong = {key: value for key, value in differ.items() if value}
+    print(f"{kind}: {len(differ)} ways to score, of which {len(wrong)} differ from the first (goal: none)")
+    for key, value in wrong.items():
+        print(f"  {key}: by up to {value:.2g}")
+
+
+def grown(folder: Path, kind: str, lengths: list[float]) -> None:
+    """Print the peak memory for each length of sound."""
+    peaks: dict[float, int] = {}
+    for minutes in lengths:
+        path = folder / "sound.flac"
+        write_sound(path, minutes)
+        command = [sys.executable, __file__, "--score", str(path), str(folder), kind]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        path.unlink()
+        said = json.loads(done.stdout.splitlines()[-1])
+        peaks[minutes] = said["peak"]
+        over = (said["peak"] - peaks[lengths[0]]) / MIB
+        print(
+            f"{kind}: {minutes:5g} min: peak {said['peak'] / MIB:6.0f} MiB, {over:+.0f} MiB over the shortest; "
+            f"{said['clock_s']:.0f} s (CPU {said['cpu_s']:.0f} s), {60 * minutes / said['clock_s']:.0f} x",
+            flush=True,
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=10, help="of sound, to time")
+    parser.add_argument("--kinds", nargs="*", default=KINDS, choices=KINDS, help="networks")
+    parser.add_argument("--minutes", type=float, default=10, help="of sound, to time; 0 times nothing")
     parser.add_argument(
         "--lengths", type=float, nargs="*", default=[1, 60, 360], help="minutes, to see the memory grow"
     )
+    parser.add_argument("--seconds", type=float, default=100, help="of sound, to compare scores; 0 compares nothing")
     parser.add_argument("--build", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--score", type=Path, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--speed", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--score", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--alike", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     params = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
+    # In processes of their own: TensorFlow takes its number of threads once.
     if args.build:
-        write_model(args.build, params)
-        return
-    if args.score:
-        score_one(*args.score, params)
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        # In a process of its own: TensorFlow takes its number of threads once.
-        subprocess.run([sys.executable, __file__, "--build", str(folder / "model.keras")], check=True)
-        write_sound(folder / "speed.flac", args.minutes)
-        speed(folder / "speed.flac", folder / "model.keras", params, args.minutes)
-        peaks = {}
-        for minutes in args.lengths:
-            path = folder / "sound.flac"
-            write_sound(path, minutes)
-            command = [sys.executable, __file__, "--score", str(path), str(folder / "model.keras")]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            said = json.loads(done.stdout.splitlines()[-1])
-            peaks[minutes] = said["peak"]
-            over = (said["peak"] - peaks[args.lengths[0]]) / MIB
-            print(
-                f"  {minutes:5g} min: peak {said['peak'] / MIB:6.0f} MiB, {over:+.0f} MiB over the shortest; "
-                f"{said['windows']} windows in {said['clock_s']:.0f} s, {60 * minutes / said['clock_s']:.0f} x",
-                flush=True,
-            )
+        write_models(args.build, params)
+    elif args.speed:
+        folder = Path(args.speed[0])
+        speed(folder / "speed.flac", folder, args.speed[1], params, args.minutes)
+    elif args.score:
+        score_one(Path(args.score[0]), Path(args.score[1]), args.score[2], params)
+    elif args.alike:
+        score_alike(Path(args.alike[0]), args.alike[1], params, int(args.alike[2]))
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            subprocess.run([sys.executable, __file__, "--build", str(folder)], check=True)
+            for kind in args.kinds:
+                if args.minutes:
+                    write_sound(folder / "speed.flac", args.minutes)
+                    minutes = ["--minutes", str(args.minutes)]
+                    subprocess.run([sys.executable, __file__, *minutes, "--speed", str(folder), kind], check=True)
+                if args.seconds:
+                    write_sound(folder / "one.flac", args.seconds / 60)
+                    write_sound(folder / "other.flac", args.seconds / 90, seed=1)
+                    alike(folder, kind)
+                grown(folder, kind, args.lengths)
 
 
 if __name__ == "__main__":

@@ -245,11 +245,15 @@ def test_a_missing_column_a_missing_table_and_a_missing_folder(folder):
     assert "data.audio_dir: nowhere: no such folder" in lines_of_stop(audio_dir="nowhere")[0]
 
 
-@pytest.mark.parametrize("mode", ["stop", "quarantine"])
-def test_one_class_only_is_always_an_error(folder, mode):
+def test_one_class_alone_is_a_table_to_find_calls_with(folder, capsys):
     write_table([good(number) for number in range(4)])
-    lines = lines_of_stop(on_bad_recording=mode)
-    assert lines == ["table.csv: only class '0'; expected rows of two classes or more"]
+    audit()
+    assert "4 annotations of 1 classes in 4 recordings" in capsys.readouterr().out
+
+
+def test_no_row_that_is_left_is_an_error(folder):
+    write_table([good(9), good(8)])
+    assert lines_of_stop(on_bad_recording="quarantine") == ["table.csv: no usable row; expected one or more"]
 
 
 def test_side_tables_must_know_every_id(folder):

@@ -1,6 +1,7 @@
 """What trains a model on a data set and says so in its card; the stage, and what its checkpoints are of."""
 
 import csv
+import dataclasses
 import json
 import os
 import subprocess
@@ -132,6 +133,17 @@ def test_a_data_set_without_training_rows_is_one_line(said):
     data.rows["partition"] = "test"
     with pytest.raises(InputError, match=r"rows.csv: no row of partition train; expected rows to train on"):
         models.train(data, PARAMS, 1, said.append)
+
+
+def test_one_class_alone_is_for_networks(said):
+    data = a_data_set()
+    data.rows["class_index"] = 0
+    data = dataclasses.replace(data, classes=NAMES.iloc[:1])
+    params = {**PARAMS, "model": {"name": "logistic_regression", "l2": 0.1}}
+    with pytest.raises(InputError, match=r"model.name: logistic_regression: .* there is one class alone: 'a'"):
+        models.train(data, params, 1, said.append)
+    model, _, _ = models.train(data, {**PARAMS, "train": {**PARAMS["train"], "epochs": 1}}, 1, said.append)
+    assert model.output_shape == (None, 1)
 
 
 class Handed(Exception):

@@ -280,14 +280,13 @@ def all_problems(audited: Audited) -> Iterator[dict]:
 
 
 def check(audited: Audited, data: dict, list_of_all: Path) -> None:
-    """Raise :class:`InputError` with the problems where ``data.on_bad_recording`` stops, or fewer than two classes.
+    """Raise :class:`InputError` with the problems where ``data.on_bad_recording`` stops, or where no row is left.
 
     What cannot be read at all always stops. Where there are more than :data:`MOST_LINES` problems, the first ones are
     lines, and the last line but one says how many more there are: all of them are in ``list_of_all``, which is written.
     """
     problems, faults, stops = audited.problems, audited.faults, data["on_bad_recording"] == "stop"
-    classes = recordings.class_order({row["species_id"] for _, row in audited.annotations})
-    if not faults and not (problems and stops) and len(classes) >= 2:
+    if not faults and not (problems and stops) and audited.annotations:
         list_of_all.unlink(missing_ok=True)
         return
     made.write(list_of_all, AUDIT, all_problems(audited))
@@ -301,8 +300,7 @@ def check(audited: Audited, data: dict, list_of_all: Path) -> None:
         n = len(faults) + len(problems)
         lines.append(f"{_counted(n, 'problem')} in {whose}; {hint}a table of them: {list_of_all}")
     elif not faults:
-        found = f"only class {classes[0]!r}" if classes else "no usable row"
-        lines.append(f"{data['annotations']}: {found}; expected rows of two classes or more")
+        lines.append(f"{data['annotations']}: no usable row; expected one or more")
     raise InputError("\n".join(map(printable, lines)))
 
 

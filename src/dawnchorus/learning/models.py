@@ -88,6 +88,11 @@ def _fit_pooled(
     say: Callable[[str], None],
     checkpoint: tuple[Path, str] | None,
 ) -> tuple:
+    if len(data.classes) < 2:
+        raise InputError(
+            f"model.name: {params['model']['name']}: expected a network of Keras, because there is one class alone: "
+            f"{data.classes['species_id'].iloc[0]!r}"
+        )
     parts = data.rows_of("train"), data.rows_of("validation")
     draws = rng(params["seed"], "pooled")
     model, history = pooled.fit(network, data.x, data.class_index, *parts, len(data.classes), params, draws, say)

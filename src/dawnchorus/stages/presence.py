@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dawnchorus.annotations import bands
 from dawnchorus.features.shards import Shard, Shards
-from dawnchorus.foundation.errors import run
+from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import presence, saved_model, trained_with
 from dawnchorus.partitioning import groups
@@ -42,6 +42,11 @@ def main(argv: list[str] | None = None) -> None:
     classes = made.read(args.classes, CLASSES)
     block = {key: params[key] for key in ("seed", "presence", "features")}
     if not presence.wanted(params["presence"]):
+        if len(classes) < 2:
+            raise InputError(
+                f"{args.classes}: only class {classes[0]['species_id']!r}; expected two or more, because presence.network "
+                "is none: windows of the network of `model` tell classes apart, and no call from silence"
+            )
         say("no network is asked for: windows of the network of `model` find calls")
         made.write(args.history, PRESENCE_HISTORY, [])
         saved_model.save_card({**block, "classes": classes}, args.model)
