@@ -43,9 +43,10 @@ def main(argv: list[str] | None = None) -> None:
     block = {key: params[key] for key in ("seed", "presence", "features")}
     if not presence.wanted(params["presence"]):
         if len(classes) < 2:
+            only = classes[0]["species_id"]
             raise InputError(
-                f"{args.classes}: only class {classes[0]['species_id']!r}; expected two or more, because presence.network "
-                "is none: windows of the network of `model` tell classes apart, and no call from silence"
+                f"{args.classes}: only class {only!r}; expected two or more, because presence.network is none: windows "
+                "of the network of `model` tell classes apart, and no call from silence"
             )
         say("no network is asked for: windows of the network of `model` find calls")
         made.write(args.history, PRESENCE_HISTORY, [])
