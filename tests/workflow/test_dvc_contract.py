@@ -135,10 +135,16 @@ def test_parameters(rules, stage):
 
 @cache
 def imported(path: Path, source: Path) -> list[Path]:
-    """Return the modules of the package that a module imports itself."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Return the modules of the package that a module imports itself, when it runs: not what its types alone need."""
+    tree, found = ast.parse(path.read_text()), []
+    of_types = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    unused = {inner for node in of_types for statement in node.body for inner in ast.walk(statement)}
+    for node in ast.walk(tree):
         names = []
+        if node in unused:
+            continue
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dawnchorus"):
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
