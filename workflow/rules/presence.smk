@@ -3,6 +3,10 @@
 # needs  the frames of whole recordings, rows.csv and classes.csv, recordings.csv (which have no call), unknown.csv,
 #        false_positives.csv, the block `presence`, data.annotated, what groups recordings, the root seed
 # makes  models/presence.keras (with all that it was trained with inside) and presence_history.csv
+#
+# Rounds of pseudo-labels (presence.pseudo_label_rounds) are trainings one after the other in this one job: their number is
+# a value, and the stages of DVC are a list that no value makes longer. Each leaves a checkpoint behind, so that a job that
+# is killed goes on with the round that it was at.
 
 
 rule presence:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.seeds import derived_seed
-from dawnchorus.learning import device, presence_network, presence_targets, stretches, trained_with
+from dawnchorus.learning import device, presence_network, presence_targets, pseudo_labels, stretches, trained_with
 from dawnchorus.tables.definitions import PRESENCE_HISTORY
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def soundings(
             params["data"]["annotated"] == "all",
         )
         presence_targets.absent(absent_of.get(name, []), made, frame_s, pool)
-        found.append(stretches.Sounding(frames[: n * pool], made))
+        closed = None if own.all() else presence_targets.touched(_times(of[~own]), n, frame_s, pool)
+        found.append(stretches.Sounding(frames[: n * pool], made, closed))
     return found
 
 
@@ -125,15 +126,21 @@ def train(
 ) -> tuple[keras.Model, list[dict], dict]:
     """Return the trained network, its history (:data:`dawnchorus.tables.definitions.PRESENCE_HISTORY`) and its card.
 
-    ``params``: the root seed and the blocks ``presence`` and ``features``; ``classes``: rows of classes.csv. Without a
-    training recording, or with none of which anything is known, raises :class:`InputError`.
+    ``params``: the root seed and the blocks ``presence`` and ``features``; ``classes``: rows of classes.csv;
+    ``checkpoint``: where a training that is killed finds what it did, and the key of that. Without a training
+    recording, or with none of which anything is known, raises :class:`InputError`.
+
+    After each round but the last the network's scores become targets of what is unknown, see
+    :mod:`dawnchorus.learning.pseudo_labels`, and another network is trained from the start; its epochs count on.
     """
     if not any((of.targets != presence_targets.UNKNOWN).any() for of in of_training):
         raise InputError("rows.csv: no recording of partition train of which anything is known; expected some to learn")
     block, started = params["presence"], time.monotonic()
-    n_frames, _ = stretches.n_frames_of(block, params["features"])
+    n_frames, margin = stretches.n_frames_of(block, params["features"])
     shape = (n_frames, of_training[0].frames.shape[1])
     used = device.prepare(derived_seed(params["seed"], "presence"), threads)
+    import keras
+
     from dawnchorus.learning import presence_training
 
     say(used)
@@ -141,14 +148,35 @@ def train(
     say(
         f"{len(of_training)} recordings, {total_s / 60:.1f} minutes; stretches of {n_frames} frames of {shape[1]} bands"
     )
-    drawn = stretches.Stretches(of_training, n_frames, block, derived_seed(params["seed"], "stretches"))
-    with device.mixed_precision(block["mixed_precision"] and used.startswith("GPU")):
-        model = presence_network.build(shape, len(classes), block)
-        say(f"{model.count_params():,} weights")
-        validation = validation_stretches(of_validation, n_frames, block)
-        history = presence_training.fit(model, drawn, validation, block, say, checkpoint)
+    validation = validation_stretches(of_validation, n_frames, block)
+    n_rounds = _n_rounds(of_training, block, say)
+    done, history, weights = pseudo_labels.NOTHING_DONE
+    of_rounds = (checkpoint[0].with_stem(f"{checkpoint[0].stem}_round"), checkpoint[1]) if checkpoint else None
+    if of_rounds and n_rounds:
+        done, history, weights = pseudo_labels.restored(*of_rounds)
+    for number in range(done, n_rounds + 1):
+        targets, name, saved = of_training, "", checkpoint
+        if number:
+            before = presence_network.build(shape, len(classes), block)
+            before.set_weights(weights)
+            say(f"round {number} of {n_rounds}: what is unknown is what the network before says of it")
+            targets = pseudo_labels.labelled(of_training, before, n_frames, margin, block)
+            name = f", round {number}"
+            saved = checkpoint and (checkpoint[0], checkpoint[1] + name)
+            keras.utils.set_random_seed(derived_seed(params["seed"], f"presence{name}"))
+        drawn = stretches.Stretches(targets, n_frames, block, derived_seed(params["seed"], f"stretches{name}"))
+        with device.mixed_precision(block["mixed_precision"] and used.startswith("GPU")):
+            model = presence_network.build(shape, len(classes), block)
+            say(f"{model.count_params():,} weights")
+            rows = presence_training.fit(model, drawn, validation, block, say, saved)
+        weights = model.get_weights()
+        history = [*history, *({**row, "epoch": len(history) + row["epoch"]} for row in rows)]
+        if of_rounds and number < n_rounds:
+            pseudo_labels.save(*of_rounds, pseudo_labels.Done(number + 1, history, weights))
+    if of_rounds:
+        of_rounds[0].unlink(missing_ok=True)
     # What is saved is the network alone, without its optimizer, in single precision: any Keras loads it.
-    weights, model = model.get_weights(), presence_network.build(shape, len(classes), block)
+    model = presence_network.build(shape, len(classes), block)
     model.set_weights(weights)
     card = {
         **params,
@@ -161,3 +189,18 @@ def train(
     }
     say(f"{len(history)} epochs in {card['training_time_s']} s")
     return model, [{name: row.get(name) for name in PRESENCE_HISTORY.names} for row in history], card
+
+
+def _n_rounds(recordings: Sequence[stretches.Sounding], params: dict, say: Callable[[str], None]) -> int:
+    """Return how many rounds of pseudo-labels there are: none where nothing is unknown."""
+    wanted = params["pseudo_label_rounds"]
+    if not wanted:
+        return 0
+    share = np.average(
+        [pseudo_labels.open_frames(of).mean() for of in recordings], weights=[of.targets.size for of in recordings]
+    )
+    if not share:
+        say("of the training recordings nothing is unknown: there is nothing for pseudo-labels to say")
+        return 0
+    say(f"{100 * share:.1f} % of all frames and species are unknown: {wanted} rounds of pseudo-labels")
+    return wanted

@@ -68,6 +68,14 @@ def absent(spans: Iterable[tuple[float, float, int]], made: np.ndarray, hop_s: f
     return made
 
 
+def touched(times_s: np.ndarray, n_frames: int, hop_s: float, pool_frames: int) -> np.ndarray:
+    """Return which frames of presence the spans ``times_s`` (spans, 2) touch: (n_frames,) bool."""
+    edges_s, found = frame_edges_s(n_frames, hop_s, pool_frames), np.zeros(n_frames, bool)
+    for start_s, end_s in times_s:
+        found[slice(*_touched(edges_s, start_s, end_s))] = True
+    return found
+
+
 def _touched(edges_s: np.ndarray, start_s: float, end_s: float) -> tuple[int, int]:
     """Return [first, stop) of the frames that a span touches."""
     # Times and edges that are meant to be the same differ by rounding.

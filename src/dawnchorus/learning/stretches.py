@@ -17,10 +17,14 @@ HIGHEST = np.float32(8.0)
 
 @dataclass(frozen=True)
 class Sounding:
-    """A recording to draw from: ``frames`` (n_frames, bands), dB, and ``targets`` (n_frames / pool_frames, classes)."""
+    """A recording to draw from: ``frames`` (n_frames, bands), dB, and ``targets`` (n_frames / pool_frames, classes).
+
+    ``closed`` (n_frames / pool_frames,), bool: where other partitions are annotated; None where none is.
+    """
 
     frames: np.ndarray
     targets: np.ndarray
+    closed: np.ndarray | None = None
 
 
 def hop_s(features: Mapping[str, Any]) -> float:

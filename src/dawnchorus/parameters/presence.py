@@ -60,4 +60,10 @@ class Presence(Block):
     equalizer_points: int = value(6, "places along the bands at which that response is drawn", ge=2, le=1024)
     frequency_masks: int = value(1, "runs of bands set to their background in each stretch", ge=0, le=100)
     frequency_mask_width: int = value(6, "bands of such a run, at most", ge=0, le=1024)
+    pseudo_label_rounds: int = value(
+        0,
+        "more trainings, each with the scores of the network before as soft labels of what is unknown; 0 is off",
+        ge=0,
+        le=10,
+    )
     mixed_precision: bool = value(True, "compute in half precision on a GPU; on a CPU it changes nothing")
