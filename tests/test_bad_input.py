@@ -253,7 +253,7 @@ def test_one_class_alone_is_a_table_to_find_calls_with(folder, capsys):
 
 def test_no_row_that_is_left_is_an_error(folder):
     write_table([good(9), good(8)])
-    assert lines_of_stop(on_bad_recording="quarantine") == ["table.csv: no usable row; expected one or more"]
+    assert lines_of_stop(on_bad_recording="quarantine")[-1] == "table.csv: no usable row; expected one or more"
 
 
 def test_side_tables_must_know_every_id(folder):
