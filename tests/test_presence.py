@@ -225,10 +225,3 @@ def test_a_recording_has_its_highest_frames():
     np.testing.assert_allclose(presence.recording_scores(scores, 2), [0.4, 0.8])
     np.testing.assert_allclose(presence.recording_scores(scores, 99), scores.mean(axis=0))
     assert presence.recording_scores(np.empty((0, 2))).tolist() == [0, 0]
-
-
-def test_without_a_known_absence_there_is_nothing_to_learn():
-    frames, rows = recording(1)
-    made = soundings(rows, frames, annotated="boxes")
-    with pytest.raises(InputError, match="no species is known to be absent anywhere"):
-        presence.train(made, [], CLASSES, PARAMS, 1, print)

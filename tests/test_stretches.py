@@ -14,6 +14,8 @@ PLAIN = {
     "overlay_gain_db": 0.0,
     "band_shift": 0.0,
     "background_quantile": 0.5,
+    "equalizer_db": 0.0,
+    "equalizer_points": 4,
     "frequency_masks": 0,
     "frequency_mask_width": 0,
 }
@@ -76,7 +78,14 @@ def test_over_each_other_lies_what_is_in_either(one, other, expected):
 
 def test_a_batch_depends_on_seed_epoch_and_number_alone():
     of = [recording(seed=n) for n in range(3)]
-    params = {**PLAIN, "overlay_share": 0.5, "band_shift": 1.0, "frequency_masks": 1, "frequency_mask_width": 2}
+    params = {
+        **PLAIN,
+        "overlay_share": 0.5,
+        "band_shift": 1.0,
+        "equalizer_db": 3.0,
+        "frequency_masks": 1,
+        "frequency_mask_width": 2,
+    }
     one, same = Stretches(of, 8, params, 1), Stretches(of, 8, params, 1)
     same.batch(5, 1)
     for (a, b), (c, d) in zip([one.batch(2, 3), one.batch(0, 0)], [same.batch(2, 3), same.batch(0, 0)], strict=True):

@@ -101,11 +101,13 @@ def test_a_job_ends_with_its_snakemake_and_takes_its_shell_along():
         shell = [os.environ.get("SHELL", "/bin/sh"), "-c", '"$@" | cat; exit 7', "sh", sys.executable, "-c", JOB]
         with subprocess.Popen(shell, stdin=-1, stdout=-1, text=True, env=environment) as job:
             assert job.stdout.readline() == "running\n"
-            (pid,) = [child.pid for child in psutil.Process(job.pid).children() if "python" in child.name()]
+            children = psutil.Process(job.pid).children()
+            assert any("python" in child.name() for child in children)
             snakemake.kill()
             snakemake.wait()
             assert job.wait(timeout=60) < 0
-        assert not runs(pid)
+        _, alive = psutil.wait_procs(children, timeout=60)
+        assert not alive
 
 
 def test_a_job_without_a_snakemake_goes_on():
