@@ -137,8 +137,8 @@ def train(
         raise InputError("rows.csv: no recording of partition train of which anything is known; expected some to learn")
     if not any((of.targets == 0).any() for of in of_training):
         raise InputError(
-            "params.yaml: data.annotated: boxes: no species is known to be absent anywhere, so nothing can be learned of "
-            "where calls are not; expected data.false_positives, data.annotated_spans or data.annotated: all (or "
+            "params.yaml: data.annotated: boxes: no species is known to be absent anywhere, so nothing can be learned "
+            "of where calls are not; expected data.false_positives, data.annotated_spans or data.annotated: all (or "
             "presence.network: none)"
         )
     block, started = params["presence"], time.monotonic()
