@@ -12,6 +12,7 @@ import soundfile
 
 from dawnchorus.annotations import readers
 from dawnchorus.commands import cli
+from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import sha256_of
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import dataset as data_files
@@ -269,6 +270,22 @@ def test_windows_are_used_where_they_are_asked_for_or_nothing_else_is_there(read
     shutil.copy(ready / "models/presence.keras", alone)
     shutil.copy(ready / "models/presence_calibration.json", alone)
     pd.testing.assert_frame_equal(detect(ready.path, tmp_path / "both", alone), by_presence)
+
+
+def test_windows_cannot_find_calls_of_one_class(ready):
+    one = made.read(ready / "data/dataset/classes.csv", definitions.CLASSES)[:1]
+    made.write(ready / "data/one.csv", definitions.CLASSES, one)
+    expected = (
+        f"data/one.csv: only class '{one[0]['species_id']}'; expected two or more, because presence.network is none"
+    )
+    with pytest.raises(InputError, match=expected):
+        ready.run(
+            presence, params_of(presence={"network": "none"}), "--threads", "2", shards="data/whole.zip",
+            rows="data/dataset/rows.csv", classes="data/one.csv", recordings="data/recordings.csv",
+            unknown="data/unknown.csv", false_positives="data/false_positives.csv", model="of_one/presence.keras",
+            history="of_one/presence_history.csv",
+        )  # fmt: skip
+    assert not (ready / "of_one/presence.keras").exists()
 
 
 def test_presence_names_clips_beside_the_model(ready):
