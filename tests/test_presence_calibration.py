@@ -43,7 +43,7 @@ def test_where_some_calls_are_annotated_nothing_is_known_beside_them():
     assert presence_calibration.unknown_of(truth(), "boxes") == [(0.0, 10.0)]
 
 
-FITTED = {"annotated_events": 12, "recordings": 3, "hours": 0.05, "pooled": [], "decisions": {}}
+FITTED = {"aim": "f1", "annotated_events": 12, "recordings": 3, "hours": 0.05, "pooled": [], "decisions": {}}
 
 
 def test_lines_say_on_what_it_rests_and_where_the_aim_is_missed():
@@ -56,6 +56,14 @@ def test_lines_say_on_what_it_rests_and_where_the_aim_is_missed():
         "2 of 3 species have a threshold of all species together",
         "the aim is not reached for 1 species: s01",
     ]
+    # 3 minutes, of one class: a false alarm is 20 an hour.
+    for allowed, n_lines in ((19.0, 2), (21.0, 1)):
+        one = {**FITTED, "aim": {"false_alarms_per_hour": allowed}, "decisions": {"s00": {"aim_reached": True}}}
+        assert len(presence_calibration.lines(one)) == n_lines
+    assert presence_calibration.lines({**one, "aim": {"false_alarms_per_hour": 19.0}})[1] == (
+        "3.0 minutes are too few to tell 19 false alarms an hour from none, so none pass, at the price of calls; "
+        "presence_calibration.aim: f1 weighs both"
+    )
     # Not more names than a person reads.
     decisions = {f"s{number:02}": {"aim_reached": False} for number in range(40)}
     said = presence_calibration.lines({**FITTED, "decisions": decisions})

@@ -43,6 +43,14 @@ def lines(fitted: dict) -> list[str]:
     made = [f"fitted on {n} calls in {fitted['recordings']} validation recordings ({60 * fitted['hours']:.1f} minutes)"]
     if fitted["pooled"]:
         made.append(f"{len(fitted['pooled'])} of {len(of)} species have a threshold of all species together")
+    aim = fitted["aim"]
+    # One false alarm is more than the aim allows the hours of all species together.
+    if "false_alarms_per_hour" in aim and aim["false_alarms_per_hour"] * fitted["hours"] * len(of) < 1:
+        minutes, allowed = 60 * fitted["hours"], aim["false_alarms_per_hour"]
+        made.append(
+            f"{minutes:.1f} minutes are too few to tell {allowed:g} false alarms an hour from none, so none pass, at "
+            "the price of calls; presence_calibration.aim: f1 weighs both"
+        )
     missed = [key for key, decision in of.items() if not decision["aim_reached"]]
     if missed:
         made.append(f"the aim is not reached for {len(missed)} species: {', '.join(missed[:10])}")
