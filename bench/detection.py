@@ -34,7 +34,7 @@ from dawnchorus.detection.detector import Detector
 from dawnchorus.detection.sounds import Sound
 from dawnchorus.features import extraction
 from dawnchorus.learning import dataset, model_file, presence_network, saved_model, stretches
-from dawnchorus.sound import audio, decoding, windows
+from dawnchorus.sound import audio, decoding, opening, windows
 
 RATE_HZ = 48_000
 WINDOW_S = 5.0
@@ -110,7 +110,7 @@ def best(function: Callable[[], object]) -> tuple[float, float]:
 def read_only(path: Path) -> None:
     """Decode a file and drop it: what no detector can do without."""
     with soundfile.SoundFile(path) as file:
-        block = np.empty((audio.BLOCK_SAMPLES, file.channels), np.float32)
+        block = np.empty((opening.BLOCK_SAMPLES, file.channels), np.float32)
         while len(file.read(out=block)):
             pass
 
