@@ -43,3 +43,19 @@ def eager():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def threads_as_they_are():
+    """Leave TensorFlow its number of threads, which it takes once in the life of a process: tests share theirs."""
+    from dawnchorus.learning import device
+
+    def repeatable(threads):
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "_tensorflow_gpus", repeatable)
+        yield

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from project import Project, environment, rules_of
-from test_one_truth import FROM_EVALUATION, FROM_MODEL, TOOLS, assert_settled, store
+from test_one_truth import FROM_EVALUATION, FROM_MODEL, PLANNED_FROM_MODEL, TOOLS, assert_settled, store
 
 from conftest import copied
 
@@ -99,7 +99,7 @@ def test_values_edited_during_a_run(project, tool):
     assert run.returncode != 0
     assert "params.yaml: train: changed during the run" in output
     assert not project.dvc_is_clean()
-    assert project.planned() == FROM_MODEL
+    assert project.planned() == PLANNED_FROM_MODEL
     assert project.repro_with(tool) == FROM_MODEL
     assert project.trained_with()["train"]["epochs"] == 301
     store(project, tool)
@@ -116,7 +116,7 @@ def test_a_module_edited_during_a_run(project, tool):
     assert run.returncode != 0
     assert f"error: {MODULE}: changed while models/model was made" in output
     assert (project.path / "models/model.keras").read_bytes() == before, "nothing half-written, nothing lost"
-    assert project.planned() == FROM_MODEL
+    assert project.planned() == PLANNED_FROM_MODEL
     assert project.repro_with(tool)["model"] == 1
     store(project, tool)
 
@@ -233,7 +233,7 @@ def test_a_study_at_work_lets_nobody_in_and_nothing_wrong_is_locked(project, stu
     assert run.returncode == 0, output
     assert (project.path / "dvc.lock").read_bytes() == lock
     assert predictions.read_bytes() == before
-    assert project.planned() == FROM_MODEL
+    assert project.planned() == PLANNED_FROM_MODEL
     assert project.repro_with(second) == FROM_MODEL
     assert project.trained_with()["train"]["epochs"] == 300
     assert predictions.read_bytes() != before
@@ -287,7 +287,7 @@ def test_what_a_person_blesses_by_hand_still_does_not_fit(project, tool):
     else:
         project.run("dvc", "commit", "-f")
         assert project.dvc_is_clean()
-    assert project.planned() == FROM_MODEL
+    assert project.planned() == PLANNED_FROM_MODEL
     assert project.trained_with()["train"]["epochs"] == 5
 
 
