@@ -210,17 +210,22 @@ def test_the_second_of_two_runs_says_so_and_stops(project, tool, second):
 
 
 @pytest.mark.parametrize(
-    ("study", "second"), [("cross_validation", "dvc"), ("cross_validation", "snakemake"), ("overfitting_study", "dvc")]
+    ("study", "second", "marker"),
+    [
+        ("cross_validation", "dvc", "epoch 2:"),
+        ("cross_validation", "snakemake", "epoch 2:"),
+        ("overfitting_study", "dvc", "epoch 2/"),
+    ],
 )
-def test_a_study_at_work_lets_nobody_in_and_nothing_wrong_is_locked(project, study, second):
+def test_a_study_at_work_lets_nobody_in_and_nothing_wrong_is_locked(project, study, second, marker):
     project.set("cross_validation.folds", 2)
-    for key, value in {"units": 2, "dense": [], "dropout": [], "epochs": 3}.items():
+    for key, value in {"units": 2, "dense": [], "dropout": [], "epochs": 100}.items():
         project.set(f"overfitting_study.{key}", value)
     project.set("train.epochs", 300)
     lock = (project.path / "dvc.lock").read_bytes()
     predictions = project.path / "reports/predictions.csv"
     before = predictions.read_bytes()
-    run = started(project, "snakemake", target=study)
+    run = started(project, "snakemake", marker, target=study)
     with stopped(run):
         # What the first of them would take away, the second would not find.
         others = [project.run(*COMMANDS[second], check=False) for _ in range(2)]
@@ -343,7 +348,7 @@ def test_a_network_is_the_same_on_one_core_and_on_two(project, tmp_path):
             preexec_fn=lambda allowed=allowed: os.sched_setaffinity(0, allowed),
         )
         assert run.returncode == 0, run.stdout
-        assert rules_of(run.stdout) == Counter(model=1, evaluation=1)
+        assert rules_of(run.stdout) == Counter(model=1, recording_scores=1, evaluation=1)
         made.append([(copy.path / name).read_bytes() for name in ("models/history.csv", "reports/predictions.csv")])
     assert made[0] == made[1]
 

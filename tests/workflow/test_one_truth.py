@@ -360,7 +360,7 @@ def test_links_into_the_cache_are_never_written_through(two_commits, tool, link)
 
 def test_snakemakes_own_report_and_the_picture_of_the_dag(project):
     graph = project.run("snakemake", "--rulegraph", "--", "reports/report.html").stdout
-    assert graph[graph.index("digraph") :].count("label = ") == 10
+    assert graph[graph.index("digraph") :].count("label = ") == 13
     project.run("snakemake", "--report", "snakemake-report.html")
     assert "<html" in (project.path / "snakemake-report.html").read_text()[:2000].lower()
     assert_settled(project)
