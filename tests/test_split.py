@@ -100,6 +100,18 @@ def test_a_named_group_must_exist_once(test_groups, validation_groups, expected)
         split.grouped(classes, groups, 0.2, 0.2, np.random.default_rng(0), test_groups, validation_groups)
 
 
+def test_shares_of_all_rows_that_leave_none_to_train_are_an_error():
+    # 80 of 100 rows are named, so a fifth of all is every row that is left.
+    classes, groups = np.tile([0, 1], 50), np.repeat(["a", *"bcdefghijk"], [80] + [2] * 10)
+    draw = np.random.default_rng(0)
+    with pytest.raises(
+        InputError, match=r"^split.validation_fraction: 0.2: .* 20 are in no named group: expected < 0.2,"
+    ):
+        split.grouped(classes, groups, 0.25, 0.2, draw, ["a"], None)
+    partition = split.grouped(classes, groups, 0.25, 0.05, draw, ["a"], None)
+    assert Counter(partition.tolist())["validation"] in (4, 6)
+
+
 def test_fewer_groups_than_partitions_is_an_error():
     with pytest.raises(InputError, match=r"2 group\(s\), 2 of them free: expected at least 3"):
         split.grouped(

@@ -36,7 +36,8 @@ def grouped(
         The partition's name of each row, shape (rows,).
 
     Raises:
-        InputError: fewer groups than partitions, or a named group that does not exist or is named twice.
+        InputError: fewer groups than partitions, a named group that does not exist or is named twice, or fractions of
+            all rows that leave none of the rows in no named group to train.
     """
     names, counts, group_of_row = count_groups(classes, groups)
     fixed = np.full(len(names), -1)
@@ -57,6 +58,13 @@ def grouped(
         raise InputError(
             f"split.group: {len(names)} group(s), {n_free} of them free: expected at least {needed}, so "
             "that each partition has one"
+        )
+    n_rows, n_free_rows = int(counts.sum()), int(counts[fixed < 0].sum())
+    if sum(fractions) * n_rows >= n_free_rows:
+        keys = [key for key, share in zip(("validation_fraction", "test_fraction"), fractions, strict=True) if share]
+        raise InputError(
+            f"split.{' + split.'.join(keys)}: {sum(fractions):g}: of all {n_rows} rows, of which {n_free_rows} are in "
+            f"no named group: expected < {n_free_rows / n_rows:.2g}, so that rows are left to train"
         )
     partition = np.array(PARTITIONS)[best_draw(counts, fixed, fractions, rng)[group_of_row]]
     assert_disjoint(groups, partition)
