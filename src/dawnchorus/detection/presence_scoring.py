@@ -102,6 +102,8 @@ def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, t
     ``model`` gives logits, ``predict_on_batch``. ``params``: the block ``detections``, of which ``channel`` and
     ``batch_size`` are used. Raises :class:`InputError` for a file that cannot be decoded whole.
     """
+    from scipy.special import expit
+
     native_hz, n_native = decoding.measure(path)
     rate_hz, pool = recipe.features["sample_rate_hz"], recipe.presence["pool_frames"]
     n_samples = audio.resampled_length(n_native, native_hz, rate_hz)
@@ -110,7 +112,9 @@ def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, t
         raise InputError(f"{path}: {len(ranges)} stretches; expected at most {scoring.MOST_WINDOWS}")
     first, stop = recipe.margin // pool, (recipe.n_frames - recipe.margin) // pool
     blocks = decoding.decoded(path, params["channel"], rate_hz)
-    parts: list[np.ndarray] = []
+    # What is returned is all that grows with the recording.
+    n_scored = -(-(1 + n_samples // recipe.features["hop_length"]) // pool)
+    scores, done = np.empty((n_scored, len(recipe.species_ids)), np.float32), 0
     with (
         closing(scoring.ahead(windows.cut(blocks, ranges, n_samples), scoring.DECODED_AHEAD)) as cuts,
         ThreadPoolExecutor(threads) as pool_of_threads,
@@ -118,11 +122,12 @@ def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, t
         prepared = scoring.in_order(pool_of_threads, lambda y: recipe.prepared(y, rate_hz), cuts, params["batch_size"])
         for batch in scoring.batches(prepared, params["batch_size"]):
             logits = np.asarray(model.predict_on_batch(np.stack(batch)), dtype=np.float32)
-            parts.append(_kept(logits, first, stop, recipe, path))
-    logits = np.concatenate(parts)[: -(-(1 + n_samples // recipe.features["hop_length"]) // pool)]
+            kept = _kept(logits, first, stop, recipe, path)[: n_scored - done]
+            scores[done : done + len(kept)] = expit(kept)
+            done += len(kept)
     hop_s = recipe.features["hop_length"] / rate_hz
-    starts_s = (np.arange(len(logits)) * pool - 0.5) * hop_s
-    return scoring.Scored(n_native / native_hz, native_hz, starts_s, pool * hop_s, _sigmoid(logits))
+    starts_s = (np.arange(n_scored) * pool - 0.5) * hop_s
+    return scoring.Scored(n_native / native_hz, native_hz, starts_s, pool * hop_s, scores)
 
 
 def _kept(logits: np.ndarray, first: int, stop: int, recipe: Recipe, path: str | os.PathLike) -> np.ndarray:
@@ -136,9 +141,3 @@ def _kept(logits: np.ndarray, first: int, stop: int, recipe: Recipe, path: str |
             f"finite; expected one finite score for each frame and each of its {n_classes} classes"
         )
     return logits[:, first:stop].reshape(-1, n_classes)
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    from scipy.special import expit
-
-    return np.asarray(expit(logits), dtype=np.float32)
