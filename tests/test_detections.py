@@ -164,6 +164,16 @@ def test_scores_do_not_depend_on_how_files_are_grouped(folder, model_dir):
     assert seen == set(found)
 
 
+def test_scores_take_the_room_of_their_numbers(tmp_path):
+    scores = np.random.default_rng(0).random((50_000, 3), dtype=np.float32)
+    path, starts_s = tmp_path / "scores.parquet", np.arange(50_000) / 10
+    with score_store.write_store(path, SPECIES) as writer:
+        writer.add(score_store.Entry("a.wav", "a.wav", "a", "made", 5000.0, RATE_HZ, 0.1, None, starts_s, scores))
+    np.testing.assert_array_equal(score_store.Store(path, SPECIES).entry("a.wav").scores, scores)
+    # Of a random float nothing can be saved.
+    assert path.stat().st_size < 1.05 * (scores.nbytes + starts_s.nbytes)
+
+
 def test_one_new_file_costs_one_file(folder, model_dir, capsys):
     score_shard(model_dir)
     assert "4 computed, 0 kept" in capsys.readouterr().out

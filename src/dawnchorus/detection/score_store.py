@@ -65,7 +65,8 @@ class Writer:
 
         columns = [("start_s", pa.float64()), *((f"score_{key}", pa.float32()) for key in species_ids)]
         self._schema = pa.schema(columns)
-        self._file = pq.ParquetWriter(path, self._schema, write_page_checksum=True)
+        # Scores hardly repeat: dictionaries of them would cost memory, time and room.
+        self._file = pq.ParquetWriter(path, self._schema, write_page_checksum=True, use_dictionary=False)
         self._species_ids = list(species_ids)
         self._entries: list[dict] = []
 
