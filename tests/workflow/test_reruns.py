@@ -70,7 +70,7 @@ def candidates(rule: dict, value) -> Iterator:
             yield from (value + 1, value + 2, value - 1) if isinstance(value, int) else (low + 1, (low + high) // 2)
         elif kind == "number":
             yield from (value * 1.25, value / 2) if value else ()
-            yield from (low, (low + high) / 2, high)
+            yield from (low, 100.0, 4000.0, (low + high) / 2, high)  # the second and third as frequencies
         elif kind == "string":
             yield "elsewhere"
         elif kind == "array":
@@ -110,6 +110,8 @@ def on_simulated(tmp_path_factory) -> Project:
     params, default = project.params(), yaml.safe_load((ROOT / "params.yaml").read_text())
     params["data"] = default["data"]
     params["simulate"] = {"set": {**default["simulate"]["set"], **SIMULATED}}
+    # A network of presence can be asked for by itself where every recording has one rate.
+    params["features"]["sample_rate_hz"] = SIMULATED["sample_rate_hz"]
     # Without augmentation every other key can be changed by itself.
     params["model"], params["train"] = default["model"], {**train.plain(), "epochs": 1}
     project.write_params(params)
