@@ -1,6 +1,7 @@
 """For every key of params.yaml: which rules run when it changes, by either tool, as the table in README.md says."""
 
 import copy
+import functools
 import re
 import shutil
 from collections.abc import Iterator
@@ -10,9 +11,12 @@ import dag
 import pytest
 import yaml
 from dvc.repo import Repo
+from dvc.utils import strictyaml
+from dvc.utils.serialize import _yaml
 from networkx import ancestors
 from project import ROOT, Project
 
+from conftest import copied, once
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.parameters import fields, train
 from dawnchorus.workflow import params_file
@@ -100,25 +104,43 @@ def changed(params: dict, key: str) -> dict:
 
 @pytest.fixture(scope="module")
 def on_table(finished, tmp_path_factory) -> Project:
-    return Project(Path(shutil.copytree(finished / "project", tmp_path_factory.mktemp("table") / "project")))
+    return copied(finished / "project", tmp_path_factory.mktemp("table") / "project")
 
 
 @pytest.fixture(scope="module")
 def on_simulated(tmp_path_factory) -> Project:
-    """A finished project on a simulated set."""
-    project = Project.create(tmp_path_factory.mktemp("simulated") / "project", n_recordings=1)
-    params, default = project.params(), yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["data"] = default["data"]
-    params["simulate"] = {"set": {**default["simulate"]["set"], **SIMULATED}}
-    # A network of presence can be asked for by itself where every recording has one rate.
-    params["features"]["sample_rate_hz"] = SIMULATED["sample_rate_hz"]
-    # Without augmentation every other key can be changed by itself.
-    params["model"], params["train"] = default["model"], {**train.plain(), "epochs": 1}
-    project.write_params(params)
-    project.dvc_repro()
-    assert project.run("dvc", "status").stdout.count("up to date") == 1
-    project.commit("A")
-    return project
+    """A finished project on a simulated set; made once, copied by each worker."""
+
+    def make(path: Path) -> None:
+        project = Project.create(path / "project", n_recordings=1)
+        params, default = project.params(), yaml.safe_load((ROOT / "params.yaml").read_text())
+        params["data"] = default["data"]
+        params["simulate"] = {"set": {**default["simulate"]["set"], **SIMULATED}}
+        # A network of presence can be asked for by itself where every recording has one rate.
+        params["features"]["sample_rate_hz"] = SIMULATED["sample_rate_hz"]
+        # Without augmentation every other key can be changed by itself.
+        params["model"], params["train"] = default["model"], {**train.plain(), "epochs": 1}
+        project.write_params(params)
+        project.dvc_repro()
+        assert project.run("dvc", "status").stdout.count("up to date") == 1
+        project.commit("A")
+
+    made = once(tmp_path_factory, "simulated-project", make)
+    return copied(made / "project", tmp_path_factory.mktemp("simulated") / "project")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def yaml_parsed_once() -> Iterator[None]:
+    """DVC parses params.yaml for every stage that it looks at, in pure Python: most of what these tests would take."""
+    parse, parsed = _yaml.parse_yaml, functools.cache(_yaml.parse_yaml)
+
+    def once(text: str, path: str, typ: str = "safe"):
+        return copy.deepcopy(parsed(text, path)) if typ == "safe" else parse(text, path, typ)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (_yaml, strictyaml):
+            patch.setattr(module, "parse_yaml", once)
+        yield
 
 
 def dvc_would_run(project: Project) -> set[str]:

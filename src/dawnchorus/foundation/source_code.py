@@ -36,6 +36,7 @@ class SourceCode:
         self._templates = {path.name: path for path in package.glob("*/templates/*")}
         self._known: dict[str, Found] = {}
         self._digests: dict[Path, str] = {}
+        self._of_name: dict[str, list[Path]] = {}
         self._changed = False
         if store:
             try:
@@ -90,10 +91,12 @@ class SourceCode:
         """Return the files that an import of a name loads: the packages on the way, and the module itself."""
         if name in self._templates:
             return [self._templates[name]]
-        parts = name.split(".")
-        packages = [self._package.joinpath(*parts[:n], "__init__.py") for n in range(len(parts) + 1)]
-        module = self._package.joinpath(*parts).with_suffix(".py") if name else self._package / "__init__.py"
-        return [path for path in [*packages, module] if path.is_file()]
+        if name not in self._of_name:
+            parts = name.split(".")
+            packages = [self._package.joinpath(*parts[:n], "__init__.py") for n in range(len(parts) + 1)]
+            module = self._package.joinpath(*parts).with_suffix(".py") if name else self._package / "__init__.py"
+            self._of_name[name] = [path for path in [*packages, module] if path.is_file()]
+        return self._of_name[name]
 
     def _digest(self, path: Path) -> str:
         if path not in self._digests:
