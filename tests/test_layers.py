@@ -15,6 +15,7 @@ ROOMS = (
     "features",
     "annotations",
     "partitioning",
+    "survey",
     "simulation",
     "metrics",
     "networks",

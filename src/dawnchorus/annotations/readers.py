@@ -249,10 +249,11 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> UserTable:
     read = []
     for row in rows:
         cells = {cell: row.cells[columns[cell]] if cell in columns else "" for cell in RFCX.names}
-        cells["recording_id"] = _without_sound_suffix(cells["recording_id"])
+        cells["recording_id"] = without_sound_suffix(cells["recording_id"])
         read.append(Row(row.file, row.line, {**cells, **{column: row.cells[column] for column in extra}}, columns))
     return UserTable([*RFCX.names, *extra], read, problems)
 
 
-def _without_sound_suffix(text: str) -> str:
+def without_sound_suffix(text: str) -> str:
+    """Return the recording id of a sound file that is given by its name: that without the suffix."""
     return re.sub(r"\.(wav|flac|ogg|oga|opus|mp3|aiff?|au|w64)$", "", text, flags=re.IGNORECASE)

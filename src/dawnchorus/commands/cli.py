@@ -1,4 +1,7 @@
-"""Use a trained model, and compare experiments. Everything else is a run of the workflow: `snakemake --cores 8`."""
+"""Begin with your own recordings, use a trained model, compare experiments.
+
+Everything else is a run of the workflow: `snakemake --cores 8`.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from dawnchorus.foundation.errors import run
 COMMANDS = {
     "compare": ("dawnchorus.commands.compare", "say whether two commits or experiments really differ"),
     "detect": ("dawnchorus.commands.detect", "find species in new recordings with a trained model"),
+    "init": ("dawnchorus.commands.init", "look at recordings and tables, and write a params.yaml for them"),
 }
 VERBOSE = "show where an error comes from, not only its line"
 

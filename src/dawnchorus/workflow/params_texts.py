@@ -81,10 +81,11 @@ def _lines(model: type[Block], values: dict, indent: str) -> Iterator[str]:
             yield f"{indent}{name}:"
             yield from _lines(inner, values[name], f"{indent}  ")
         else:
-            yield f"{indent}{name}: {_flow(values[name])}"
+            yield f"{indent}{name}: {flow(values[name])}"
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
+    """Return a value as it stands behind its key."""
     return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
 
 

@@ -1,0 +1,141 @@
+"""Look at the recordings and tables that you have, and write a params.yaml for them.
+
+Finds the annotations (RFCX, Raven selection tables, Audacity labels, CSV by whatever columns it has), the folder of the
+recordings, and tables of recordings, species and spans; says what it took for what; and proposes every value from how
+long and how high the calls are, with the reason. What it could not know it names. It asks nothing, and changes none of
+your files.
+"""
+
+import argparse
+import os
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from dawnchorus.foundation import strict_yaml
+from dawnchorus.foundation.display_names import escaped
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import write_whole
+
+EXAMPLES = """examples:
+  dawnchorus init /data/mine
+  dawnchorus init /data/mine/labels.csv /data/mine/audio
+  dawnchorus init --preset song --output song.yaml /data/finch
+"""
+# What a preset says is kept, but for what is of the data alone.
+OF_DATA = ("data.", "split.group", "detections.recordings", "cross_validation.column")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "places", nargs="+", type=Path, metavar="FOLDER_OR_TABLE", help="folders and tables to look at, all together"
+    )
+    parser.add_argument("--preset", metavar="NAME", help="start from presets/NAME.yaml: its values are kept")
+    parser.add_argument(
+        "--output", type=Path, default=Path("params.yaml"), metavar="FILE", help="to write (default: %(default)s)"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite a file that somebody has edited")
+
+
+def main(args: argparse.Namespace) -> None:
+    from dawnchorus.survey import proposal
+    from dawnchorus.tables.users import write_rows
+    from dawnchorus.workflow import params_texts
+
+    preset = _preset(args.preset)
+    folder = args.output.parent
+    made = proposal.proposed(args.places, folder, os.cpu_count() or 1)
+    params = _params(made.values, preset)
+    chosen = [
+        f"{', '.join(f'{key} {params_texts.flow(value)}' for key, value in kept.items())}: {choice.reason}"
+        for choice in made.chosen
+        if (kept := {key: value for key, value in choice.values.items() if _value(params, key) == value})
+    ]
+    parts = [("found", made.found), ("chosen", chosen), ("not decided", made.undecided)]
+    said = [(title, [escaped(line) for line in lines]) for title, lines in parts if lines]
+    text = params_texts.text_of(params, _head(said))
+    if strict_yaml.parse(text.encode(), str(args.output)).values != params:
+        raise InputError(f"{args.output}: a name among the data that YAML would change; expected plain names")
+    table = folder / proposal.MADE
+    _refuse(args.output, text, args.force)
+    if made.table and table.exists() and not args.force:
+        raise InputError(f"{table}: there already; expected no such file (--force overwrites it)")
+    if made.table:
+        write_rows(table, *made.table)
+    with write_whole(args.output) as file:
+        file.write(text)
+    for title, lines in said:
+        print(f"{title}:", *(f"  {line}" for line in lines), sep="\n")
+    print(f"written: {args.output}{f' and {table}' if made.table else ''}")
+    print("next: read what was not decided, then `snakemake --cores 8`")
+
+
+def _preset(name: str | None) -> dict[str, Any]:
+    """Return what a preset changes, without its data."""
+    from dawnchorus.workflow import params_texts
+
+    folder = params_texts.ROOT / params_texts.CHANGES
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name is None or name == "default":
+        return {}
+    if name not in names:
+        raise InputError(f"--preset: {name!r}: expected one of {', '.join(names)}")
+    changes = strict_yaml.read(folder / f"{name}.yaml").values
+    return {block: value for block, value in changes.items() if block not in ("data", "simulate")}
+
+
+def _params(values: dict[str, Any], preset: dict[str, Any]) -> dict[str, Any]:
+    """Return the complete recipe: the default one, with the values of the proposal and over these the preset's."""
+    from dawnchorus.parameters import fields
+    from dawnchorus.workflow import params_file, params_texts
+
+    kept = {key: fields.value_of(preset, key) for key in fields.keys(preset) if not key.startswith(OF_DATA)}
+    base = params_texts.completed(preset)
+    changes: dict[str, Any] = {}
+    for key, value in (values | kept).items():
+        block, _, name = key.partition(".")
+        if not name:
+            changes[block] = value
+        elif name in base[block] or block == "data":
+            changes.setdefault(block, {})[name] = value
+    return params_file.canonical(params_texts.completed(changes))
+
+
+def _value(params: dict[str, Any], key: str) -> Any:
+    block, _, name = key.partition(".")
+    return params[block].get(name)
+
+
+def _head(said: list[tuple[str, list[str]]]) -> str:
+    """Return the comment at the top of the file: what was found, chosen and not decided."""
+    lines = [
+        "# Written by `dawnchorus init`. Change a value, run `snakemake --cores 8`, and what depends on it runs again."
+    ]
+    for title, found in said:
+        lines += ["#", f"# {title}:"]
+        for line in found:
+            lines += textwrap.wrap(
+                line,
+                120,
+                initial_indent="# - ",
+                subsequent_indent="#   ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _refuse(path: Path, text: str, force: bool) -> None:
+    """Raise :class:`InputError` where a file would be lost that somebody has edited."""
+    from dawnchorus.workflow import params_texts
+
+    if force or not path.exists():
+        return
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; expected the name of a file")
+    there = path.read_bytes()
+    fresh = params_texts.preset(params_texts.ROOT / params_texts.CHANGES / "default.yaml")
+    if there not in (text.encode(), fresh.encode()):
+        raise InputError(
+            f"{path}: not that of a fresh clone; expected --force to overwrite it, or --output for another"
+        )

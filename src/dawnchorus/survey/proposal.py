@@ -1,0 +1,291 @@
+"""A recipe for what a person has: which table and folder is what, the facts they say, and the values that follow."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dawnchorus.annotations.recordings import class_order
+from dawnchorus.foundation.errors import InputError, shown
+from dawnchorus.survey import reading, rules, sounds, tables
+from dawnchorus.survey.reading import Annotations
+from dawnchorus.survey.rules import Choice, Facts, seconds
+from dawnchorus.survey.tables import Inventory, Source, Table
+
+# Beside params.yaml, where the annotations have to be said anew.
+MADE = "annotations.csv"
+MOST_LISTED = 12
+SIDE_TABLES = (tables.RECORDINGS, tables.SPECIES, tables.UNKNOWN, tables.SPANS)
+# Rows in species that live in one group each are so large a share that telling them apart cannot be tested.
+LONELY_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A recipe and what is to be said of it.
+
+    Attributes:
+        values: what differs from the default recipe, by key as DVC names keys.
+        found: lines that say what there is.
+        chosen: the decisions; their values are among ``values``.
+        undecided: lines that say what a person has to decide.
+        table: the columns and rows of the annotations, where they have to be written anew beside params.yaml.
+    """
+
+    values: dict[str, Any]
+    found: list[str]
+    chosen: list[Choice]
+    undecided: list[str]
+    table: tuple[list[str], list[dict[str, str]]] | None
+
+
+@dataclass
+class _Given:
+    """What the tables are: the annotations, those beside them, and lines that say what became of the others."""
+
+    source: Source
+    annotations: Annotations
+    sides: dict[str, Table] = field(default_factory=dict)
+    false_positives: Path | None = None
+    notes: list[str] = field(default_factory=list)
+    undecided: list[str] = field(default_factory=list)
+
+
+def proposed(places: Sequence[Path], folder: Path, threads: int) -> Proposal:
+    """Look at the given folders and files, and propose a params.yaml that lies in ``folder``.
+
+    Raises :class:`InputError` where there is nothing to learn from: no table of annotations, no recordings of it.
+    """
+    there = tables.inventory(places)
+    given = _given(there, ", ".join(map(str, places)))
+    measured = sounds.measured(given.annotations.paths, threads)
+    annotations = given.annotations.within(measured.durations_s)
+    if not annotations.boxes:
+        problems = [*measured.faults, *map(str, annotations.problems)]
+        raise InputError("\n".join([*problems[:3], f"{given.source.path}: no annotation that can be used"]))
+    facts = _facts(annotations, given, measured)
+    if reason := _lonely(facts):
+        annotations = annotations.as_one_class(f"every row is of one class, {reading.ONE_CLASS}")
+        given.sides.pop(tables.SPECIES, None)
+        given.undecided.append(reason)
+        facts = _facts(annotations, given, measured)
+    chosen = rules.decisions(facts)
+    values = {"simulate": {}, **_data(given, annotations, folder)}
+    values["detections.recordings"] = values["data.audio_dir"]
+    for choice in chosen:
+        values |= choice.values
+    if values["features.sample_rate_hz"] > rules.HEARD_HZ:
+        values["report.sound_rate_hz"] = rules.HEARD_HZ
+    undecided = [*given.undecided, *(choice.undecided for choice in chosen if choice.undecided)]
+    unusable = [*measured.faults, *map(str, annotations.problems)]
+    if unusable:
+        values["data.on_bad_recording"] = "quarantine"
+        undecided.append(
+            f"{len(unusable)} rows or recordings cannot be used, the first: {unusable[0]}; data.on_bad_recording: "
+            "quarantine goes on without them, and data/recordings/audit.csv will list them all"
+        )
+    found = _found(given, annotations, measured, facts)
+    return Proposal(values, found, chosen, undecided, annotations.table() if annotations.said_anew else None)
+
+
+def _given(there: Inventory, places: str) -> _Given:
+    """Say which table is what; no annotations, or none with a recording, raise :class:`InputError`."""
+    roles: dict[str, list[Table]] = {}
+    notes = list(there.aside)
+    for table in there.tables:
+        role = tables.role_of(table)
+        if role:
+            roles.setdefault(role, []).append(table)
+        else:
+            notes.append(f"{table.path}: neither annotations nor spans, recordings or species")
+    candidates = tables.sources(there.tables)
+    if not candidates:
+        raise InputError(
+            "\n".join(
+                [
+                    f"{places}: no table of annotations; expected one with recordings, labels and times: RFCX, Raven, "
+                    "Audacity or CSV",
+                    *notes[:MOST_LISTED],
+                ]
+            )
+        )
+    if not there.names.paths:
+        raise InputError(f"{places}: no sound files; expected the folder of the recordings too")
+    source = candidates[0]
+    given = _Given(source, reading.read(source, there.names), notes=notes)
+    for other in candidates[1:]:
+        if other.kind() != source.kind():
+            notes.append(f"{other.path}: could be annotations, but less likely so than {source.path.name}")
+            continue
+        given.undecided.append(
+            f"data.annotations: {other.path.name} ({other.n_rows} rows) could be the annotations too; "
+            f"{source.path.name} is taken. To take the other, name it and the folder of the recordings alone"
+        )
+    folders = given.annotations.folders
+    for folder, n in folders[1:]:
+        if n == folders[0][1]:
+            given.undecided.append(
+                f"data.audio_dir: {folder} has the same recordings; {folders[0][0]} is taken, the first by name"
+            )
+    given.false_positives = _false_positives(roles, given)
+    ids, species = given.annotations.ids, {box["species_id"] for _, box in given.annotations.boxes}
+    for role in SIDE_TABLES:
+        for table in roles.get(role, []):
+            _add_side(given, role, table, ids, species)
+    for table in roles.get(tables.SUBMISSION, []):
+        notes.append(f"{table.path}: a sample submission, for detections.sample_submission")
+    return given
+
+
+def _false_positives(roles: Mapping[str, list[Table]], given: _Given) -> Path | None:
+    """Return the table of false positives, if there is one that is read as the annotations are."""
+    for table in roles.get(tables.FALSE_POSITIVES, []):
+        wanted = set(given.source.columns.values()) or {"recording_id", "species_id", "t_min", "t_max"}
+        if given.source.form in ("rfcx", "csv") and wanted <= set(table.header) and not given.annotations.said_anew:
+            return table.path
+        given.undecided.append(
+            f"data.false_positives: {table.path.name} is not written as the annotations are: left out"
+        )
+    return None
+
+
+def _add_side(given: _Given, role: str, table: Table, ids: Collection[str], species: Collection[str]) -> None:
+    """Take a table for what it is, if it is the first one and has what the annotations ask of it."""
+    wanted = {tables.RECORDINGS: ("recording_id", ids), tables.SPECIES: ("species_id", species)}.get(role)
+    lacking = set(wanted[1]) - {row.cells[wanted[0]] for row in table.rows} if wanted else set()
+    if role in given.sides:
+        given.undecided.append(f"data.{role}: {table.path.name} too; {given.sides[role].path.name} is taken")
+    elif lacking:
+        named = ", ".join(class_order(lacking)[:3])
+        given.undecided.append(
+            f"data.{role}: {table.path.name} lacks {len(lacking)} of the annotations' ({named}): left out"
+        )
+    else:
+        given.sides[role] = table
+
+
+def _facts(annotations: Annotations, given: _Given, measured: sounds.Measured) -> Facts:
+    boxes = [box for _, box in annotations.boxes]
+    of_recording: dict[str, list[tuple[float, float]]] = {}
+    for box in boxes:
+        of_recording.setdefault(box["recording_id"], []).append((box["t_min_s"], box["t_max_s"]))
+    gaps = [
+        later[0] - earlier[1]
+        for spans in of_recording.values()
+        for earlier, later in zip(sorted(spans), sorted(spans)[1:], strict=False)
+    ]
+    groups = {rules.RECORDING: [box["recording_id"] for box in boxes]}
+    for column in dict.fromkeys(key for row, _ in annotations.boxes for key in row.cells):
+        if all(column in box for box in boxes) and column not in groups:
+            groups[column] = [box[column] for box in boxes]
+    if side := given.sides.get(tables.RECORDINGS):
+        cells = {row.cells["recording_id"]: row.cells for row in side.rows}
+        for column in side.header:
+            groups.setdefault(column, [cells[box["recording_id"]][column] for box in boxes])
+    bands = [(box["f_min_hz"], box["f_max_hz"]) for box in boxes]
+    edges = np.array(bands, float).reshape(-1, 2)
+    return Facts(
+        durations_s=np.array([box["t_max_s"] - box["t_min_s"] for box in boxes]),
+        gaps_s=np.array(gaps),
+        bands_hz=edges[np.isfinite(edges).all(axis=1)],
+        rates_hz=[measured.rates_hz[name] for name in sorted(of_recording)],
+        recordings_s=[measured.durations_s[name] for name in sorted(of_recording)],
+        species=[box["species_id"] for box in boxes],
+        groups=groups,
+        false_positives=given.false_positives is not None,
+        spans=tables.SPANS in given.sides,
+    )
+
+
+def _lonely(facts: Facts) -> str | None:
+    """Say why species cannot be told apart in a test, where most are in one group each; None: they can."""
+    column = rules.group(facts).values["split.group"]
+    groups = facts.groups[column]
+    if len(set(facts.species)) < 2 or len(set(groups)) < 2:
+        return None
+    of_species: dict[str, set[str]] = {}
+    for species, group in zip(facts.species, groups, strict=True):
+        of_species.setdefault(species, set()).add(group)
+    alone = [species for species in facts.species if len(of_species[species]) == 1]
+    if len(alone) < LONELY_SHARE * len(facts.species):
+        return None
+    return (
+        f"species: {len(set(alone))} of {len(of_species)} are in one {column} alone, which gives them away: nobody "
+        f"can test telling them apart. Every row is of one class, {reading.ONE_CLASS}, to find calls of any of them "
+        f"(column {reading.LABEL} has the species); with three recordings of each, run this again"
+    )
+
+
+def _data(given: _Given, annotations: Annotations, folder: Path) -> dict[str, Any]:
+    """Return the block `data` as far as it names files."""
+
+    def named(path: Path) -> str:
+        whole, root = Path(os.path.abspath(path)), Path(os.path.abspath(folder))
+        inside = whole.is_relative_to(root) and whole != root
+        return (whole.relative_to(root) if inside else whole).as_posix()
+
+    source, anew = given.source, bool(annotations.said_anew)
+    table = named(folder / MADE if anew else source.path)
+    found: dict[str, Any] = {
+        "data.source": "table",
+        "data.annotations": table,
+        "data.format": "rfcx" if anew else source.form,
+        "data.columns": {} if anew else dict(source.columns),
+        "data.audio_dir": named(annotations.audio_dir),
+        "data.false_positives": table if anew or not given.false_positives else named(given.false_positives),
+    }
+    for role in SIDE_TABLES:
+        found[f"data.{role}"] = named(given.sides[role].path) if role in given.sides else table
+    return found
+
+
+def _found(given: _Given, annotations: Annotations, measured: sounds.Measured, facts: Facts) -> list[str]:
+    """Return what a person wants to know of what was found."""
+    source, n_recordings = given.source, len(facts.recordings_s)
+    lines = [
+        f"annotations: {source.path}, {source.form}: {len(annotations.boxes)} in {n_recordings} recordings, "
+        f"{_range(facts.durations_s)}, half of them {seconds(facts.median_s)} or less"
+    ]
+    odd = {cell: one for cell, one in source.taken.items() if one.name != cell}
+    if odd:
+        lines.append(
+            f"columns: {', '.join(f'{shown(one.name)} as {cell} ({one.why})' for cell, one in odd.items())}; the "
+            "others have the names that they need"
+        )
+    elif source.columns and not source.taken:
+        lines.append(f"columns: {', '.join(f'{shown(name)} as {cell}' for cell, name in source.columns.items())}")
+    lines += [f"annotations: written anew as {MADE}: {said}" for said in annotations.said_anew]
+    counts = Counter(str(box.get(reading.LABEL, box["species_id"])) for _, box in annotations.boxes)
+    names = _names(given)
+    listed = [f"{names.get(species, species)} {counts[species]}" for species in class_order(counts)]
+    more = f" and {len(listed) - MOST_LISTED} more" if len(listed) > MOST_LISTED else ""
+    lines.append(f"{len(listed)} class{'es' * (len(listed) != 1)}: {', '.join(listed[:MOST_LISTED])}{more}")
+    rates = ", ".join(f"{n} at {rate_hz} Hz" for rate_hz, n in sorted(Counter(facts.rates_hz).items()))
+    lines.append(
+        f"recordings: {annotations.audio_dir}: {rates}, {_range(facts.recordings_s)} each, "
+        f"{60 * facts.hours:.3g} minutes in all"
+    )
+    example = min(annotations.paths)
+    lines.append(f"names: recording {example} is {Path(annotations.paths[example]).relative_to(annotations.audio_dir)}")
+    if given.false_positives:
+        lines.append(f"false positives: {given.false_positives}")
+    words = {tables.RECORDINGS: "recordings, for groups", tables.SPECIES: "names of species"}
+    words |= {tables.UNKNOWN: "spans of unknown content", tables.SPANS: "spans that were annotated"}
+    lines += [f"{words[role]}: {side.path}, {len(side.rows)} rows" for role, side in given.sides.items()]
+    return [*lines, *(f"left aside: {note}" for note in given.notes)]
+
+
+def _range(times_s: Collection[float] | np.ndarray) -> str:
+    low, high = seconds(min(times_s)), seconds(max(times_s))
+    return low if low == high else f"{low} to {high}"
+
+
+def _names(given: _Given) -> dict[str, str]:
+    side = given.sides.get(tables.SPECIES)
+    return {row.cells["species_id"]: row.cells["name"] for row in side.rows} if side else {}

@@ -1,0 +1,174 @@
+"""The annotations of a strange table as rows with RFCX's names, and where needed as a table that is written anew.
+
+The workflow reads spans of seconds, of recordings called by their path in one folder. A table that has points, lengths,
+other units or names of files in several folders says the same in other words; it is said again in these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from dawnchorus.annotations import readers, recordings
+from dawnchorus.annotations.recordings import Box
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.spelling import composed
+from dawnchorus.survey.sounds import Names, common_folder
+from dawnchorus.survey.tables import Source
+from dawnchorus.tables.definitions import RFCX
+from dawnchorus.tables.users import Problem, Row, UserTable, number, read_rows
+
+# A point becomes a span of this share of the usual least gap between two, and of so many seconds at most.
+POINT_SHARE, LONGEST_POINT_S = 0.4, 0.5
+ONE_CLASS, LABEL = "call", "label"
+_NUMBERS = ("t_min", "t_max", "f_min", "f_max")
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What a table annotates: boxes with their rows, a problem for each row that is none, and what was said anew.
+
+    ``said_anew``: a line for each thing that the table itself does not say as the workflow reads it; none: its own
+    file will do. ``paths``: the file of each recording by id, below ``audio_dir``; ``folders``: those that would do,
+    with how many recordings each has.
+    """
+
+    boxes: list[Box]
+    problems: list[Problem]
+    audio_dir: Path
+    paths: dict[str, str]
+    folders: list[tuple[str, int]]
+    said_anew: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> set[str]:
+        """The recordings that are annotated."""
+        return {box["recording_id"] for _, box in self.boxes}
+
+    def within(self, durations_s: Mapping[str, float]) -> Annotations:
+        """Leave out what cannot be read or reaches beyond its recording; spans made of points are cut there."""
+        kept = [(row, box) for row, box in self.boxes if box["recording_id"] in durations_s]
+        if self.said_anew:
+            kept = [
+                (row, {**box, "t_max_s": min(box["t_max_s"], durations_s[box["recording_id"]])}) for row, box in kept
+            ]
+            kept = [(row, box) for row, box in kept if box["t_max_s"] > box["t_min_s"]]
+        late = recordings.end_problems(kept, durations_s)
+        kept = recordings.without(kept, late)
+        rare = recordings.rare_class_problems(kept)
+        return replace(self, boxes=recordings.without(kept, rare), problems=[*self.problems, *late, *rare])
+
+    def as_one_class(self, reason: str) -> Annotations:
+        """Call every annotation :data:`ONE_CLASS`; what it was called stays in a column of its own."""
+        made: dict[tuple, Box] = {}
+        for row, box in self.boxes:
+            key = tuple(box[name] for name in ("recording_id", "t_min_s", "t_max_s"))
+            made.setdefault(key, (row, {LABEL: box["species_id"], **box, "species_id": ONE_CLASS, "songtype_id": ""}))
+        return replace(self, boxes=list(made.values()), said_anew=(*self.said_anew, reason))
+
+    def table(self) -> tuple[list[str], list[dict[str, str]]]:
+        """Return columns and rows of a table with RFCX's columns, and those that the rows have beside them."""
+        extra = list(dict.fromkeys(key for _, box in self.boxes for key in box if recordings.is_extra_column(key)))
+        rows = []
+        for _, box in self.boxes:
+            numbers = {name: box[f"{name}_{'s' if name[0] == 't' else 'hz'}"] for name in _NUMBERS}
+            cells = {name: "" if math.isnan(value) else repr(round(value, 9)) for name, value in numbers.items()}
+            texts = {name: str(box.get(name, "")) for name in ("recording_id", "species_id", "songtype_id", *extra)}
+            rows.append({**texts, **cells})
+        return [*RFCX.names, *extra], rows
+
+
+def read(source: Source, names: Names) -> Annotations:
+    """Read the annotations and find their recordings; nothing that can be used raises :class:`InputError`."""
+    table, said_anew = _rows(source)
+    boxes, faulty = recordings.read_annotations(table.rows, 0.0)
+    problems = [*table.problems, *faulty]
+    if not boxes and problems:
+        raise InputError("\n".join(map(str, problems[:3])))
+    ids = {box["recording_id"] for _, box in boxes}
+    folders = names.folders(ids)
+    spread = {name: found[0] for name in ids if len(found := names.named(name)) == 1}
+    if spread and len(spread) > (folders[0][1] if folders else 0):
+        root = common_folder(map(Path, spread.values()))
+        called = {
+            name: composed(str(PurePosixPath(path).relative_to(root).with_suffix(""))) for name, path in spread.items()
+        }
+        boxes = [
+            (row, {**box, "recording_id": called.get(box["recording_id"], box["recording_id"])}) for row, box in boxes
+        ]
+        folders = [(root.as_posix(), len(spread))]
+        said_anew = (*said_anew, f"recordings lie in several folders: they are called by their path in {root.name}")
+    if not folders:
+        shown = ", ".join(sorted(ids)[:3])
+        raise InputError(f"{source.path}: no sound file is called as its recordings are ({shown}, ...); {names.said()}")
+    audio_dir = Path(folders[0][0])
+    inside = [
+        Path(path).relative_to(audio_dir).as_posix() for path in names.paths if Path(path).is_relative_to(audio_dir)
+    ]
+    paths, unmatched = recordings.match_files(boxes, recordings.files_by_id(inside), str(audio_dir))
+    kept = [(row, box) for row, box in boxes if box["recording_id"] in paths]
+    where = {name: str(audio_dir / path) for name, path in paths.items()}
+    return Annotations(kept, [*problems, *unmatched], audio_dir, where, folders, said_anew)
+
+
+def _rows(source: Source) -> tuple[UserTable, tuple[str, ...]]:
+    """Return the rows with RFCX's names, and what was said anew to have them."""
+    taken = source.taken
+    scaled = [cell for cell in (*_NUMBERS, "point", "duration") if cell in taken and taken[cell].scale != 1]
+    if source.form != "csv" or not (scaled or "t_min" not in taken or "t_max" not in taken):
+        return readers.read(source.path, source.form, source.columns), ()
+    if "t_max" in taken and "t_min" in taken:
+        said = f"{', '.join(taken[cell].name for cell in scaled)}: in seconds and Hz"
+    elif "t_min" in taken:
+        said = f"{taken['duration'].name}: a length, which becomes an end"
+    else:
+        said = f"{taken['point'].name}: points in time, which become spans"
+    table = read_rows(source.path, ())
+    start = taken.get("t_min") or taken["point"]
+    rows, problems, points = [], list(table.problems), "t_min" not in taken
+    length_s = _point_s(table.rows, taken["recording_id"].name, start.name, start.scale) if points else 0.0
+    used = {one.name for one in taken.values()} | set(RFCX.names)
+    for row in table.rows:
+        found = {cell: row.cells[taken[cell].name] if cell in taken else "" for cell in RFCX.names}
+        try:
+            for cell in ("f_min", "f_max"):
+                if found[cell]:
+                    found[cell] = repr(number(found[cell]) * taken[cell].scale)
+            begin_s = number(row.cells[start.name]) * start.scale
+            if points:
+                begin_s, end_s = max(0.0, begin_s - length_s / 2), begin_s + length_s / 2
+            elif "t_max" in taken:
+                end_s = number(row.cells[taken["t_max"].name]) * taken["t_max"].scale
+            else:
+                end_s = begin_s + number(row.cells[taken["duration"].name]) * taken["duration"].scale
+        except ValueError:
+            problems.append(row.problem(start.name, "finite numbers for its times and its band"))
+            continue
+        found |= {"t_min": repr(round(begin_s, 9)), "t_max": repr(round(end_s, 9))}
+        found["recording_id"] = readers.without_sound_suffix(found["recording_id"])
+        extra = {column: cell for column, cell in row.cells.items() if column and column not in used}
+        rows.append(Row(row.file, row.line, {**found, **extra}, {cell: one.name for cell, one in taken.items()}))
+    said += f" of {1000 * length_s:g} ms around each" if points else ""
+    return UserTable([*RFCX.names], rows, problems), (said,)
+
+
+def _point_s(rows: Sequence[Row], recording: str, column: str, scale: float) -> float:
+    """Return how long a span a point becomes (s): such that neighbours stay apart."""
+    of_recording: dict[str, list[float]] = {}
+    for row in rows:
+        try:
+            of_recording.setdefault(row.cells[recording], []).append(number(row.cells[column]) * scale)
+        except ValueError:
+            continue
+    gaps = np.concatenate([_gaps(times) for times in of_recording.values()] or [np.empty(0)])
+    gaps = gaps[gaps > 0]
+    usual_s = float(np.quantile(gaps, 0.05)) if len(gaps) else math.inf
+    return float(f"{min(POINT_SHARE * usual_s, LONGEST_POINT_S):.2g}")
+
+
+def _gaps(times: Iterable[float]) -> np.ndarray:
+    return np.diff(np.sort(np.fromiter(times, float)))

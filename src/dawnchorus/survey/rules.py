@@ -1,0 +1,390 @@
+"""How a recipe follows from what was found: one small function a decision, each with its value and the reason.
+
+Read as a list: every rule takes the :class:`Facts`, and where one builds on another, the values decided before it. The
+numbers are those of the recipes that were tried (presets/rfcx.yaml for calls of seconds, presets/song.yaml for
+syllables of tens of milliseconds), written as shares of how long calls are, so that they hold for pulses of bats and
+flies too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dawnchorus.features import kinds
+from dawnchorus.parameters import fields
+from dawnchorus.parameters.features import Features
+from dawnchorus.parameters.recipe import RECIPE
+
+# Rates that recorders and recipes have (Hz): sound is brought down to one of them where calls end far below.
+USUAL_RATES_HZ = (
+    *(1000, 2000, 4000, 8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 96_000, 128_000, 192_000),
+    *(250_000, 256_000, 384_000, 500_000),
+)
+RATES_HZ = tuple(fields.rule_of(Features, "sample_rate_hz")["anyOf"][0][key] for key in ("minimum", "maximum"))
+LONGEST_FRAME_S = 0.065
+SHORTEST_FRAME_SAMPLES = 32
+MEL_BANDS = (64, 48, 40, 32, 24, 20, 16, 12, 8, 4, 2)
+LOWEST_HZ = 50.0
+# Whose values divide recordings into groups that share more than a recording does, the widest first.
+GROUPS = (
+    *("fold", "site", "location", "place", "station", "plot", "region", "transect", "recorder", "device", "deployment"),
+    *("individual", "bird", "animal", "subject", "session", "day", "date", "night", "year"),
+)
+# Fewer groups than this cannot be dealt by shares.
+ENOUGH_GROUPS = 6
+MOST_FOLDS = 10
+RECORDING = "recording_id"
+# The page plays sound at this rate at most.
+HEARD_HZ = 48_000
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the tables and the headers of the recordings say.
+
+    Attributes:
+        durations_s: of the annotations, (annotations,).
+        gaps_s: from the end of an annotation to the next one of its recording, (gaps,); overlaps are below 0.
+        bands_hz: lower and upper edges of those that have both, (boxes, 2).
+        rates_hz, recordings_s: sample rate and duration of each annotated recording.
+        species: of each annotation.
+        groups: by column, the group of each annotation; ``recording_id`` is one of them.
+        false_positives: whether there is a table of them. spans: whether one says what was annotated.
+    """
+
+    durations_s: np.ndarray
+    gaps_s: np.ndarray
+    bands_hz: np.ndarray
+    rates_hz: Sequence[int]
+    recordings_s: Sequence[float]
+    species: Sequence[str]
+    groups: Mapping[str, Sequence[str]]
+    false_positives: bool = False
+    spans: bool = False
+
+    @property
+    def short_s(self) -> float:
+        """A short call: all but a twentieth are longer."""
+        return float(np.quantile(self.durations_s, 0.05))
+
+    @property
+    def median_s(self) -> float:
+        """The middle of the durations of all annotations."""
+        return float(np.median(self.durations_s))
+
+    @property
+    def long_s(self) -> float:
+        """A long call: all but a twentieth are shorter."""
+        return float(np.quantile(self.durations_s, 0.95))
+
+    @property
+    def hours(self) -> float:
+        """Length of all recordings together."""
+        return sum(self.recordings_s) / 3600
+
+
+class Choice(NamedTuple):
+    """Values by key, as DVC names keys, why in a line, and what is left for a person to decide, or nothing."""
+
+    values: dict[str, Any]
+    reason: str
+    undecided: str = ""
+
+
+def nice(value: float, digits: int = 2) -> float:
+    """Return a positive number with few digits, as a person would write it."""
+    return float(f"{value:.{digits}g}")
+
+
+def rate(facts: Facts) -> Choice:
+    """Take the lowest rate of the recordings, or a usual one below it that holds the boxes."""
+    counts = Counter(facts.rates_hz)
+    native_hz, undecided = min(counts), ""
+    common_hz, n_common = counts.most_common(1)[0]
+    if len(counts) > 1:
+        listed = ", ".join(f"{n} at {rate_hz} Hz" for rate_hz, n in sorted(counts.items()))
+        of_all = f"recordings differ ({listed})"
+        if native_hz < 0.6 * common_hz and n_common >= 0.8 * len(facts.rates_hz):
+            native_hz = common_hz
+            undecided = (
+                f"{of_all}: those below {common_hz} Hz are brought up to it, and hold nothing in the upper band; where "
+                f"such a rate goes with a site or a species, it gives them away: features.f_max_hz {min(counts) // 2}"
+            )
+        else:
+            of_all = f"the lowest rate, since {of_all}"
+    else:
+        of_all = f"all recordings are at {native_hz} Hz"
+    rate_hz, reason = native_hz, of_all
+    if len(facts.bands_hz):
+        highest_hz = float(np.quantile(facts.bands_hz[:, 1], 0.98))
+        lower = [usual for usual in USUAL_RATES_HZ if 2.1 * highest_hz <= usual < native_hz]
+        if lower:
+            rate_hz = lower[0]
+            n_above = int((facts.bands_hz[:, 1] > rate_hz / 2).sum())
+            above = f", {n_above} of {len(facts.bands_hz)} boxes reach higher" if n_above else ""
+            reason = f"98 % of the boxes end below {highest_hz:.0f} Hz{above}; {of_all}"
+    rate_hz = min(max(rate_hz, RATES_HZ[0]), RATES_HZ[1])
+    return Choice({"features.sample_rate_hz": rate_hz}, reason, undecided)
+
+
+def frame(facts: Facts, rate_hz: int) -> Choice:
+    """Take FFT frames of four tenths of a short call, and an eighth of it from one to the next."""
+    wanted = min(0.4 * facts.short_s, LONGEST_FRAME_S) * rate_hz
+    n_fft = 2 ** round(math.log2(wanted))
+    while n_fft > LONGEST_FRAME_S * rate_hz:
+        n_fft //= 2
+    n_fft = max(n_fft, SHORTEST_FRAME_SAMPLES)
+    hop = min(n_fft // 2, max(n_fft // 8, round(facts.short_s / 8 * rate_hz)))
+    return Choice(
+        {"features.n_fft": n_fft, "features.hop_length": hop},
+        f"frames of {seconds(n_fft / rate_hz)}, one every {seconds(hop / rate_hz)}, for calls of "
+        f"{seconds(facts.short_s)} to {seconds(facts.long_s)}",
+    )
+
+
+def band(facts: Facts, rate_hz: int, n_fft: int) -> Choice:
+    """Take what half the rate allows, from a little below the lowest boxes."""
+    top_hz = min(rate_hz, min(facts.rates_hz) if max(facts.rates_hz) < rate_hz else rate_hz) / 2
+    low_hz, reason = max(LOWEST_HZ, rate_hz / n_fft / 2), "no boxes with a band: all that the rate allows"
+    if len(facts.bands_hz):
+        lowest_hz = float(np.quantile(facts.bands_hz[:, 0], 0.02))
+        low_hz, reason = max(LOWEST_HZ, 0.8 * lowest_hz), f"98 % of the boxes begin above {lowest_hz:.0f} Hz"
+    low_hz = nice(min(low_hz, top_hz / 4))
+    return Choice({"features.f_min_hz": low_hz, "features.f_max_hz": float(top_hz)}, f"{reason}; up to half the rate")
+
+
+def mel_bands(features: Mapping[str, Any]) -> Choice:
+    """Take as many mel bands as have a bin of the FFT each; ``features``: the block, complete but for them."""
+    kind = kinds.get("log_mel")
+    n_mels, allowed = MEL_BANDS[-1], [n for n in MEL_BANDS if n <= 1 + features["n_fft"] // 2]
+    for n in allowed:
+        if kind.remark({**features, "n_mels": n, "mel_sample_rate_hz": None}, features["sample_rate_hz"]) is None:
+            n_mels = n
+            break
+    share = n_mels / MEL_BANDS[0]
+    values: dict[str, Any] = {"features.n_mels": n_mels}
+    if share < 1:
+        defaults = fields.defaults(RECIPE)
+        for key in ("train.band_shift", "presence.band_shift"):
+            values[key] = nice(share * fields.value_of(defaults, key))
+        for key in ("train.frequency_mask_width", "presence.frequency_mask_width"):
+            values[key] = max(1, round(share * fields.value_of(defaults, key)))
+    width_hz = features["sample_rate_hz"] / features["n_fft"]
+    return Choice(values, f"bins are {width_hz:.4g} Hz wide" + (", and each band needs one" if share < 1 else ""))
+
+
+def clip(facts: Facts, rate_hz: int, n_fft: int) -> Choice:
+    """Cut clips as they are annotated, or windows around them where many are shorter than a frame."""
+    frame_s, shortest_s = n_fft / rate_hz, float(facts.durations_s.min())
+    n_shorter = int((facts.durations_s < frame_s).sum())
+    if n_shorter > 0.01 * len(facts.durations_s):
+        window_s = nice(max(4 * frame_s, 2 * facts.long_s))
+        return Choice(
+            {
+                "features.clip": "window",
+                "features.window_s": window_s,
+                "features.jitter_s": nice(window_s / 10),
+                "data.shortest_annotation_s": below(shortest_s),
+            },
+            f"{n_shorter} annotations are shorter than a frame of {seconds(frame_s)}: a clip is {seconds(window_s)} "
+            "around each",
+        )
+    least_s = max(below(shortest_s), frame_s)
+    values: dict[str, Any] = {"features.clip": "annotation", "data.shortest_annotation_s": least_s}
+    if n_shorter:
+        values["data.on_bad_recording"] = "quarantine"
+        reason = f"{n_shorter} annotations are shorter than a frame of {seconds(frame_s)} and are left out"
+        return Choice(values, reason)
+    return Choice(values, f"the shortest annotation, {seconds(shortest_s)}, holds a frame of {seconds(frame_s)}")
+
+
+def below(value: float) -> float:
+    """Return a number of two digits that is no more than ``value``."""
+    digits = 1 - math.floor(math.log10(value))
+    return float(f"{math.floor(value * 10**digits + 1e-9) / 10**digits:.2g}")
+
+
+def length(facts: Facts, hop_s: float) -> Choice:
+    """Cut off the longest clips where a few are much longer than the others: every row is as long as the longest."""
+    longest_s, usual_s = float(facts.durations_s.max()), float(np.quantile(facts.durations_s, 0.98))
+    if longest_s <= 2 * usual_s:
+        return Choice({"dataset.frames": None}, f"the longest annotation, {seconds(longest_s)}, is near the others")
+    frames = max(2, math.ceil(usual_s / hop_s))
+    return Choice(
+        {"dataset.frames": frames},
+        f"98 % of the annotations are shorter than {seconds(usual_s)}, and the longest lasts {seconds(longest_s)}: of "
+        "a longer one its middle is kept",
+    )
+
+
+def surroundings(facts: Facts) -> Choice:
+    """Measure silence, segments and the context in pictures in calls, not in seconds."""
+    return Choice(
+        {
+            "features.context_gap_s": nice(min(0.5, facts.short_s / 2)),
+            "detection_metrics.segment_s": nice(min(5.0, 10 * facts.median_s), 1),
+            "report.context_s": nice(min(0.5, 2 * facts.median_s), 1),
+        },
+        f"half of the calls last {seconds(facts.median_s)} or less",
+    )
+
+
+def stretches(facts: Facts, hop_s: float) -> Choice:
+    """Learn presence from some hundred frames, and several calls with the gaps between them."""
+    between_s = float(np.median(facts.gaps_s)) if len(facts.gaps_s) else 0.0
+    wanted_s = min(max(600 * hop_s, 10 * between_s), 1200 * hop_s, 10.0)
+    stretch_s = nice(min(max(wanted_s, 2 * facts.long_s), 60.0, float(np.median(facts.recordings_s))))
+    pool = next(n for n in (4, 2, 1) if n * hop_s <= max(hop_s, min(0.09, facts.short_s / 4)) * 1.001)
+    margin_s = nice(min(1.0, stretch_s / 10))
+    return Choice(
+        {"presence.stretch_s": stretch_s, "presence.margin_s": margin_s, "presence.pool_frames": pool},
+        f"{stretch_s / hop_s:.0f} frames, and a decision every {seconds(pool * hop_s)}, a part of a short call",
+    )
+
+
+def training(facts: Facts, stretch_s: float) -> Choice:
+    """Train for longer where there are few clips, and the wider networks of the recipes for real recordings."""
+    n, n_classes = len(facts.species), len(set(facts.species))
+    calls = stretch_s * n / max(sum(facts.recordings_s), stretch_s)
+    values = {
+        "train.epochs": 1 if n_classes == 1 else 80 if n < 1500 else 40,
+        "presence.widths": [24, 48, 96, 128],
+        "presence.epochs": 15 if calls > 5 else 40,
+        "presence.steps": 40,
+    }
+    if n_classes == 1:
+        return Choice(values, "one class: nothing to tell apart, so the network that names clips trains for an epoch")
+    return Choice(values, f"{n} clips, {nice(calls):g} calls in a stretch of {seconds(stretch_s)}")
+
+
+def annotated(facts: Facts) -> Choice:
+    """Say whether sound outside of the boxes is known to hold no call."""
+    key, n_recordings = "data.annotated", len(facts.recordings_s)
+    share = len(facts.durations_s) / n_recordings
+    if facts.false_positives:
+        return Choice({key: "boxes"}, "there is a table of false positives: somebody checked detections, not all sound")
+    if facts.spans:
+        return Choice(
+            {key: "all"}, "a table says which spans were annotated; in these every call is taken as annotated"
+        )
+    if share < 1.5 and max(facts.recordings_s) > 5 * facts.long_s:
+        return Choice(
+            {key: "boxes"},
+            f"{share:.2g} annotations a recording: the rest may hold calls that nobody marked",
+            "data.annotated: all, if every call of these species is annotated: then false alarms can be counted",
+        )
+    return Choice(
+        {key: "all"},
+        f"{share:.3g} annotations a recording look as if every call was marked",
+        "data.annotated: boxes, if calls of these species were left unmarked: what is found there is no false alarm",
+    )
+
+
+def group(facts: Facts) -> Choice:
+    """Take the column that people group by, if recordings fall into two or more of its values; else the recording."""
+    recordings = facts.groups[RECORDING]
+    usable = []
+    for column, values in facts.groups.items():
+        whole = len(set(zip(recordings, values, strict=True))) == len(set(recordings))
+        few = 2 <= len(set(values)) < len(set(recordings))
+        if column != RECORDING and whole and "" not in values and few:
+            usable.append(column)
+    known = sorted(
+        (column for column in usable if _place(column) < len(GROUPS)), key=lambda column: (_place(column), column)
+    )
+    # Columns of measurements have almost as many values as there are recordings.
+    others = [
+        column
+        for column in usable
+        if column not in known[:1] and 2 * len(set(facts.groups[column])) <= len(set(recordings))
+    ]
+    also = f"split.group: columns {', '.join(others)} divide the recordings too" if others else ""
+    if known:
+        n = len(set(facts.groups[known[0]]))
+        reason = f"recordings of one {known[0]} ({n} of them) share more than sound: they stay together"
+        return Choice({"split.group": known[0]}, reason, also)
+    return Choice({"split.group": RECORDING}, "no column like site or day: a recording stays whole", also)
+
+
+def _place(column: str) -> int:
+    words = column.lower().replace("-", "_").split("_")
+    return next((place for place, name in enumerate(GROUPS) if name in words or f"{name}s" in words), len(GROUPS))
+
+
+def split(facts: Facts, column: str) -> Choice:
+    """Deal groups by shares where there are enough, one each to test and to validate where there are few."""
+    n = len(set(facts.groups[column]))
+    test, validation = "split.test_fraction", "split.validation_fraction"
+    if n >= ENOUGH_GROUPS:
+        return Choice({test: 0.25, validation: 0.2}, f"{n} groups: shares of them can be dealt")
+    if n >= 3:
+        return Choice(
+            {test: nice(1 / n), validation: nice(1 / n)},
+            f"{n} groups: one tests, one validates; trust `snakemake cross_validation`, which tests each",
+        )
+    if n == 2:
+        return Choice(
+            {test: 0.25, validation: 0.0},
+            "2 groups: one trains, one tests",
+            "no recording is left to validate, so thresholds stay at 0.5 and none is fitted: a third one would do",
+        )
+    return Choice(
+        {"split.method": "article", "split.group": RECORDING, test: 0.25, validation: 0.25},
+        "one recording: its rows are divided",
+        "one recording trains and tests: its numbers say nothing of other recordings",
+    )
+
+
+def folds(facts: Facts, column: str) -> Choice:
+    """Take the values of the column as folds where they are few, else draw five."""
+    n = len(set(facts.groups[column]))
+    validation = 0.1 if n >= 3 else 0.0
+    values: dict[str, Any] = {"cross_validation.validation_fraction": validation}
+    if column != RECORDING and 3 <= n <= MOST_FOLDS:
+        return Choice(
+            {**values, "cross_validation.column": column, "cross_validation.folds": n},
+            f"each {column} is tested once",
+        )
+    return Choice({**values, "cross_validation.folds": min(5, max(2, n))}, f"{n} groups are dealt to folds")
+
+
+def aim(facts: Facts, is_all: bool, validation_share: float) -> Choice:
+    """Aim at false alarms an hour where these can be counted and the validation recordings are long enough."""
+    key = "presence_calibration.aim"
+    allowed = 3.0 * facts.hours * validation_share * len(set(facts.species))
+    if not is_all:
+        return Choice({key: "f1"}, "false alarms cannot be counted where not every call is annotated")
+    if allowed < 3:
+        return Choice({key: "f1"}, f"{60 * facts.hours * validation_share:.2g} minutes to validate: too few for a rate")
+    return Choice({key: "false_alarms_per_hour"}, "thresholds for 3 false alarms an hour of each species, at most")
+
+
+def decisions(facts: Facts) -> list[Choice]:
+    """Return all decisions but those about files, in the order in which one builds on another."""
+    made = [rate(facts)]
+    rate_hz = made[0].values["features.sample_rate_hz"]
+    made.append(frame(facts, rate_hz))
+    n_fft, hop = (made[1].values[f"features.{key}"] for key in ("n_fft", "hop_length"))
+    hop_s = hop / rate_hz
+    made.append(band(facts, rate_hz, n_fft))
+    block = {key.rpartition(".")[2]: value for one in made for key, value in one.values.items()}
+    made += [mel_bands(block), clip(facts, rate_hz, n_fft), length(facts, hop_s), surroundings(facts)]
+    made.append(stretches(facts, hop_s))
+    made.append(training(facts, made[-1].values["presence.stretch_s"]))
+    grouping = group(facts)
+    column = grouping.values["split.group"]
+    dealt, whole = split(facts, column), annotated(facts)
+    made += [grouping, dealt, folds(facts, column), whole]
+    is_all = whole.values["data.annotated"] == "all"
+    return [*made, aim(facts, is_all, dealt.values["split.validation_fraction"])]
+
+
+def seconds(value: float) -> str:
+    """Return a time as people say it."""
+    return f"{1000 * value:.3g} ms" if value < 0.5 else f"{value:.3g} s"

@@ -1,0 +1,214 @@
+"""The tables that lie where a person points to, and what each of them is: annotations, spans, recordings, species."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dawnchorus.annotations import unknown
+from dawnchorus.annotations.readers import REQUIRED_COLUMNS, TABLE_SUFFIXES
+from dawnchorus.annotations.recordings import AUDIO_SUFFIXES
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.sound import folders
+from dawnchorus.survey import columns, sounds
+from dawnchorus.survey.columns import Column
+from dawnchorus.tables import cells
+from dawnchorus.tables.users import Row, number, read_rows
+
+CSV_SUFFIX = ".csv"
+ANNOTATIONS, FALSE_POSITIVES, RECORDINGS, SPECIES = (
+    "annotations",
+    "false_positives",
+    "recordings_table",
+    "species_table",
+)
+UNKNOWN, SPANS = unknown.TABLES
+SUBMISSION = "sample_submission"
+# Columns of a Raven table that may hold the label, where there is no `Species`, in order.
+RAVEN_LABELS = (
+    *("Annotation", "Label", "Labels", "Call", "Call Type", "Common Name", "Scientific Name", "Species Code", "Class"),
+    *("Sound Type", "Code", "Tag", "Type", "Notes", "Comments"),
+)
+# What the name of a table of spans or of boxes says of it.
+_SAYS = {
+    FALSE_POSITIVES: re.compile(r"(^|[^a-z])(fp|false|negatives?)([^a-z]|$)"),
+    UNKNOWN: re.compile(r"unknown|unsure|uncertain|ignore|exclude"),
+    SPANS: re.compile(r"span|effort|annotated|checked|listened|reviewed|window"),
+}
+# Columns that RFCX's sample submission has for each species.
+_SCORE = re.compile(r"s\d+")
+MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that can be read. ``form``: csv, raven or audacity; of the last one only the path counts.
+
+    ``taken``: what its columns are taken for.
+    """
+
+    path: Path
+    form: str
+    header: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    taken: Mapping[str, Column] = field(default_factory=dict)
+
+    def is_rfcx(self) -> bool:
+        """Say whether the columns have RFCX's names, and so need no others."""
+        return set(REQUIRED_COLUMNS) <= set(self.header)
+
+
+@dataclass
+class Inventory:
+    """What lies in the given places: tables, sound files, and a line for each table that cannot be used."""
+
+    tables: list[Table]
+    names: sounds.Names
+    aside: list[str]
+
+
+def inventory(given: Sequence[Path]) -> Inventory:
+    """List tables and sound files in the given folders, those below included, and among the given files.
+
+    Where a table is given and no folder, sound is looked for in the folder of the table. What begins with a dot is
+    left. A path that is nothing raises :class:`InputError`.
+    """
+    suffixes = AUDIO_SUFFIXES | {CSV_SUFFIX, *TABLE_SUFFIXES}
+    files: list[Path] = []
+    places = [path for path in given if path.is_dir()]
+    for path in given:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder; expected recordings, a table, or a folder of both")
+        if not path.is_dir():
+            files.append(path)
+    found = [path for place in places for path in _below(place, suffixes)]
+    if not any(path.suffix.lower() in AUDIO_SUFFIXES for path in [*found, *files]):
+        found += [path for place in {path.parent for path in files} for path in _below(place, AUDIO_SUFFIXES)]
+    every = sorted(dict.fromkeys([*files, *found]))
+    names = sounds.Names(path.as_posix() for path in every if path.suffix.lower() in AUDIO_SUFFIXES)
+    tables, aside = [], []
+    for path in every:
+        if path.suffix.lower() in AUDIO_SUFFIXES:
+            continue
+        try:
+            tables.append(read(path, names))
+        except InputError as error:
+            aside.append(str(error))
+    return Inventory(tables, names, aside)
+
+
+def _below(place: Path, suffixes: frozenset[str]) -> list[Path]:
+    try:
+        inside = [Path(one.path) for one in folders.below(place, frozenset(suffixes))]
+    except OSError as error:
+        raise InputError(f"{place}: {(error.strerror or '').lower()}; expected a folder that can be listed") from None
+    return [place / path for path in inside if not any(part.startswith(".") for part in path.parts)]
+
+
+def read(path: Path, names: sounds.Names) -> Table:
+    """Read a table of any kind; one that is none raises :class:`InputError`."""
+    if path.suffix.lower() != CSV_SUFFIX and (form := _form_of_text(path)):
+        if form == "audacity":
+            return Table(path, form)
+        header, rows, _ = read_rows(path, (), cells.RAVEN)
+        return Table(path, form, header, rows)
+    header, rows, _ = read_rows(path, ())
+    header = [column for column in header if column]
+    if len(header) == 1 and (sign := next((sign for sign in (";", "\t") if sign in header[0]), None)):
+        raise InputError(f"{path}:1: cells between {sign!r}; expected commas: save it as comma-separated UTF-8")
+    return Table(path, "csv", header, rows, columns.taken(header, rows, lambda cell: bool(names.named(cell))))
+
+
+def _form_of_text(path: Path) -> str | None:
+    """Say by the first line that is not blank what a text file is: raven, audacity, or None: a table with commas."""
+    for _, line in cells.lines(path, "a table"):
+        if not line.strip():
+            continue
+        parts = [cell.strip().strip('"') for cell in line.rstrip("\r\n").split("\t")]
+        if {"Begin Time (s)", "End Time (s)"} <= set(parts):
+            return "raven"
+        try:
+            number(parts[0]), number(parts[1])
+        except (ValueError, IndexError):
+            if "," not in line:
+                raise InputError(f"{path}: no table of Raven, Audacity or with commas") from None
+            return None
+        return "audacity"
+    raise InputError(f"{path}: empty; expected a table")
+
+
+def role_of(table: Table) -> str | None:
+    """Say what a table is: one of the keys of the block `data`, ``sample_submission``, or None: nothing of use."""
+    if table.form != "csv":
+        return ANNOTATIONS
+    has, name = table.taken.keys(), table.path.stem.lower()
+    if "recording_id" in table.header and sum(bool(_SCORE.fullmatch(column)) for column in table.header) >= 2:
+        return SUBMISSION
+    timed = {"t_min", "t_max"} <= has or {"t_min", "duration"} <= has
+    ids = [row.cells["recording_id"] for row in table.rows] if "recording_id" in table.header else []
+    # Two columns of numbers of a list of recordings may look like times.
+    listed = bool(ids) and len(ids) == len(set(ids)) and (not timed or table.taken["t_min"].why != columns.BY_NAME)
+    if "recording_id" in has and (timed or "point" in has) and not listed:
+        spans = set(unknown.REQUIRED_COLUMNS) <= set(table.header)
+        if spans and (said := next((role for role in (UNKNOWN, SPANS) if _SAYS[role].search(name)), None)):
+            return said
+        if "species_id" not in has:
+            return None
+        return FALSE_POSITIVES if _SAYS[FALSE_POSITIVES].search(name) else ANNOTATIONS
+    if {"species_id", "name"} <= set(table.header):
+        return SPECIES
+    return RECORDINGS if listed else None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table, or a folder of tables, that can be the annotations: as ``data.annotations`` and ``format`` name it."""
+
+    path: Path
+    form: str
+    columns: Mapping[str, str]
+    taken: Mapping[str, Column]
+    n_rows: int
+
+    def kind(self) -> tuple[bool, bool, bool]:
+        """Return what sorts the likelier one first: RFCX's names, whole spans, a label that is called so."""
+        label = self.taken.get("species_id")
+        plain = columns.plain(label.name)[0] if label else ""
+        known = columns.NAMES["species_id"]
+        return (
+            self.form != "rfcx",
+            "point" in self.taken and "t_min" not in self.taken,
+            self.form == "csv" and (plain not in known or known.index(plain) >= known.index("event")),
+        )
+
+
+def sources(tables: Iterable[Table]) -> list[Source]:
+    """Return everything that can be the annotations, the likeliest first; Raven's and Audacity's tables as one each.
+
+    Raises :class:`InputError` where a folder of such tables holds others too, which could not be told apart.
+    """
+    tables = list(tables)
+    found = []
+    for table in tables:
+        if role_of(table) == ANNOTATIONS and table.form == "csv":
+            form = "rfcx" if table.is_rfcx() else "csv"
+            of_csv = {cell: one.name for cell, one in table.taken.items() if cell not in ("point", "duration")}
+            found.append(Source(table.path, form, {} if form == "rfcx" else of_csv, table.taken, len(table.rows)))
+    for form in ("raven", "audacity"):
+        of_form = [table for table in tables if table.form == form]
+        if of_form:
+            path = of_form[0].path if len(of_form) == 1 else sounds.common_folder(table.path for table in of_form)
+            n_rows = sum(len(table.rows) for table in of_form)
+            found.append(Source(path, form, _raven_columns(of_form) if form == "raven" else {}, {}, n_rows))
+    return sorted(found, key=lambda source: (*source.kind(), str(source.path)))
+
+
+def _raven_columns(tables: Sequence[Table]) -> dict[str, str]:
+    """Return what Raven tables call the species, where that is not `Species`: a column that all of them have."""
+    common = set.intersection(*(set(table.header) for table in tables))
+    if common & {"Species", "Species ID"}:
+        return {}
+    label = next((name for name in RAVEN_LABELS if name in common), None)
+    return {"species_id": label} if label else {}
