@@ -83,7 +83,8 @@ def folder(tmp_path, monkeypatch):
 def arguments_of_scores(model_dir, params=PARAMS, shard=0, shards=1):
     return [
         *("--model", str(model_dir / "model.keras"), "--shard", str(shard), "--shards", str(shards), "--threads", "2"),
-        *("--params", json.dumps({"detections": params}), "--output", f"data/shard-{shard}.parquet"),
+        *("--params", json.dumps({"detections": params, "searched": params["recordings"]})),
+        *("--output", f"data/shard-{shard}.parquet"),
     ]
 
 

@@ -162,7 +162,10 @@ def test_a_bad_map_is_one_line(folder):
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError) as caught:
         audit("any.csv", format="csv", columns={**columns, "t_max": "end"})
-    assert str(caught.value) == "any.csv:1: column end: missing; found file, label, from, to"
+    assert str(caught.value) == (
+        "any.csv:1: column end: missing; found file, label, from, to; to read it as it is, write "
+        "data.columns: {recording_id: file, species_id: label, t_min: from, t_max: to} in params.yaml"
+    )
 
 
 def test_faults_of_many_tables_are_named_at_once_each_by_its_own_file(folder):

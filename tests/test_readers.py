@@ -5,6 +5,7 @@ import re
 import pytest
 
 from dawnchorus.annotations import readers
+from dawnchorus.foundation import strict_yaml
 from dawnchorus.foundation.errors import InputError
 
 # As Raven Pro 1.6 writes a table: each selection once a view, and an annotation column of the user's.
@@ -127,6 +128,57 @@ def test_a_map_that_lacks_a_column_or_knows_too_many(tmp_path):
 )
 def test_the_recording_that_the_name_of_a_table_speaks_of(tmp_path, name, recording_id):
     assert readers.recording_of_table(tmp_path / name) == recording_id
+
+
+RAVEN_HEADER = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)"
+
+
+@pytest.mark.parametrize(
+    ("column", "written"),
+    [
+        ("Annotation", "{species_id: Annotation}"),
+        ("Call Type", "{species_id: Call Type}"),
+        ("CODE", "{species_id: CODE}"),
+        ('"label"', '{species_id: "\\"label\\""}'),
+    ],
+)
+def test_a_raven_table_without_species_says_what_to_write(tmp_path, column, written):
+    path = tmp_path / "a.txt"
+    path.write_text(f"{RAVEN_HEADER}\t{column}\n1\tSpectrogram 1\t1\t0.5\t1.5\t100\t900\tcrow\n")
+    with pytest.raises(InputError) as caught:
+        readers.read(path, "raven", {})
+    said = str(caught.value)
+    assert said.startswith(f"{path}:1: column Species ID or Species: missing; found Selection, View")
+    assert said.endswith(f"; to read it as it is, write data.columns: {written} in params.yaml")
+    assert "\n" not in said
+    # What it says to write is read as it says.
+    columns = strict_yaml.parse(f"columns: {written}".encode(), "params.yaml").values["columns"]
+    assert [row.cells["species_id"] for row in readers.read(path, "raven", columns).rows] == ["crow"]
+
+
+def test_a_raven_table_without_anything_like_a_species_has_no_hint(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text(f"{RAVEN_HEADER}\tBegin File\tSNR NIST Quick (dB)\n1\tWaveform 1\t1\t0.5\t1.5\t1\t9\ta.wav\t3\n")
+    with pytest.raises(InputError, match=r"missing; found .*SNR NIST Quick \(dB\)$"):
+        readers.read(path, "raven", {})
+
+
+def test_a_csv_with_columns_of_its_own_says_what_to_write(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("File Name,Call,Onset (s),Offset (s),yes,FMIN\na.wav,crow,0.5,1.5,1,100\n")
+    columns = "{recording_id: File Name, species_id: Call, t_min: Onset (s), t_max: Offset (s), f_min: FMIN}"
+    columns = columns.replace("t_max: Offset (s), f_min: FMIN", "f_min: FMIN, t_max: Offset (s)")
+    with pytest.raises(InputError) as caught:
+        readers.read(path, "rfcx", {})
+    assert str(caught.value).endswith(
+        f"; to read it as it is, write data.format: csv and data.columns: {columns} in params.yaml"
+    )
+    with pytest.raises(InputError) as caught:
+        readers.read(path, "csv", {"recording_id": "file"})
+    assert "data.columns: species_id: missing; expected recording_id" in str(caught.value)
+    assert str(caught.value).endswith(f"; to read it as it is, write data.columns: {columns} in params.yaml")
+    given = strict_yaml.parse(f"columns: {columns}".encode(), "params.yaml").values["columns"]
+    assert readers.read(path, "csv", given).rows[0].cells["t_max"] == "1.5"
 
 
 def test_an_unknown_format(tmp_path):

@@ -17,7 +17,7 @@ def code(stage, network=None):
 def fingerprint_of_detected(wildcards):
     """Name the content of a shard's recordings; called only when detections are asked for."""
     cache = hashes.HashCache(provenance.HASHES)
-    return sounds.fingerprint(config["detections"]["recordings"], int(wildcards.shard), len(SHARDS), cache)
+    return sounds.fingerprint(SEARCHED, int(wildcards.shard), len(SHARDS), cache)
 
 
 def products(rule):
@@ -76,6 +76,9 @@ SOURCE_CODE = source_code.SourceCode(Path(workflow.basedir) / "src/dawnchorus", 
 
 # What the kind of features reads besides sound; most kinds nothing.
 KIND_FILES = kinds.input_files(config["features"])
+
+# Where detections look for calls.
+SEARCHED = config["detections"]["recordings"] or config["data"]["audio_dir"]
 
 # How many jobs the recordings are dealt to.
 SHARDS = range(8)

@@ -1,7 +1,7 @@
 # detections: the model at work on new recordings
 #
 # needs  models/presence.keras and models/presence_calibration.json (without presence model.keras and
-#        calibration.json), the block `detections`, which names the recordings
+#        calibration.json), the block `detections`, which names the recordings (or data.audio_dir does)
 # makes  data/detections/shard-N.parquet: the window scores of the recordings whose name hashes to N;
 #        reports/detections/ (scores, events, Raven, Audacity, submission, pictures), reports/detections.html
 #
@@ -30,7 +30,7 @@ rule window_scores:
         "../../environment.yml"
     threads: 2
     params:
-        detections=values("window_scores"),
+        detections=values("window_scores", searched=SEARCHED),
         audio=fingerprint_of_detected,
     shell:
         command(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from dawnchorus.annotations import column_names
 from dawnchorus.annotations.exports import RAVEN_OF_CELL
 from dawnchorus.annotations.recordings import REQUIRED_COLUMNS
 from dawnchorus.foundation.display_names import printable
@@ -39,7 +40,7 @@ def read(path: Path, form: str, columns: Mapping[str, str]) -> UserTable:
     ``raven`` the species and the songtype, where they are not called as here.
     """
     if form == "rfcx":
-        return read_rows(path, REQUIRED_COLUMNS)
+        return read_rows(path, REQUIRED_COLUMNS, hint=_csv_hint)
     if form == "csv":
         return read_csv(path, columns)
     if form not in FORMATS:
@@ -127,7 +128,9 @@ def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> User
     names = {**RAVEN_OF_CELL, **{cell: clean(column) for cell, column in columns.items()}}
     if names["species_id"] not in header and names["species_name"] not in header:
         wanted = " or ".join(dict.fromkeys((names["species_id"], names["species_name"])))
-        raise InputError(f"{path}:1: column {wanted}: missing; found {', '.join(header)}")
+        others = [column for column in header if column not in _RAVEN_MEASURED]
+        hint = column_names.hint(others, ("species_id",), ("species_id",))
+        raise InputError(f"{path}:1: column {wanted}: missing; found {', '.join(header)}{hint}")
     kept = _without_waveforms(rows, names)
     used = _RAVEN_MEASURED | set(names.values())
     extra = [column for column in header if column and column not in used]
@@ -164,6 +167,14 @@ def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> User
         }
         read.append(Row(str(path), row.line, {**found, **{column: cells[column] for column in extra}}, called))
     return UserTable([*RFCX.names, *extra], read, problems)
+
+
+def _columns_hint(header: list[str]) -> str:
+    return column_names.hint(header, REQUIRED_COLUMNS, RFCX.names)
+
+
+def _csv_hint(header: list[str]) -> str:
+    return _columns_hint(header).replace("write ", "write data.format: csv and ", 1)
 
 
 def _without_waveforms(rows: list[Row], names: Mapping[str, str]) -> list[Row]:
@@ -242,9 +253,10 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> UserTable:
     if missing or unknown:
         what = f"{missing[0]}: missing" if missing else f"{unknown[0]}: unknown"
         wanted = f"{', '.join(REQUIRED_COLUMNS)} and of {', '.join(RFCX.names)}"
-        raise InputError(f"{path}: data.columns: {what}; expected {wanted}")
+        hint = _columns_hint(read_rows(path, ()).columns) if missing and path.is_file() else ""
+        raise InputError(f"{path}: data.columns: {what}; expected {wanted}{hint}")
     columns = {cell: clean(column) for cell, column in columns.items()}
-    header, rows, problems = read_rows(path, tuple(columns.values()))
+    header, rows, problems = read_rows(path, tuple(columns.values()), hint=_columns_hint)
     extra = [column for column in header if column and column not in {*columns.values(), *RFCX.names}]
     read = []
     for row in rows:

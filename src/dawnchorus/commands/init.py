@@ -23,7 +23,7 @@ EXAMPLES = """examples:
   dawnchorus init --preset song --output song.yaml /data/finch
 """
 # What a preset says is kept, but for what is of the data alone.
-OF_DATA = ("data.", "split.group", "detections.recordings", "cross_validation.column")
+OF_DATA = ("data.", "split.group", "cross_validation.column")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -33,9 +33,10 @@ class Detections(Block):
     )
     follows = "report"
 
-    recordings: Path = value(
-        "data/simulated/train",
-        "folder of the recordings to search (with the folders below it), or a text file that names one a line",
+    recordings: Path | None = value(
+        None,
+        "folder of the recordings to search (with the folders below it), or a text file that names one a line; null: "
+        "data.audio_dir",
         read_by=NEW_RECORDINGS,
     )
     window_s: float | None = value(

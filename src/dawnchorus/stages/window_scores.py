@@ -22,13 +22,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, required=True, help="the model file, model.keras")
     parser.add_argument("--shard", type=int, required=True, help="the number of this shard, from 0")
     parser.add_argument("--shards", type=int, required=True, help="the number of shards")
-    parser.add_argument("--params", type=json.loads, required=True, help="the detections block, as JSON")
+    parser.add_argument(
+        "--params",
+        type=json.loads,
+        required=True,
+        help="the detections block and `searched`, where recordings are, as JSON",
+    )
     parser.add_argument("--threads", type=int, required=True, help="how many threads may be used")
     parser.add_argument("--output", type=Path, required=True, help="where to write the shard")
     args = parser.parse_args(argv)
     params = args.params["detections"]
 
-    wanted = sounds.of_shard(params["recordings"], args.shard, args.shards)
+    wanted = sounds.of_shard(args.params["searched"], args.shard, args.shards)
     name = f"window scores shard {args.shard}"
     with Progress(name, len(wanted)) as progress:
         detector = Detector(args.model, model_file.read_card(args.model), params, args.threads, progress.warn)

@@ -77,7 +77,6 @@ def proposed(places: Sequence[Path], folder: Path, threads: int) -> Proposal:
         facts = _facts(annotations, given, measured)
     chosen = rules.decisions(facts)
     values = {"simulate": {}, **_data(given, annotations, folder)}
-    values["detections.recordings"] = values["data.audio_dir"]
     for choice in chosen:
         values |= choice.values
     if values["features.sample_rate_hz"] > rules.HEARD_HZ:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dawnchorus.annotations import unknown
+from dawnchorus.annotations import column_names, unknown
 from dawnchorus.annotations.readers import REQUIRED_COLUMNS, TABLE_SUFFIXES
 from dawnchorus.annotations.recordings import AUDIO_SUFFIXES
 from dawnchorus.foundation.errors import InputError
@@ -26,11 +26,6 @@ ANNOTATIONS, FALSE_POSITIVES, RECORDINGS, SPECIES = (
 )
 UNKNOWN, SPANS = unknown.TABLES
 SUBMISSION = "sample_submission"
-# Columns of a Raven table that may hold the label, where there is no `Species`, in order.
-RAVEN_LABELS = (
-    *("Annotation", "Label", "Labels", "Call", "Call Type", "Common Name", "Scientific Name", "Species Code", "Class"),
-    *("Sound Type", "Code", "Tag", "Type", "Notes", "Comments"),
-)
 # What the name of a table of spans or of boxes says of it.
 _SAYS = {
     FALSE_POSITIVES: re.compile(r"(^|[^a-z])(fp|false|negatives?)([^a-z]|$)"),
@@ -175,8 +170,8 @@ class Source:
     def kind(self) -> tuple[bool, bool, bool]:
         """Return what sorts the likelier one first: RFCX's names, whole spans, a label that is called so."""
         label = self.taken.get("species_id")
-        plain = columns.plain(label.name)[0] if label else ""
-        known = columns.NAMES["species_id"]
+        plain = column_names.plain(label.name)[0] if label else ""
+        known = column_names.NAMES["species_id"]
         return (
             self.form != "rfcx",
             "point" in self.taken and "t_min" not in self.taken,
@@ -210,5 +205,6 @@ def _raven_columns(tables: Sequence[Table]) -> dict[str, str]:
     common = set.intersection(*(set(table.header) for table in tables))
     if common & {"Species", "Species ID"}:
         return {}
-    label = next((name for name in RAVEN_LABELS if name in common), None)
+    first = [column for column in tables[0].header if column in common]
+    label = column_names.likely(first, "species_id")
     return {"species_id": label} if label else {}

@@ -74,13 +74,18 @@ def clean(text: str) -> str:
 
 
 def read_rows(
-    path: str | os.PathLike, required: Sequence[str], layout: Layout = CSV, cell: Callable[[str], str] = clean
+    path: str | os.PathLike,
+    required: Sequence[str],
+    layout: Layout = CSV,
+    cell: Callable[[str], str] = clean,
+    hint: Callable[[list[str]], str] = lambda header: "",
 ) -> UserTable:
     """Read a table as text: its columns, its whole rows, and a problem for each row of a wrong length.
 
     Every row that is not blank is a row or a problem. A column without a name is left out. A file that cannot be read
     as a table at all, that lacks one of the ``required`` columns or has a column twice raises :class:`InputError`.
-    ``cell`` makes a cell of its text in the file.
+    ``cell`` makes a cell of its text in the file; ``hint`` says with the header what to do where columns
+    are missing.
     """
     name = str(path)
     rows, problems, known = [], [], _Known(cell)
@@ -89,7 +94,7 @@ def read_rows(
     missing = [column for column in required if column not in header]
     if missing:
         present = ", ".join(header) if header else "no header"
-        raise InputError(printable(f"{name}:1: column {', '.join(missing)}: missing; found {present}"))
+        raise InputError(printable(f"{name}:1: column {', '.join(missing)}: missing; found {present}{hint(header)}"))
     doubled = sorted({column for column in header if column and header.count(column) > 1})
     if doubled:
         raise InputError(printable(f"{name}:1: column {', '.join(doubled)}: given twice; expected each column once"))
