@@ -130,7 +130,7 @@ def test_the_recording_that_the_name_of_a_table_speaks_of(tmp_path, name, record
     assert readers.recording_of_table(tmp_path / name) == recording_id
 
 
-RAVEN_HEADER = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)"
+UNLABELLED = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ RAVEN_HEADER = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq
 )
 def test_a_raven_table_without_species_says_what_to_write(tmp_path, column, written):
     path = tmp_path / "a.txt"
-    path.write_text(f"{RAVEN_HEADER}\t{column}\n1\tSpectrogram 1\t1\t0.5\t1.5\t100\t900\tcrow\n")
+    path.write_text(f"{UNLABELLED}\t{column}\n1\tSpectrogram 1\t1\t0.5\t1.5\t100\t900\tcrow\n")
     with pytest.raises(InputError) as caught:
         readers.read(path, "raven", {})
     said = str(caught.value)
@@ -158,7 +158,7 @@ def test_a_raven_table_without_species_says_what_to_write(tmp_path, column, writ
 
 def test_a_raven_table_without_anything_like_a_species_has_no_hint(tmp_path):
     path = tmp_path / "a.txt"
-    path.write_text(f"{RAVEN_HEADER}\tBegin File\tSNR NIST Quick (dB)\n1\tWaveform 1\t1\t0.5\t1.5\t1\t9\ta.wav\t3\n")
+    path.write_text(f"{UNLABELLED}\tBegin File\tSNR NIST Quick (dB)\n1\tWaveform 1\t1\t0.5\t1.5\t1\t9\ta.wav\t3\n")
     with pytest.raises(InputError, match=r"missing; found .*SNR NIST Quick \(dB\)$"):
         readers.read(path, "raven", {})
 

@@ -51,6 +51,13 @@ def main(args: argparse.Namespace) -> None:
         for choice in made.chosen
         if (kept := {key: value for key, value in choice.values.items() if _value(params, key) == value})
     ]
+    of_preset = [
+        f"{key} {params_texts.flow(_value(params, key))} ({params_texts.flow(value)} without)"
+        for key, value in made.values.items()
+        if key.partition(".")[2] in params.get(key.partition(".")[0], {}) and _value(params, key) != value
+    ]
+    if of_preset:
+        chosen.append(f"of preset {args.preset}: {', '.join(of_preset)}")
     parts = [("found", made.found), ("chosen", chosen), ("not decided", made.undecided)]
     said = [(title, [escaped(line) for line in lines]) for title, lines in parts if lines]
     text = params_texts.text_of(params, _head(said))
@@ -58,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
         raise InputError(f"{args.output}: a name among the data that YAML would change; expected plain names")
     table = folder / proposal.MADE
     _refuse(args.output, text, args.force)
-    if made.table and table.exists() and not args.force:
+    if made.table and table.exists() and not args.force and not _holds(table, *made.table):
         raise InputError(f"{table}: there already; expected no such file (--force overwrites it)")
     if made.table:
         write_rows(table, *made.table)
@@ -125,6 +132,14 @@ def _head(said: list[tuple[str, list[str]]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _holds(path: Path, columns: list[str], rows: list[dict[str, str]]) -> bool:
+    """Say whether a table is the one that would be written."""
+    from dawnchorus.tables.users import read_rows
+
+    there = read_rows(path, ())
+    return there.columns == columns and [row.cells for row in there.rows] == rows
+
+
 def _refuse(path: Path, text: str, force: bool) -> None:
     """Raise :class:`InputError` where a file would be lost that somebody has edited."""
     from dawnchorus.workflow import params_texts
@@ -136,6 +151,4 @@ def _refuse(path: Path, text: str, force: bool) -> None:
     there = path.read_bytes()
     fresh = params_texts.preset(params_texts.ROOT / params_texts.CHANGES / "default.yaml")
     if there not in (text.encode(), fresh.encode()):
-        raise InputError(
-            f"{path}: not that of a fresh clone; expected --force to overwrite it, or --output for another"
-        )
+        raise InputError(f"{path}: edited since the clone; expected --force to overwrite it, or --output for another")

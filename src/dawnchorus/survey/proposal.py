@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dawnchorus.annotations.recordings import class_order
+from dawnchorus.annotations import readers
+from dawnchorus.annotations.recordings import class_order, read_annotations
 from dawnchorus.foundation.errors import InputError, shown
 from dawnchorus.survey import reading, rules, sounds, tables
 from dawnchorus.survey.reading import Annotations
@@ -53,6 +55,7 @@ class _Given:
     annotations: Annotations
     sides: dict[str, Table] = field(default_factory=dict)
     false_positives: Path | None = None
+    shortest_negative_s: float = math.inf
     notes: list[str] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
 
@@ -132,7 +135,8 @@ def _given(there: Inventory, places: str) -> _Given:
             given.undecided.append(
                 f"data.audio_dir: {folder} has the same recordings; {folders[0][0]} is taken, the first by name"
             )
-    given.false_positives = _false_positives(roles, given)
+    for table in roles.get(tables.FALSE_POSITIVES, []):
+        _add_false_positives(given, table)
     ids, species = given.annotations.ids, {box["species_id"] for _, box in given.annotations.boxes}
     for role in SIDE_TABLES:
         for table in roles.get(role, []):
@@ -142,16 +146,20 @@ def _given(there: Inventory, places: str) -> _Given:
     return given
 
 
-def _false_positives(roles: Mapping[str, list[Table]], given: _Given) -> Path | None:
-    """Return the table of false positives, if there is one that is read as the annotations are."""
-    for table in roles.get(tables.FALSE_POSITIVES, []):
-        wanted = set(given.source.columns.values()) or {"recording_id", "species_id", "t_min", "t_max"}
-        if given.source.form in ("rfcx", "csv") and wanted <= set(table.header) and not given.annotations.said_anew:
-            return table.path
-        given.undecided.append(
-            f"data.false_positives: {table.path.name} is not written as the annotations are: left out"
-        )
-    return None
+def _add_false_positives(given: _Given, table: Table) -> None:
+    """Take a table of false positives, if it is the first one and is read as the annotations are."""
+    source = given.source
+    try:
+        if given.annotations.said_anew or source.form not in ("rfcx", "csv"):
+            raise InputError("the annotations are of another kind")
+        boxes, _ = read_annotations(readers.read(table.path, source.form, source.columns).rows, 0.0)
+        if given.false_positives:
+            raise InputError(f"{given.false_positives.name} is taken")
+    except InputError as error:
+        given.undecided.append(f"data.false_positives: {table.path.name}: {error}: left out")
+        return
+    given.false_positives = table.path
+    given.shortest_negative_s = min((box["t_max_s"] - box["t_min_s"] for _, box in boxes), default=math.inf)
 
 
 def _add_side(given: _Given, role: str, table: Table, ids: Collection[str], species: Collection[str]) -> None:
@@ -163,7 +171,7 @@ def _add_side(given: _Given, role: str, table: Table, ids: Collection[str], spec
     elif lacking:
         named = ", ".join(class_order(lacking)[:3])
         given.undecided.append(
-            f"data.{role}: {table.path.name} lacks {len(lacking)} of the annotations' ({named}): left out"
+            f"data.{role}: {table.path.name} lacks {len(lacking)} of those that are annotated ({named}): left out"
         )
     else:
         given.sides[role] = table
@@ -197,7 +205,7 @@ def _facts(annotations: Annotations, given: _Given, measured: sounds.Measured) -
         recordings_s=[measured.durations_s[name] for name in sorted(of_recording)],
         species=[box["species_id"] for box in boxes],
         groups=groups,
-        false_positives=given.false_positives is not None,
+        shortest_negative_s=given.shortest_negative_s,
         spans=tables.SPANS in given.sides,
     )
 

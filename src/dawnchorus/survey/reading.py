@@ -85,23 +85,21 @@ class Annotations:
 def read(source: Source, names: Names) -> Annotations:
     """Read the annotations and find their recordings; nothing that can be used raises :class:`InputError`."""
     table, said_anew = _rows(source)
-    boxes, faulty = recordings.read_annotations(table.rows, 0.0)
+    ids = {row.cells["recording_id"] for row in table.rows} - {""}
+    folders = names.folders(ids)
+    spread = {name: found[0] for name in ids if len(found := names.named(name)) == 1}
+    rows = table.rows
+    if len(spread) > (folders[0][1] if folders else 0):
+        root = common_folder(map(Path, spread.values()))
+        from_root = {name: PurePosixPath(path).relative_to(root) for name, path in spread.items()}
+        called = {name: composed(str(path.with_suffix(""))) for name, path in from_root.items()}
+        rows = [_called(row, called.get(row.cells["recording_id"])) for row in rows]
+        folders = [(root.as_posix(), len(spread))]
+        said_anew = (*said_anew, f"recordings are called by their path in {root.name}, where the table has other names")
+    boxes, faulty = recordings.read_annotations(rows, 0.0)
     problems = [*table.problems, *faulty]
     if not boxes and problems:
         raise InputError("\n".join(map(str, problems[:3])))
-    ids = {box["recording_id"] for _, box in boxes}
-    folders = names.folders(ids)
-    spread = {name: found[0] for name in ids if len(found := names.named(name)) == 1}
-    if spread and len(spread) > (folders[0][1] if folders else 0):
-        root = common_folder(map(Path, spread.values()))
-        called = {
-            name: composed(str(PurePosixPath(path).relative_to(root).with_suffix(""))) for name, path in spread.items()
-        }
-        boxes = [
-            (row, {**box, "recording_id": called.get(box["recording_id"], box["recording_id"])}) for row, box in boxes
-        ]
-        folders = [(root.as_posix(), len(spread))]
-        said_anew = (*said_anew, f"recordings lie in several folders: they are called by their path in {root.name}")
     if not folders:
         shown = ", ".join(sorted(ids)[:3])
         raise InputError(f"{source.path}: no sound file is called as its recordings are ({shown}, ...); {names.said()}")
@@ -113,6 +111,10 @@ def read(source: Source, names: Names) -> Annotations:
     kept = [(row, box) for row, box in boxes if box["recording_id"] in paths]
     where = {name: str(audio_dir / path) for name, path in paths.items()}
     return Annotations(kept, [*problems, *unmatched], audio_dir, where, folders, said_anew)
+
+
+def _called(row: Row, recording_id: str | None) -> Row:
+    return row if recording_id is None else replace(row, cells={**row.cells, "recording_id": recording_id})
 
 
 def _rows(source: Source) -> tuple[UserTable, tuple[str, ...]]:

@@ -55,7 +55,8 @@ class Facts:
         rates_hz, recordings_s: sample rate and duration of each annotated recording.
         species: of each annotation.
         groups: by column, the group of each annotation; ``recording_id`` is one of them.
-        false_positives: whether there is a table of them. spans: whether one says what was annotated.
+        shortest_negative_s: the shortest false positive; infinite where there is no table of them.
+        spans: whether a table says what was annotated.
     """
 
     durations_s: np.ndarray
@@ -65,7 +66,7 @@ class Facts:
     recordings_s: Sequence[float]
     species: Sequence[str]
     groups: Mapping[str, Sequence[str]]
-    false_positives: bool = False
+    shortest_negative_s: float = math.inf
     spans: bool = False
 
     @property
@@ -181,7 +182,7 @@ def mel_bands(features: Mapping[str, Any]) -> Choice:
 
 def clip(facts: Facts, rate_hz: int, n_fft: int) -> Choice:
     """Cut clips as they are annotated, or windows around them where many are shorter than a frame."""
-    frame_s, shortest_s = n_fft / rate_hz, float(facts.durations_s.min())
+    frame_s, shortest_s = n_fft / rate_hz, min(float(facts.durations_s.min()), facts.shortest_negative_s)
     n_shorter = int((facts.durations_s < frame_s).sum())
     if n_shorter > 0.01 * len(facts.durations_s):
         window_s = nice(max(4 * frame_s, 2 * facts.long_s))
@@ -190,12 +191,12 @@ def clip(facts: Facts, rate_hz: int, n_fft: int) -> Choice:
                 "features.clip": "window",
                 "features.window_s": window_s,
                 "features.jitter_s": nice(window_s / 10),
-                "data.shortest_annotation_s": below(shortest_s),
+                "data.shortest_annotation_s": below(shortest_s / 2),
             },
             f"{n_shorter} annotations are shorter than a frame of {seconds(frame_s)}: a clip is {seconds(window_s)} "
             "around each",
         )
-    least_s = max(below(shortest_s), frame_s)
+    least_s = max(below(shortest_s / 2), frame_s)
     values: dict[str, Any] = {"features.clip": "annotation", "data.shortest_annotation_s": least_s}
     if n_shorter:
         values["data.on_bad_recording"] = "quarantine"
@@ -267,7 +268,7 @@ def annotated(facts: Facts) -> Choice:
     """Say whether sound outside of the boxes is known to hold no call."""
     key, n_recordings = "data.annotated", len(facts.recordings_s)
     share = len(facts.durations_s) / n_recordings
-    if facts.false_positives:
+    if math.isfinite(facts.shortest_negative_s):
         return Choice({key: "boxes"}, "there is a table of false positives: somebody checked detections, not all sound")
     if facts.spans:
         return Choice(
