@@ -457,6 +457,76 @@ def test_species_that_live_in_one_recording_each_become_one_class(mine, home, ca
     assert params["train"]["epochs"] == 1
 
 
+def test_products_of_the_workflow_and_of_init_itself_are_no_input(home, capsys):
+    csv_of_points(home / "mine")
+    write_sounds(home / "mine/audio")
+    for folder in ("data/recordings", "data/simulated"):
+        rfcx(home / folder, name="annotations.csv")
+        (home / folder / "x.provenance.json").write_text("{}")
+    write_sounds(home / "data/simulated/train")
+    first, _ = init(".", capsys=capsys)
+    assert first["data"]["audio_dir"] == "mine/audio"
+    again, out = init(".", capsys=capsys)
+    assert again == first
+    assert "left aside" not in out
+    (home / "mine/clicks.csv").unlink()
+    assert any("annotations.csv: what this command writes itself" in line for line in refused(".", capsys=capsys))
+    # Whoever names such a folder means it.
+    params, _ = init("--force", "data/simulated", capsys=capsys)
+    assert params["data"]["annotations"] == "data/simulated/annotations.csv"
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "said"),
+    [
+        ("start,end,label", "1,2,crow", "labels and times, but no column names the recordings"),
+        ("file,start,end,label", "rec0,00:01,00:02,crow", "column start: not all of it are numbers of seconds"),
+    ],
+)
+def test_a_table_that_nearly_is_one_says_what_it_lacks(header, row, said, mine, home, capsys):
+    write_csv(mine / "a.csv", header, [(row,)])
+    assert any(said in line for line in refused(mine, capsys=capsys))
+
+
+def with_groups(folder, column, values):
+    rfcx(folder)
+    write_csv(folder / "recordings.csv", f"recording_id,{column}", zip(IDS, values, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        # (group, test share, validation share, folds, column of the folds)
+        ("site", "ABCABC", ("site", 0.33, 0.33, 3, "site")),
+        ("Recording_Site", "ABCDEE", ("Recording_Site", 0.2, 0.2, 5, "Recording_Site")),
+        # Two sites are too few to learn, validate and test.
+        ("site", "AABBAB", ("recording_id", 0.25, 0.2, 5, None)),
+        # A column of measurements is no group, and neither is one that is empty somewhere.
+        ("gain_db", "123456", ("recording_id", 0.25, 0.2, 5, None)),
+        ("site", ["A", "", "B", "C", "A", "B"], ("recording_id", 0.25, 0.2, 5, None)),
+    ],
+)
+def test_groups_and_shares(column, values, expected, mine, home, capsys):
+    with_groups(mine, column, values)
+    params, out = init(mine, capsys=capsys)
+    split, folds = params["split"], params["cross_validation"]
+    found = (split["group"], split["test_fraction"], split["validation_fraction"], folds["folds"], folds["column"])
+    assert found == expected
+    assert ("site has 2 values" in out) == (values == "AABBAB")
+
+
+@pytest.mark.parametrize(("n", "expected"), [(1, ("article", 0.25)), (2, ("grouped", 0.0)), (3, ("grouped", 0.33))])
+def test_few_recordings_are_dealt_as_far_as_they_go(n, expected, tmp_path, home, capsys):
+    write_sounds(tmp_path / "mine", IDS[:n])
+    calls = [(name, k, k + 0.5) for k, name in enumerate(["crow", "jay"] * 2)] * 1
+    calls += [(name, k + 0.5, k + 0.75) for k, name in enumerate(["jay", "crow"] * 2)]
+    rfcx(tmp_path / "mine", IDS[:n], calls)
+    params, out = init(tmp_path / "mine", capsys=capsys)
+    assert (params["split"]["method"], params["split"]["validation_fraction"]) == expected
+    assert ("one recording trains and tests" in out) == (n == 1)
+    assert ("no recording is left to validate" in out) == (n == 2)
+
+
 real = pytest.mark.parametrize(
     ("name", "n", "expected"),
     [

@@ -66,7 +66,14 @@ def proposed(places: Sequence[Path], folder: Path, threads: int) -> Proposal:
     Raises :class:`InputError` where there is nothing to learn from: no table of annotations, no recordings of it.
     """
     there = tables.inventory(places)
-    given = _given(there, ", ".join(map(str, places)))
+    own = folder / MADE
+    others = there if own in places else there.without(own)
+    hint = (
+        []
+        if len(others.tables) == len(there.tables)
+        else [f"{own}: what this command writes itself; name it to have it read"]
+    )
+    given = _given(others, ", ".join(map(str, places)), hint)
     measured = sounds.measured(given.annotations.paths, threads)
     annotations = given.annotations.within(measured.durations_s)
     if not annotations.boxes:
@@ -96,7 +103,7 @@ def proposed(places: Sequence[Path], folder: Path, threads: int) -> Proposal:
     return Proposal(values, found, chosen, undecided, annotations.table() if annotations.said_anew else None)
 
 
-def _given(there: Inventory, places: str) -> _Given:
+def _given(there: Inventory, places: str, hint: list[str]) -> _Given:
     """Say which table is what; no annotations, or none with a recording, raise :class:`InputError`."""
     roles: dict[str, list[Table]] = {}
     notes = list(there.aside)
@@ -105,7 +112,7 @@ def _given(there: Inventory, places: str) -> _Given:
         if role:
             roles.setdefault(role, []).append(table)
         else:
-            notes.append(f"{table.path}: neither annotations nor spans, recordings or species")
+            notes.append(f"{table.path}: {tables.lacking(table)}")
     candidates = tables.sources(there.tables)
     if not candidates:
         raise InputError(
@@ -113,6 +120,7 @@ def _given(there: Inventory, places: str) -> _Given:
                 [
                     f"{places}: no table of annotations; expected one with recordings, labels and times: RFCX, Raven, "
                     "Audacity or CSV",
+                    *hint,
                     *notes[:MOST_LISTED],
                 ]
             )
@@ -216,14 +224,12 @@ def _lonely(facts: Facts) -> str | None:
     groups = facts.groups[column]
     if len(set(facts.species)) < 2 or len(set(groups)) < 2:
         return None
-    of_species: dict[str, set[str]] = {}
-    for species, group in zip(facts.species, groups, strict=True):
-        of_species.setdefault(species, set()).add(group)
-    alone = [species for species in facts.species if len(of_species[species]) == 1]
+    n_groups = rules.groups_of(facts, column)
+    alone = [species for species in facts.species if n_groups[species] == 1]
     if len(alone) < LONELY_SHARE * len(facts.species):
         return None
     return (
-        f"species: {len(set(alone))} of {len(of_species)} are in one {column} alone, which gives them away: nobody "
+        f"species: {len(set(alone))} of {len(n_groups)} are in one {column} alone, which gives them away: nobody "
         f"can test telling them apart. Every row is of one class, {reading.ONE_CLASS}, to find calls of any of them "
         f"(column {reading.LABEL} has the species); with three recordings of each, run this again"
     )
@@ -235,7 +241,10 @@ def _data(given: _Given, annotations: Annotations, folder: Path) -> dict[str, An
     def named(path: Path) -> str:
         whole, root = Path(os.path.abspath(path)), Path(os.path.abspath(folder))
         inside = whole.is_relative_to(root) and whole != root
-        return (whole.relative_to(root) if inside else whole).as_posix()
+        text = (whole.relative_to(root) if inside else whole).as_posix()
+        if not text.isprintable():
+            raise InputError(f"{text}: a name that params.yaml cannot hold; expected printable characters")
+        return text
 
     source, anew = given.source, bool(annotations.said_anew)
     table = named(folder / MADE if anew else source.path)
@@ -262,8 +271,8 @@ def _found(given: _Given, annotations: Annotations, measured: sounds.Measured, f
     odd = {cell: one for cell, one in source.taken.items() if one.name != cell}
     if odd:
         lines.append(
-            f"columns: {', '.join(f'{shown(one.name)} as {cell} ({one.why})' for cell, one in odd.items())}; the "
-            "others have the names that they need"
+            f"columns: {', '.join(f'{shown(one.name)} as {cell} ({one.why})' for cell, one in odd.items())}"
+            + "; the others have the names that they need" * (len(odd) < len(source.taken))
         )
     elif source.columns and not source.taken:
         lines.append(f"columns: {', '.join(f'{shown(name)} as {cell}' for cell, name in source.columns.items())}")
@@ -280,11 +289,17 @@ def _found(given: _Given, annotations: Annotations, measured: sounds.Measured, f
     )
     example = min(annotations.paths)
     lines.append(f"names: recording {example} is {Path(annotations.paths[example]).relative_to(annotations.audio_dir)}")
+    if n_unused := annotations.n_files - len(annotations.paths):
+        lines.append(f"without annotations: {n_unused} sound files more in {annotations.audio_dir}")
     if given.false_positives:
         lines.append(f"false positives: {given.false_positives}")
     words = {tables.RECORDINGS: "recordings, for groups", tables.SPECIES: "names of species"}
     words |= {tables.UNKNOWN: "spans of unknown content", tables.SPANS: "spans that were annotated"}
     lines += [f"{words[role]}: {side.path}, {len(side.rows)} rows" for role, side in given.sides.items()]
+    if side := given.sides.get(tables.RECORDINGS):
+        silent = {row.cells["recording_id"] for row in side.rows} - annotations.ids
+        if silent:
+            lines.append(f"without calls: {len(silent)} recordings of {side.path.name}, as far as they have sound")
     return [*lines, *(f"left aside: {note}" for note in given.notes)]
 
 

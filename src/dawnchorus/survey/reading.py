@@ -34,7 +34,7 @@ class Annotations:
 
     ``said_anew``: a line for each thing that the table itself does not say as the workflow reads it; none: its own
     file will do. ``paths``: the file of each recording by id, below ``audio_dir``; ``folders``: those that would do,
-    with how many recordings each has.
+    with how many recordings each has. ``n_files``: sound files below ``audio_dir``, annotated or not.
     """
 
     boxes: list[Box]
@@ -42,6 +42,7 @@ class Annotations:
     audio_dir: Path
     paths: dict[str, str]
     folders: list[tuple[str, int]]
+    n_files: int
     said_anew: tuple[str, ...] = ()
 
     @property
@@ -110,7 +111,7 @@ def read(source: Source, names: Names) -> Annotations:
     paths, unmatched = recordings.match_files(boxes, recordings.files_by_id(inside), str(audio_dir))
     kept = [(row, box) for row, box in boxes if box["recording_id"] in paths]
     where = {name: str(audio_dir / path) for name, path in paths.items()}
-    return Annotations(kept, [*problems, *unmatched], audio_dir, where, folders, said_anew)
+    return Annotations(kept, [*problems, *unmatched], audio_dir, where, folders, len(inside), said_anew)
 
 
 def _called(row: Row, recording_id: str | None) -> Row:

@@ -38,7 +38,10 @@ GROUPS = (
 )
 # Fewer groups than this cannot be dealt by shares.
 ENOUGH_GROUPS = 6
+# A column that leaves more rows than that in species of fewer than three groups is no column to group by.
+ENOUGH_SPREAD = 0.8
 MOST_FOLDS = 10
+MOST_NAMED = 5
 RECORDING = "recording_id"
 # The page plays sound at this rate at most.
 HEARD_HZ = 48_000
@@ -288,29 +291,48 @@ def annotated(facts: Facts) -> Choice:
 
 
 def group(facts: Facts) -> Choice:
-    """Take the column that people group by, if recordings fall into two or more of its values; else the recording."""
+    """Take the column that people group by, where three of its values or more hold the species; else the recording."""
     recordings = facts.groups[RECORDING]
-    usable = []
+    key, n_recordings = "split.group", len(set(recordings))
+    usable: list[str] = []
+    scarce: list[str] = []
     for column, values in facts.groups.items():
-        whole = len(set(zip(recordings, values, strict=True))) == len(set(recordings))
-        few = 2 <= len(set(values)) < len(set(recordings))
-        if column != RECORDING and whole and "" not in values and few:
-            usable.append(column)
-    known = sorted(
-        (column for column in usable if _place(column) < len(GROUPS)), key=lambda column: (_place(column), column)
-    )
-    # Columns of measurements have almost as many values as there are recordings.
-    others = [
-        column
-        for column in usable
-        if column not in known[:1] and 2 * len(set(facts.groups[column])) <= len(set(recordings))
+        n = len(set(values))
+        whole = len(set(zip(recordings, values, strict=True))) == n_recordings
+        # Columns of measurements have almost as many values as there are recordings.
+        if column == RECORDING or not whole or "" in values or not 2 <= n <= max(n_recordings / 2, MOST_FOLDS):
+            continue
+        if n < n_recordings:
+            (usable if spread(facts, column) >= ENOUGH_SPREAD else scarce).append(column)
+    known = sorted((_place(column), column) for column in usable if _place(column) < len(GROUPS))
+    others = [column for column in usable if not known or column != known[0][1]]
+    undecided = [f"{key}: {', '.join(others)} would keep recordings together too"] if others else []
+    undecided += [
+        f"{key}: {column} has {len(set(facts.groups[column]))} values, too few of which hold each species: rows of one "
+        "train and test"
+        for column in scarce
+        if not known and _place(column) < len(GROUPS)
     ]
-    also = f"split.group: columns {', '.join(others)} divide the recordings too" if others else ""
     if known:
-        n = len(set(facts.groups[known[0]]))
-        reason = f"recordings of one {known[0]} ({n} of them) share more than sound: they stay together"
-        return Choice({"split.group": known[0]}, reason, also)
-    return Choice({"split.group": RECORDING}, "no column like site or day: a recording stays whole", also)
+        column = known[0][1]
+        reason = (
+            f"recordings of one {column} ({len(set(facts.groups[column]))} of them) share more than sound: together"
+        )
+        return Choice({key: column}, reason, "; ".join(undecided))
+    return Choice(
+        {key: RECORDING}, "a recording stays whole, and nothing larger was found to keep together", "; ".join(undecided)
+    )
+
+
+def spread(facts: Facts, column: str) -> float:
+    """Return which share of the annotations is of species that three groups or more hold: to learn, validate, test."""
+    n_groups = groups_of(facts, column)
+    return sum(n_groups[species] >= 3 for species in facts.species) / len(facts.species)
+
+
+def groups_of(facts: Facts, column: str) -> Counter[str]:
+    """Return in how many groups each species is."""
+    return Counter(species for species, _ in set(zip(facts.species, facts.groups[column], strict=True)))
 
 
 def _place(column: str) -> int:
@@ -322,12 +344,17 @@ def split(facts: Facts, column: str) -> Choice:
     """Deal groups by shares where there are enough, one each to test and to validate where there are few."""
     n = len(set(facts.groups[column]))
     test, validation = "split.test_fraction", "split.validation_fraction"
+    rare = {species for species, n_groups in groups_of(facts, column).items() if n_groups < 3} if n >= 3 else set()
+    named = ", ".join(sorted(rare)[:MOST_NAMED]) + (", ..." if len(rare) > MOST_NAMED else "")
+    undecided = f"{len(rare)} species are in fewer than 3 groups, so one to learn, validate or test lacks: {named}"
     if n >= ENOUGH_GROUPS:
-        return Choice({test: 0.25, validation: 0.2}, f"{n} groups: shares of them can be dealt")
+        reason = f"{n} groups: shares of them can be dealt"
+        return Choice({test: 0.25, validation: 0.2}, reason, undecided if rare else "")
     if n >= 3:
         return Choice(
             {test: nice(1 / n), validation: nice(1 / n)},
             f"{n} groups: one tests, one validates; trust `snakemake cross_validation`, which tests each",
+            undecided if rare else "",
         )
     if n == 2:
         return Choice(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dawnchorus.annotations import column_names, unknown
@@ -34,7 +34,8 @@ _SAYS = {
 }
 # Columns that RFCX's sample submission has for each species.
 _SCORE = re.compile(r"s\d+")
-MOST_NAMED = 3
+# What a job of the workflow leaves beside its products.
+RECORD = ".provenance.json"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Table:
         return set(REQUIRED_COLUMNS) <= set(self.header)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Inventory:
     """What lies in the given places: tables, sound files, and a line for each table that cannot be used."""
 
@@ -63,12 +64,17 @@ class Inventory:
     names: sounds.Names
     aside: list[str]
 
+    def without(self, path: Path) -> Inventory:
+        """Return the same without a table."""
+        return replace(self, tables=[table for table in self.tables if table.path.absolute() != path.absolute()])
+
 
 def inventory(given: Sequence[Path]) -> Inventory:
     """List tables and sound files in the given folders, those below included, and among the given files.
 
     Where a table is given and no folder, sound is looked for in the folder of the table. What begins with a dot is
-    left. A path that is nothing raises :class:`InputError`.
+    left, and so are folders of products, which hold a record of their provenance. A path that is nothing raises
+    :class:`InputError`.
     """
     suffixes = AUDIO_SUFFIXES | {CSV_SUFFIX, *TABLE_SUFFIXES}
     files: list[Path] = []
@@ -96,10 +102,17 @@ def inventory(given: Sequence[Path]) -> Inventory:
 
 def _below(place: Path, suffixes: frozenset[str]) -> list[Path]:
     try:
-        inside = [Path(one.path) for one in folders.below(place, frozenset(suffixes))]
+        inside = [Path(one.path) for one in folders.below(place, frozenset({*suffixes, ".json"}))]
     except OSError as error:
         raise InputError(f"{place}: {(error.strerror or '').lower()}; expected a folder that can be listed") from None
-    return [place / path for path in inside if not any(part.startswith(".") for part in path.parts)]
+    products = {path.parent for path in inside if path.name.endswith(RECORD)} - {Path()}
+    return [
+        place / path
+        for path in inside
+        if path.suffix.lower() in suffixes
+        and not any(part.startswith(".") for part in path.parts)
+        and not products & set(path.parents)
+    ]
 
 
 def read(path: Path, names: sounds.Names) -> Table:
@@ -132,6 +145,18 @@ def _form_of_text(path: Path) -> str | None:
             return None
         return "audacity"
     raise InputError(f"{path}: empty; expected a table")
+
+
+def lacking(table: Table) -> str:
+    """Say why a table is of no use, as far as it looks like annotations."""
+    has, numbers = table.taken.keys(), columns.NUMBERS
+    if "species_id" in has and {"t_min", "t_max"} <= has:
+        return "labels and times, but no column names the recordings, by ids or files"
+    for cell in ("t_min", "point"):
+        named = column_names.likely(table.header, cell)
+        if named and cell not in has and cell in numbers and "species_id" in has:
+            return f"column {named}: not all of it are numbers of seconds"
+    return "neither annotations nor spans, recordings or species"
 
 
 def role_of(table: Table) -> str | None:

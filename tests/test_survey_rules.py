@@ -1,0 +1,139 @@
+"""The rules of `dawnchorus init`, each by itself, with expectations worked out by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dawnchorus.survey import rules
+from dawnchorus.survey.rules import Facts
+
+# Like Kaggle's RFCX: calls of 0.6 to 6.5 s, boxes to 13.7 kHz, one or two a recording of a minute, false positives.
+RFCX = Facts(
+    durations_s=np.linspace(0.6, 6.5, 100),
+    gaps_s=np.full(10, 2.3),
+    bands_hz=np.column_stack([np.full(100, 300.0), np.linspace(2000, 13_687.5, 100)]),
+    rates_hz=[48_000] * 90,
+    recordings_s=[60.0] * 90,
+    species=[str(k % 24) for k in range(100)],
+    groups={rules.RECORDING: [f"r{k % 90}" for k in range(100)]},
+    shortest_negative_s=0.3,
+)
+
+
+def facts(**changes):
+    return replace(RFCX, **changes)
+
+
+@pytest.mark.parametrize(
+    ("rates_hz", "top_hz", "expected_hz", "undecided"),
+    [
+        ([48_000] * 3, None, 48_000, False),
+        ([48_000] * 3, 900.0, 2000, False),
+        # 2.1 times 10 kHz is just below 22.05 kHz, of 10.6 kHz just above.
+        ([48_000] * 3, 10_400.0, 22_050, False),
+        ([48_000] * 3, 10_600.0, 24_000, False),
+        ([48_000] * 3, 23_500.0, 48_000, False),
+        ([44_100, 48_000, 48_000], None, 44_100, False),
+        ([8000] + [48_000] * 9, None, 48_000, True),
+        ([8000] * 5 + [48_000] * 5, None, 8000, False),
+        ([200] * 3, None, 1000, False),
+        ([768_000] * 3, None, 500_000, False),
+    ],
+)
+def test_rate(rates_hz, top_hz, expected_hz, undecided):
+    bands = np.empty((0, 2)) if top_hz is None else np.array([[100.0, top_hz]] * 50)
+    choice = rules.rate(facts(rates_hz=rates_hz, bands_hz=bands))
+    assert choice.values == {"features.sample_rate_hz": expected_hz}
+    assert bool(choice.undecided) == undecided
+    assert choice.reason
+
+
+@pytest.mark.parametrize(
+    ("call_s", "rate_hz", "n_fft", "hop"),
+    [
+        # The presets: 64 ms at 32 kHz for calls of seconds, 16 ms and 5 ms for syllables of 40 ms.
+        (1.0, 32_000, 2048, 1024),
+        (0.04, 32_000, 512, 160),
+        (1.0, 24_000, 1024, 512),
+        # A pulse of 1 ms at 250 kHz: 0.4 ms are 100 samples, the nearest power of two 128; an eighth of it is 31.
+        (0.001, 250_000, 128, 31),
+        # Of a pulse of 10 ms at 2.5 kHz: 10 samples, but 32 at least.
+        (0.01, 2500, 32, 4),
+        (10.0, 1000, 64, 32),
+    ],
+)
+def test_frame(call_s, rate_hz, n_fft, hop):
+    found = rules.frame(facts(durations_s=np.full(20, call_s)), rate_hz).values
+    assert found == {"features.n_fft": n_fft, "features.hop_length": hop}
+
+
+def test_clips_are_windows_where_calls_are_shorter_than_a_frame():
+    frame_s = 512 / 32_000
+    short = rules.clip(facts(durations_s=np.full(100, 0.01)), 32_000, 512).values
+    assert (short["features.clip"], short["features.window_s"]) == ("window", 0.064)
+    assert short["data.shortest_annotation_s"] == 0.005
+    long = rules.clip(facts(), 32_000, 512).values
+    # Half of the shortest false positive.
+    assert long == {"features.clip": "annotation", "data.shortest_annotation_s": 0.15}
+    one = rules.clip(facts(durations_s=np.array([0.01, *np.full(199, 1.0)])), 32_000, 512).values
+    assert one["features.clip"] == "annotation"
+    assert one["data.shortest_annotation_s"] >= frame_s
+    assert one["data.on_bad_recording"] == "quarantine"
+
+
+def test_a_few_very_long_clips_are_cut():
+    assert rules.length(facts(), 0.032).values == {"dataset.frames": None}
+    cut = rules.length(facts(durations_s=np.array([*np.full(99, 1.0), 60.0])), 0.032)
+    assert cut.values["dataset.frames"] < 60 / 0.032 / 10
+
+
+def test_the_song_of_one_bird_gets_what_its_preset_has():
+    song = facts(
+        durations_s=np.concatenate([np.full(20, 0.04), np.full(160, 0.054), np.full(20, 0.083)]),
+        gaps_s=np.full(100, 0.02),
+        bands_hz=np.empty((0, 2)),
+        rates_hz=[32_000] * 26,
+        recordings_s=[2.5] * 26,
+        species=["a", "b"] * 100,
+        groups={rules.RECORDING: [str(k % 26) for k in range(200)], "day": [str(k % 26 % 3) for k in range(200)]},
+        shortest_negative_s=float("inf"),
+    )
+    values = {key: value for choice in rules.decisions(song) for key, value in choice.values.items()}
+    expected = {
+        **{"features.sample_rate_hz": 32_000, "features.n_fft": 512, "features.hop_length": 160},
+        **{"features.f_max_hz": 16_000.0, "features.n_mels": 64, "features.context_gap_s": 0.02},
+        **{"presence.pool_frames": 2, "presence.stretch_s": 2.5, "detection_metrics.segment_s": 0.5},
+        **{"report.context_s": 0.1, "split.group": "day", "cross_validation.column": "day", "data.annotated": "all"},
+    }
+    assert {key: values[key] for key in expected} == expected
+
+
+def test_rfcx_gets_what_its_preset_has():
+    values = {key: value for choice in rules.decisions(RFCX) for key, value in choice.values.items()}
+    expected = {
+        **{"features.sample_rate_hz": 32_000, "features.n_fft": 2048, "features.hop_length": 1024},
+        **{"features.f_max_hz": 16_000.0, "presence.pool_frames": 2, "presence.widths": [24, 48, 96, 128]},
+        **{"presence.epochs": 40, "presence.steps": 40, "train.epochs": 80, "presence_calibration.aim": "f1"},
+        **{"data.annotated": "boxes", "cross_validation.validation_fraction": 0.1, "split.group": "recording_id"},
+    }
+    assert {key: values[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "boxes"),
+        ({"shortest_negative_s": float("inf")}, "boxes"),
+        ({"shortest_negative_s": float("inf"), "recordings_s": [60.0] * 20}, "all"),
+        ({"shortest_negative_s": float("inf"), "spans": True}, "all"),
+    ],
+)
+def test_annotated(changes, expected):
+    assert rules.annotated(facts(**changes)).values == {"data.annotated": expected}
+
+
+def test_every_choice_says_why_in_a_line():
+    for choice in rules.decisions(RFCX):
+        assert choice.reason
+        assert "\n" not in choice.reason + choice.undecided
