@@ -460,10 +460,10 @@ def test_species_that_live_in_one_recording_each_become_one_class(mine, home, ca
 def test_products_of_the_workflow_and_of_init_itself_are_no_input(home, capsys):
     csv_of_points(home / "mine")
     write_sounds(home / "mine/audio")
-    for folder in ("data/recordings", "data/simulated"):
+    for folder in ("data/recordings", "data/older"):
         rfcx(home / folder, name="annotations.csv")
         (home / folder / "x.provenance.json").write_text("{}")
-    write_sounds(home / "data/simulated/train")
+    write_sounds(home / "data/older/train")
     first, _ = init(".", capsys=capsys)
     assert first["data"]["audio_dir"] == "mine/audio"
     again, out = init(".", capsys=capsys)
@@ -472,8 +472,8 @@ def test_products_of_the_workflow_and_of_init_itself_are_no_input(home, capsys):
     (home / "mine/clicks.csv").unlink()
     assert any("annotations.csv: what this command writes itself" in line for line in refused(".", capsys=capsys))
     # Whoever names such a folder means it.
-    params, _ = init("--force", "data/simulated", capsys=capsys)
-    assert params["data"]["annotations"] == "data/simulated/annotations.csv"
+    params, _ = init("--force", "data/older", capsys=capsys)
+    assert params["data"]["annotations"] == "data/older/annotations.csv"
 
 
 @pytest.mark.parametrize(
