@@ -69,6 +69,11 @@ def csv_of_milliseconds(folder):
     write_csv(folder / "labels.csv", "file,label,start_ms,end_ms,low_freq_khz,high_freq_khz", rows)
 
 
+def csv_of_a_recording_each(folder):
+    for i in IDS:
+        write_csv(folder / f"tables/{i}.csv", "onset_s,offset_s,label", [(a, b, s) for s, a, b in CALLS])
+
+
 def raven_folder(folder):
     for i in IDS:
         lines = [f"{n}\tSpectrogram 1\t1\t{a}\t{b}\t100\t900\t{s}" for n, (s, a, b) in enumerate(CALLS)]
@@ -168,6 +173,7 @@ def test_every_annotation_of_every_format_arrives(write, form, columns, mine, ho
 @pytest.mark.parametrize(
     ("write", "spans"),
     [
+        (csv_of_a_recording_each, {call: call[1:] for call in CALLS}),
         (csv_of_lengths, {call: call[1:] for call in CALLS}),
         (csv_of_milliseconds, {call: call[1:] for call in CALLS}),
         # 0.75 s is the usual least gap between two points: spans of 0.4 of it.
@@ -479,6 +485,7 @@ def test_products_of_the_workflow_and_of_init_itself_are_no_input(home, capsys):
 @pytest.mark.parametrize(
     ("header", "row", "said"),
     [
+        ("file,site", "rec0,A", "column file names recordings: call it recording_id"),
         ("start,end,label", "1,2,crow", "labels and times, but no column names the recordings"),
         ("file,start,end,label", "rec0,00:01,00:02,crow", "column start: not all of it are numbers of seconds"),
     ],

@@ -25,11 +25,11 @@ class Column(NamedTuple):
 def taken(header: Sequence[str], rows: Sequence[Row], is_recording: Callable[[str], bool]) -> dict[str, Column]:
     """Return what the columns of a table are taken for, by RFCX's names, ``point`` and ``duration``.
 
-    ``is_recording`` says whether a recording of that name was found. A column of numbers is none where a cell that is
-    not empty is no number.
+    ``is_recording`` says whether a recording of that name was found. What should be numbers has to be, but for a few
+    cells.
     """
     rows = rows[:MOST_CELLS]
-    numeric = {column for column in header if column and all_numbers(rows, column)}
+    numeric = {column for column in header if column and are_numbers(rows, column)}
     found: dict[str, Column] = {}
     for cell in NAMES:
         best = likely((column for column in header if column in numeric or cell not in NUMBERS), cell)
@@ -77,15 +77,16 @@ def share_of(rows: Sequence[Row], column: str, is_recording: Callable[[str], boo
     return sum(map(is_recording, cells)) / len(cells) if cells else 0.0
 
 
-def all_numbers(rows: Sequence[Row], column: str) -> bool:
-    """Say whether every cell of a column that is not empty is a finite number."""
-    try:
-        for row in rows:
-            if row.cells[column]:
-                number(row.cells[column])
-    except ValueError:
-        return False
-    return True
+def are_numbers(rows: Sequence[Row], column: str) -> bool:
+    """Say whether the cells of a column that are not empty are finite numbers, but for one in twenty."""
+    cells = [row.cells[column] for row in rows if row.cells[column]]
+    n_others = 0
+    for cell in cells:
+        try:
+            number(cell)
+        except ValueError:
+            n_others += 1
+    return 20 * n_others <= len(cells)
 
 
 def _ordered(rows: Sequence[Row], one: str, other: str) -> bool:

@@ -68,11 +68,8 @@ def proposed(places: Sequence[Path], folder: Path, threads: int) -> Proposal:
     there = tables.inventory(places)
     own = folder / MADE
     others = there if own in places else there.without(own)
-    hint = (
-        []
-        if len(others.tables) == len(there.tables)
-        else [f"{own}: what this command writes itself; name it to have it read"]
-    )
+    is_left = len(others.tables) < len(there.tables)
+    hint = [f"{own}: what this command writes itself; name it to have it read"] if is_left else []
     given = _given(others, ", ".join(map(str, places)), hint)
     measured = sounds.measured(given.annotations.paths, threads)
     annotations = given.annotations.within(measured.durations_s)
@@ -94,11 +91,15 @@ def proposed(places: Sequence[Path], folder: Path, threads: int) -> Proposal:
     undecided = [*given.undecided, *(choice.undecided for choice in chosen if choice.undecided)]
     unusable = [*measured.faults, *map(str, annotations.problems)]
     if unusable:
-        values["data.on_bad_recording"] = "quarantine"
-        undecided.append(
-            f"{len(unusable)} rows or recordings cannot be used, the first: {unusable[0]}; data.on_bad_recording: "
-            "quarantine goes on without them, and data/recordings/audit.csv will list them all"
-        )
+        what = f"{len(unusable)} rows or recordings cannot be used, the first: {unusable[0]}"
+        if annotations.said_anew:
+            undecided.append(f"{what}; {MADE} is without them")
+        else:
+            values["data.on_bad_recording"] = "quarantine"
+            undecided.append(
+                f"{what}; data.on_bad_recording: quarantine goes on without them, and data/recordings/audit.csv will "
+                "list them all"
+            )
     found = _found(given, annotations, measured, facts)
     return Proposal(values, found, chosen, undecided, annotations.table() if annotations.said_anew else None)
 
@@ -107,13 +108,14 @@ def _given(there: Inventory, places: str, hint: list[str]) -> _Given:
     """Say which table is what; no annotations, or none with a recording, raise :class:`InputError`."""
     roles: dict[str, list[Table]] = {}
     notes = list(there.aside)
+    candidates = tables.sources(there.tables)
+    parts = {part.path for candidate in candidates for part in candidate.parts}
     for table in there.tables:
         role = tables.role_of(table)
         if role:
             roles.setdefault(role, []).append(table)
-        else:
+        elif table.path not in parts:
             notes.append(f"{table.path}: {tables.lacking(table)}")
-    candidates = tables.sources(there.tables)
     if not candidates:
         raise InputError(
             "\n".join(
@@ -279,7 +281,7 @@ def _found(given: _Given, annotations: Annotations, measured: sounds.Measured, f
     lines += [f"annotations: written anew as {MADE}: {said}" for said in annotations.said_anew]
     counts = Counter(str(box.get(reading.LABEL, box["species_id"])) for _, box in annotations.boxes)
     names = _names(given)
-    listed = [f"{names.get(species, species)} {counts[species]}" for species in class_order(counts)]
+    listed = [f"{shown(names.get(key, key), 40, quotes=False)} {counts[key]}" for key in class_order(counts)]
     more = f" and {len(listed) - MOST_LISTED} more" if len(listed) > MOST_LISTED else ""
     lines.append(f"{len(listed)} class{'es' * (len(listed) != 1)}: {', '.join(listed[:MOST_LISTED])}{more}")
     rates = ", ".join(f"{n} at {rate_hz} Hz" for rate_hz, n in sorted(Counter(facts.rates_hz).items()))

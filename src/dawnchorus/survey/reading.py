@@ -122,15 +122,14 @@ def _rows(source: Source) -> tuple[UserTable, tuple[str, ...]]:
     """Return the rows with RFCX's names, and what was said anew to have them."""
     taken = source.taken
     scaled = [cell for cell in (*_NUMBERS, "point", "duration") if cell in taken and taken[cell].scale != 1]
-    if source.form != "csv" or not (scaled or "t_min" not in taken or "t_max" not in taken):
+    if source.form != "csv" or not (scaled or source.parts or "t_min" not in taken or "t_max" not in taken):
         return readers.read(source.path, source.form, source.columns), ()
-    if "t_max" in taken and "t_min" in taken:
-        said = f"{', '.join(taken[cell].name for cell in scaled)}: in seconds and Hz"
-    elif "t_min" in taken:
-        said = f"{taken['duration'].name}: a length, which becomes an end"
-    else:
-        said = f"{taken['point'].name}: points in time, which become spans"
-    table = read_rows(source.path, ())
+    said = [f"{len(source.parts)} tables of a recording each, as one"] if source.parts else []
+    if scaled:
+        said.append(f"{', '.join(taken[cell].name for cell in scaled)}: in seconds and Hz")
+    if "t_min" in taken and "t_max" not in taken:
+        said.append(f"{taken['duration'].name}: a length, which becomes an end")
+    table = _together(source)
     start = taken.get("t_min") or taken["point"]
     rows, problems, points = [], list(table.problems), "t_min" not in taken
     length_s = _point_s(table.rows, taken["recording_id"].name, start.name, start.scale) if points else 0.0
@@ -155,8 +154,20 @@ def _rows(source: Source) -> tuple[UserTable, tuple[str, ...]]:
         found["recording_id"] = readers.without_sound_suffix(found["recording_id"])
         extra = {column: cell for column, cell in row.cells.items() if column and column not in used}
         rows.append(Row(row.file, row.line, {**found, **extra}, {cell: one.name for cell, one in taken.items()}))
-    said += f" of {1000 * length_s:g} ms around each" if points else ""
-    return UserTable([*RFCX.names], rows, problems), (said,)
+    if points:
+        said.append(f"{start.name}: points in time, which become spans of {1000 * length_s:g} ms around each")
+    return UserTable([*RFCX.names], rows, problems), tuple(said)
+
+
+def _together(source: Source) -> UserTable:
+    """Return the rows of a table as they are, or of tables of a recording each, with its name."""
+    if not source.parts:
+        return read_rows(source.path, ())
+    read = [(part.recording, read_rows(part.path, ())) for part in source.parts]
+    rows = [
+        replace(row, cells={**row.cells, "recording_id": recording}) for recording, table in read for row in table.rows
+    ]
+    return UserTable(["recording_id"], rows, [problem for _, table in read for problem in table.problems])
 
 
 def _point_s(rows: Sequence[Row], recording: str, column: str, scale: float) -> float:

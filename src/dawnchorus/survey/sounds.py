@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from dawnchorus.foundation.progress import Progress
 from dawnchorus.foundation.spelling import composed
 from dawnchorus.sound import decoding
 
@@ -65,8 +67,11 @@ def measured(paths: Mapping[str, str], threads: int) -> Measured:
         except OSError as error:
             return f"{path}: {error.strerror}"
 
-    with ThreadPoolExecutor(threads) as pool:
-        found = dict(zip(paths, pool.map(one, paths.values()), strict=True))
+    found = {}
+    with ThreadPoolExecutor(threads) as pool, Progress("recordings", len(paths), sys.stderr) as progress:
+        for (recording_id, path), header in zip(paths.items(), pool.map(one, paths.values()), strict=True):
+            found[recording_id] = header
+            progress.step(path)
     good = {key: value for key, value in found.items() if not isinstance(value, str)}
     return Measured(
         {key: rate_hz for key, (rate_hz, _) in good.items()},

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dawnchorus.annotations import column_names, unknown
-from dawnchorus.annotations.readers import REQUIRED_COLUMNS, TABLE_SUFFIXES
+from dawnchorus.annotations.readers import REQUIRED_COLUMNS, TABLE_SUFFIXES, recording_of_table
 from dawnchorus.annotations.recordings import AUDIO_SUFFIXES
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.spelling import composed
 from dawnchorus.sound import folders
 from dawnchorus.survey import columns, sounds
 from dawnchorus.survey.columns import Column
@@ -42,7 +43,8 @@ RECORD = ".provenance.json"
 class Table:
     """A table that can be read. ``form``: csv, raven or audacity; of the last one only the path counts.
 
-    ``taken``: what its columns are taken for.
+    ``taken``: what its columns are taken for; ``recording``: where none names recordings, the one that its name speaks
+    of, if there is one.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class Table:
     header: list[str] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     taken: Mapping[str, Column] = field(default_factory=dict)
+    recording: str = ""
 
     def is_rfcx(self) -> bool:
         """Say whether the columns have RFCX's names, and so need no others."""
@@ -126,7 +129,10 @@ def read(path: Path, names: sounds.Names) -> Table:
     header = [column for column in header if column]
     if len(header) == 1 and (sign := next((sign for sign in (";", "\t") if sign in header[0]), None)):
         raise InputError(f"{path}:1: cells between {sign!r}; expected commas: save it as comma-separated UTF-8")
-    return Table(path, "csv", header, rows, columns.taken(header, rows, lambda cell: bool(names.named(cell))))
+    taken = columns.taken(header, rows, lambda cell: bool(names.named(cell)))
+    recording = composed(recording_of_table(path))
+    is_of_one = "recording_id" not in taken and names.named(recording)
+    return Table(path, "csv", header, rows, taken, recording if is_of_one else "")
 
 
 def _form_of_text(path: Path) -> str | None:
@@ -147,6 +153,11 @@ def _form_of_text(path: Path) -> str | None:
     raise InputError(f"{path}: empty; expected a table")
 
 
+def timed_of(table: Table) -> bool:
+    """Say whether a table has times."""
+    return bool({"t_min", "point"} & table.taken.keys())
+
+
 def lacking(table: Table) -> str:
     """Say why a table is of no use, as far as it looks like annotations."""
     has, numbers = table.taken.keys(), columns.NUMBERS
@@ -156,6 +167,9 @@ def lacking(table: Table) -> str:
         named = column_names.likely(table.header, cell)
         if named and cell not in has and cell in numbers and "species_id" in has:
             return f"column {named}: not all of it are numbers of seconds"
+    if "recording_id" in has and "recording_id" not in table.header and not timed_of(table):
+        name = table.taken["recording_id"].name
+        return f"column {name} names recordings: call it recording_id, and its other columns can be groups"
     return "neither annotations nor spans, recordings or species"
 
 
@@ -184,13 +198,17 @@ def role_of(table: Table) -> str | None:
 
 @dataclass(frozen=True)
 class Source:
-    """A table, or a folder of tables, that can be the annotations: as ``data.annotations`` and ``format`` name it."""
+    """A table, or a folder of tables, that can be the annotations: as ``data.annotations`` and ``format`` name it.
+
+    ``parts``: CSV tables of a recording each, which the workflow does not read together; none for all others.
+    """
 
     path: Path
     form: str
     columns: Mapping[str, str]
     taken: Mapping[str, Column]
     n_rows: int
+    parts: tuple[Table, ...] = ()
 
     def kind(self) -> tuple[bool, bool, bool]:
         """Return what sorts the likelier one first: RFCX's names, whole spans, a label that is called so."""
@@ -205,17 +223,15 @@ class Source:
 
 
 def sources(tables: Iterable[Table]) -> list[Source]:
-    """Return everything that can be the annotations, the likeliest first; Raven's and Audacity's tables as one each.
-
-    Raises :class:`InputError` where a folder of such tables holds others too, which could not be told apart.
-    """
+    """Return everything that can be the annotations, the likeliest first; Raven's and Audacity's tables as one each."""
     tables = list(tables)
-    found = []
+    found: list[Source] = []
     for table in tables:
         if role_of(table) == ANNOTATIONS and table.form == "csv":
             form = "rfcx" if table.is_rfcx() else "csv"
             of_csv = {cell: one.name for cell, one in table.taken.items() if cell not in ("point", "duration")}
             found.append(Source(table.path, form, {} if form == "rfcx" else of_csv, table.taken, len(table.rows)))
+    found += _of_parts(tables)
     for form in ("raven", "audacity"):
         of_form = [table for table in tables if table.form == form]
         if of_form:
@@ -223,6 +239,30 @@ def sources(tables: Iterable[Table]) -> list[Source]:
             n_rows = sum(len(table.rows) for table in of_form)
             found.append(Source(path, form, _raven_columns(of_form) if form == "raven" else {}, {}, n_rows))
     return sorted(found, key=lambda source: (*source.kind(), str(source.path)))
+
+
+def _of_parts(tables: Sequence[Table]) -> list[Source]:
+    """Return the CSV tables of a recording each, those of the same columns as one."""
+    alike: dict[tuple, list[Table]] = {}
+    for table in tables:
+        has = table.taken.keys()
+        if (
+            table.recording
+            and "species_id" in has
+            and ((has & {"t_max", "duration"} and "t_min" in has) or "point" in has)
+        ):
+            alike.setdefault(tuple((cell, one.name) for cell, one in table.taken.items()), []).append(table)
+    return [
+        Source(
+            sounds.common_folder(table.path for table in parts),
+            "csv",
+            {},
+            {**parts[0].taken, "recording_id": Column("recording_id", "the name of each table")},
+            sum(len(table.rows) for table in parts),
+            tuple(parts),
+        )
+        for parts in alike.values()
+    ]
 
 
 def _raven_columns(tables: Sequence[Table]) -> dict[str, str]:
