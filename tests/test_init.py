@@ -242,7 +242,7 @@ def test_two_folders_that_would_do_and_two_tables(mine, home, capsys):
     assert params["data"]["audio_dir"] == str(mine / "audio")
     assert f"data.audio_dir: {mine / 'denoised'} has the same recordings" in undecided
     assert params["data"]["annotations"] == str(mine / "labels_ann.csv")
-    assert "data.annotations: labels_bob.csv (18 rows) could be the annotations too" in undecided
+    assert f"data.annotations: {mine / 'labels_bob.csv'} (18 rows) could be the annotations too" in undecided
 
     params, out = init("--force", mine / "labels_bob.csv", mine / "denoised", capsys=capsys)
     assert (params["data"]["annotations"], params["data"]["audio_dir"]) == (
@@ -423,6 +423,17 @@ def test_tables_beside_the_annotations_find_their_places(mine, home, capsys):
     assert "sample_submission.csv: a sample submission" in out
     found = audited(params)
     assert (len(found.annotations), len(found.false_positives), len(found.unknown)) == (18, 6, 1)
+
+
+def test_tables_of_other_recordings_are_left_aside(mine, home, capsys):
+    rfcx(mine)
+    rfcx(mine, ["other"], name="fp.csv")
+    write_csv(mine / "unknown.csv", "recording_id,t_min,t_max", [("other", 1, 2)])
+    write_csv(mine / "effort.csv", "recording_id,t_min,t_max", [("other", 1, 2)])
+    params, out = init(mine, capsys=capsys)
+    for key in ("false_positives", "unknown", "annotated_spans"):
+        assert params["data"][key] == params["data"]["annotations"]
+    assert out.count("of other recordings") == 3
 
 
 def test_a_table_that_lacks_recordings_is_left_out_and_named(mine, home, capsys):

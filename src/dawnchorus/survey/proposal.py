@@ -136,8 +136,8 @@ def _given(there: Inventory, places: str, hint: list[str]) -> _Given:
             notes.append(f"{other.path}: could be annotations, but less likely so than {source.path.name}")
             continue
         given.undecided.append(
-            f"data.annotations: {other.path.name} ({other.n_rows} rows) could be the annotations too; "
-            f"{source.path.name} is taken. To take the other, name it and the folder of the recordings alone"
+            f"data.annotations: {other.path} ({other.n_rows} rows) could be the annotations too; {source.path.name} is "
+            "taken. To take the other, name it and the folder of the recordings alone"
         )
     folders = given.annotations.folders
     for folder, n in folders[1:]:
@@ -163,10 +163,12 @@ def _add_false_positives(given: _Given, table: Table) -> None:
         if given.annotations.said_anew or source.form not in ("rfcx", "csv"):
             raise InputError("the annotations are of another kind")
         boxes, _ = read_annotations(readers.read(table.path, source.form, source.columns).rows, 0.0)
+        if not given.annotations.file_ids.intersection(box["recording_id"] for _, box in boxes):
+            raise InputError("of other recordings")
         if given.false_positives:
-            raise InputError(f"{given.false_positives.name} is taken")
+            raise InputError(f"{given.false_positives} is taken")
     except InputError as error:
-        given.undecided.append(f"data.false_positives: {table.path.name}: {error}: left out")
+        given.undecided.append(f"data.false_positives: {table.path}: {error}: left out")
         return
     given.false_positives = table.path
     given.shortest_negative_s = min((box["t_max_s"] - box["t_min_s"] for _, box in boxes), default=math.inf)
@@ -176,12 +178,17 @@ def _add_side(given: _Given, role: str, table: Table, ids: Collection[str], spec
     """Take a table for what it is, if it is the first one and has what the annotations ask of it."""
     wanted = {tables.RECORDINGS: ("recording_id", ids), tables.SPECIES: ("species_id", species)}.get(role)
     lacking = set(wanted[1]) - {row.cells[wanted[0]] for row in table.rows} if wanted else set()
-    if role in given.sides:
-        given.undecided.append(f"data.{role}: {table.path.name} too; {given.sides[role].path.name} is taken")
+    is_of_others = "recording_id" in table.header and not given.annotations.file_ids.intersection(
+        row.cells["recording_id"] for row in table.rows
+    )
+    if is_of_others:
+        given.notes.append(f"{table.path}: of other recordings")
+    elif role in given.sides:
+        given.undecided.append(f"data.{role}: {table.path} too; {given.sides[role].path} is taken")
     elif lacking:
         named = ", ".join(class_order(lacking)[:3])
         given.undecided.append(
-            f"data.{role}: {table.path.name} lacks {len(lacking)} of those that are annotated ({named}): left out"
+            f"data.{role}: {table.path} lacks {len(lacking)} of those that are annotated ({named}): left out"
         )
     else:
         given.sides[role] = table
@@ -291,7 +298,7 @@ def _found(given: _Given, annotations: Annotations, measured: sounds.Measured, f
     )
     example = min(annotations.paths)
     lines.append(f"names: recording {example} is {Path(annotations.paths[example]).relative_to(annotations.audio_dir)}")
-    if n_unused := annotations.n_files - len(annotations.paths):
+    if n_unused := len(annotations.file_ids - annotations.paths.keys()):
         lines.append(f"without annotations: {n_unused} sound files more in {annotations.audio_dir}")
     if given.false_positives:
         lines.append(f"false positives: {given.false_positives}")

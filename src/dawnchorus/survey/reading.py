@@ -34,7 +34,7 @@ class Annotations:
 
     ``said_anew``: a line for each thing that the table itself does not say as the workflow reads it; none: its own
     file will do. ``paths``: the file of each recording by id, below ``audio_dir``; ``folders``: those that would do,
-    with how many recordings each has. ``n_files``: sound files below ``audio_dir``, annotated or not.
+    with how many recordings each has. ``file_ids``: the recordings below ``audio_dir``, annotated or not.
     """
 
     boxes: list[Box]
@@ -42,7 +42,7 @@ class Annotations:
     audio_dir: Path
     paths: dict[str, str]
     folders: list[tuple[str, int]]
-    n_files: int
+    file_ids: frozenset[str]
     said_anew: tuple[str, ...] = ()
 
     @property
@@ -108,10 +108,11 @@ def read(source: Source, names: Names) -> Annotations:
     inside = [
         Path(path).relative_to(audio_dir).as_posix() for path in names.paths if Path(path).is_relative_to(audio_dir)
     ]
-    paths, unmatched = recordings.match_files(boxes, recordings.files_by_id(inside), str(audio_dir))
+    files = recordings.files_by_id(inside)
+    paths, unmatched = recordings.match_files(boxes, files, str(audio_dir))
     kept = [(row, box) for row, box in boxes if box["recording_id"] in paths]
     where = {name: str(audio_dir / path) for name, path in paths.items()}
-    return Annotations(kept, [*problems, *unmatched], audio_dir, where, folders, len(inside), said_anew)
+    return Annotations(kept, [*problems, *unmatched], audio_dir, where, folders, frozenset(files), said_anew)
 
 
 def _called(row: Row, recording_id: str | None) -> Row:
