@@ -83,9 +83,33 @@ def test_clips_are_windows_where_calls_are_shorter_than_a_frame():
 
 
 def test_a_few_very_long_clips_are_cut():
-    assert rules.length(facts(), 0.032).values == {"dataset.frames": None}
-    cut = rules.length(facts(durations_s=np.array([*np.full(99, 1.0), 60.0])), 0.032)
+    assert rules.length(facts(), 0.032, False).values == {"dataset.frames": None}
+    cut = rules.length(facts(durations_s=np.array([*np.full(99, 1.0), 60.0])), 0.032, False)
     assert cut.values["dataset.frames"] < 60 / 0.032 / 10
+
+
+@pytest.mark.parametrize(
+    ("band_hz", "rate_hz", "expected_hz"),
+    [
+        # A little below the lowest boxes, 50 Hz at least, and never the upper half of the band.
+        ((1000.0, 3000.0), 8000, (800.0, 4000.0)),
+        ((40.0, 3000.0), 8000, (50.0, 4000.0)),
+        ((90_000.0, 110_000.0), 250_000, (62_000.0, 125_000.0)),
+        # Without boxes all that there is: of sound at 200 Hz that is brought up to 1 kHz, 5 to 100 Hz.
+        (None, 8000, (50.0, 4000.0)),
+        (None, 1000, (7.8, 100.0)),
+    ],
+)
+def test_band(band_hz, rate_hz, expected_hz):
+    bands = np.empty((0, 2)) if band_hz is None else np.array([band_hz] * 50)
+    n_fft = 64 if rate_hz == 1000 else 1024
+    found = rules.band(facts(bands_hz=bands, rates_hz=[200 if rate_hz == 1000 else 500_000]), rate_hz, n_fft).values
+    assert tuple(found.values()) == expected_hz
+
+
+def test_rates_that_differ_do_not_matter_above_what_is_taken():
+    bands = np.array([[100.0, 900.0]] * 50)
+    assert rules.rate(facts(rates_hz=[8000] + [48_000] * 9, bands_hz=bands)).undecided == ""
 
 
 def test_the_song_of_one_bird_gets_what_its_preset_has():

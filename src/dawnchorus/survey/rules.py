@@ -134,7 +134,8 @@ def rate(facts: Facts) -> Choice:
             above = f", {n_above} of {len(facts.bands_hz)} boxes reach higher" if n_above else ""
             reason = f"98 % of the boxes end below {highest_hz:.0f} Hz{above}; {of_all}"
     rate_hz = min(max(rate_hz, RATES_HZ[0]), RATES_HZ[1])
-    return Choice({"features.sample_rate_hz": rate_hz}, reason, undecided)
+    # Below the rates of all of them it does not matter that they differ.
+    return Choice({"features.sample_rate_hz": rate_hz}, reason, undecided if rate_hz > min(counts) else "")
 
 
 def frame(facts: Facts, rate_hz: int) -> Choice:
@@ -155,11 +156,12 @@ def frame(facts: Facts, rate_hz: int) -> Choice:
 def band(facts: Facts, rate_hz: int, n_fft: int) -> Choice:
     """Take what half the rate allows, from a little below the lowest boxes."""
     top_hz = min(rate_hz, min(facts.rates_hz) if max(facts.rates_hz) < rate_hz else rate_hz) / 2
-    low_hz, reason = max(LOWEST_HZ, rate_hz / n_fft / 2), "no boxes with a band: all that the rate allows"
+    least_hz = min(LOWEST_HZ, top_hz / 20)
+    low_hz, reason = max(least_hz, rate_hz / n_fft / 2), "no boxes with a band: all that the rate allows"
     if len(facts.bands_hz):
         lowest_hz = float(np.quantile(facts.bands_hz[:, 0], 0.02))
-        low_hz, reason = max(LOWEST_HZ, 0.8 * lowest_hz), f"98 % of the boxes begin above {lowest_hz:.0f} Hz"
-    low_hz = nice(min(low_hz, top_hz / 4))
+        low_hz, reason = max(least_hz, 0.8 * lowest_hz), f"98 % of the boxes begin above {lowest_hz:.0f} Hz"
+    low_hz = nice(min(low_hz, top_hz / 2))
     return Choice({"features.f_min_hz": low_hz, "features.f_max_hz": float(top_hz)}, f"{reason}; up to half the rate")
 
 
@@ -214,8 +216,10 @@ def below(value: float) -> float:
     return float(f"{math.floor(value * 10**digits + 1e-9) / 10**digits:.2g}")
 
 
-def length(facts: Facts, hop_s: float) -> Choice:
+def length(facts: Facts, hop_s: float, are_windows: bool) -> Choice:
     """Cut off the longest clips where a few are much longer than the others: every row is as long as the longest."""
+    if are_windows:
+        return Choice({"dataset.frames": None}, "windows are of one length")
     longest_s, usual_s = float(facts.durations_s.max()), float(np.quantile(facts.durations_s, 0.98))
     if longest_s <= 2 * usual_s:
         return Choice({"dataset.frames": None}, f"the longest annotation, {seconds(longest_s)}, is near the others")
@@ -402,7 +406,9 @@ def decisions(facts: Facts) -> list[Choice]:
     hop_s = hop / rate_hz
     made.append(band(facts, rate_hz, n_fft))
     block = {key.rpartition(".")[2]: value for one in made for key, value in one.values.items()}
-    made += [mel_bands(block), clip(facts, rate_hz, n_fft), length(facts, hop_s), surroundings(facts)]
+    made += [mel_bands(block), clip(facts, rate_hz, n_fft)]
+    are_windows = made[-1].values["features.clip"] == "window"
+    made += [length(facts, hop_s, are_windows), surroundings(facts)]
     made.append(stretches(facts, hop_s))
     made.append(training(facts, made[-1].values["presence.stretch_s"]))
     grouping = group(facts)
