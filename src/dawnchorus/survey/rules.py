@@ -263,11 +263,14 @@ def training(facts: Facts, stretch_s: float) -> Choice:
     values = {
         "train.epochs": 1 if n_classes == 1 else 80 if n < 1500 else 40,
         "presence.widths": [24, 48, 96, 128],
-        "presence.epochs": 15 if calls > 5 else 40,
+        "presence.epochs": 15 if calls > 5 else 20 if n_classes == 1 else 40,
         "presence.steps": 40,
     }
     if n_classes == 1:
-        return Choice(values, "one class: nothing to tell apart, so the network that names clips trains for an epoch")
+        return Choice(
+            values,
+            "one class: nothing to tell apart, so the network that names clips trains for an epoch, presence for 20",
+        )
     return Choice(values, f"{n} clips, {nice(calls):g} calls in a stretch of {seconds(stretch_s)}")
 
 
