@@ -186,6 +186,7 @@ def test_what_the_workflow_cannot_read_as_it_is_is_written_anew(write, spans, mi
     params, out = init(mine, capsys=capsys)
     assert (params["data"]["annotations"], params["data"]["format"]) == ("annotations.csv", "rfcx")
     assert "written anew as annotations.csv" in out
+    assert ("how long a call around a point is" in out) == (write is csv_of_points)
     boxes = [box for _, box in audited(params).annotations]
     found = sorted((box["recording_id"], box["species_id"], box["t_min_s"], box["t_max_s"]) for box in boxes)
     assert found == sorted(

@@ -131,6 +131,11 @@ def _given(there: Inventory, places: str, hint: list[str]) -> _Given:
         raise InputError(f"{places}: no sound files; expected the folder of the recordings too")
     source = candidates[0]
     given = _Given(source, reading.read(source, there.names), notes=notes)
+    if "point" in source.taken and "t_min" not in source.taken:
+        given.undecided.append(
+            f"{MADE}: how long a call around a point is; taken are {reading.POINT_SHARE:g} of the usual least gap "
+            f"between two points, {reading.LONGEST_POINT_S:g} s at most"
+        )
     for other in candidates[1:]:
         if other.kind() != source.kind():
             notes.append(f"{other.path}: could be annotations, but less likely so than {source.path.name}")
