@@ -401,6 +401,10 @@ def test_values_of_a_preset_are_kept_but_for_its_data(mine, home, capsys):
     # What the recordings would ask for stands beside what the preset says.
     _, out = init(mine, "--preset", "rfcx", "--force", capsys=capsys)
     assert "of preset rfcx: features.sample_rate_hz 32000 (8000 without)" in out
+    # One that does not fit the recordings at all is refused.
+    rfcx(mine, calls=[(name, a, a + 0.02) for name, a, _ in CALLS])
+    lines = refused(mine, "--preset", "rfcx", "--force", capsys=capsys)
+    assert all(line.startswith("error: --preset rfcx: data.shortest_annotation_s: ") for line in lines)
 
 
 def test_tables_beside_the_annotations_find_their_places(mine, home, capsys):

@@ -45,7 +45,8 @@ def main(args: argparse.Namespace) -> None:
     preset = _preset(args.preset)
     folder = args.output.parent
     made = proposal.proposed(args.places, folder, os.cpu_count() or 1)
-    params = _params(made.values, preset)
+    source = f"--preset {args.preset}" if preset else str(args.output)
+    params = _params(made.values, preset, source)
     chosen = [
         f"{', '.join(f'{key} {params_texts.flow(value)}' for key, value in kept.items())}: {choice.reason}"
         for choice in made.chosen
@@ -91,8 +92,11 @@ def _preset(name: str | None) -> dict[str, Any]:
     return {block: value for block, value in changes.items() if block not in ("data", "simulate")}
 
 
-def _params(values: dict[str, Any], preset: dict[str, Any]) -> dict[str, Any]:
-    """Return the complete recipe: the default one, with the values of the proposal and over these the preset's."""
+def _params(values: dict[str, Any], preset: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return the complete recipe: the default one, with the values of the proposal and over these the preset's.
+
+    Values that do not fit each other raise :class:`InputError`, which names their ``source``.
+    """
     from dawnchorus.parameters import fields
     from dawnchorus.workflow import params_file, params_texts
 
@@ -105,7 +109,7 @@ def _params(values: dict[str, Any], preset: dict[str, Any]) -> dict[str, Any]:
             changes[block] = value
         elif name in base[block] or block == "data":
             changes.setdefault(block, {})[name] = value
-    return params_file.canonical(params_texts.completed(changes))
+    return params_file.canonical(params_texts.completed(changes), source)
 
 
 def _value(params: dict[str, Any], key: str) -> Any:
