@@ -1,7 +1,6 @@
 """The steps of docs/own-recordings.md, taken from the page and run as they stand, on seconds of sound."""
 
 import csv
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ from project import IDS, PARAMS, PITCHES_HZ, ROOT, Project, rules_of
 PAGE = ROOT / "docs/own-recordings.md"
 # The sections of the page, by the format that they are of.
 SECTIONS = {"rfcx": "RFCX's layout", "raven": "Raven", "audacity": "Audacity", "csv": "Any other CSV"}
+# A block of a params file, by name: its first line and those up to the next one.
+BLOCK = r"(?P<text>^(?P<name>\w+):.*\n(?:(?!\w).*\n)*)"
 # What makes a run of the default recipe take minutes.
 QUICK = ("features", "model", "train", "presence", "figures")
 
@@ -22,7 +23,11 @@ class Section:
     """How the page explains a format: the first lines of a table, and the blocks of params.yaml."""
 
     table: list[str]
-    blocks: dict
+    text: str
+
+    @property
+    def blocks(self) -> dict:
+        return yaml.safe_load(self.text)
 
 
 def fenced(text: str, *languages: str) -> list[str]:
@@ -36,7 +41,7 @@ def by_hand() -> str:
 def section(form: str) -> Section:
     text = by_hand().split(f"\n### {SECTIONS[form]}\n")[1].split("\n### ")[0]
     [table], [blocks] = fenced(text, "csv", "tsv"), fenced(text, "yaml")
-    return Section(table.splitlines(), yaml.safe_load(blocks))
+    return Section(table.splitlines(), blocks)
 
 
 def commands() -> list[str]:
@@ -44,14 +49,14 @@ def commands() -> list[str]:
     return re.findall(r"^    (\S.*)$", by_hand(), re.MULTILINE)
 
 
-def paste(params: Path, blocks: dict) -> None:
-    """Put blocks in place of those of a params file; its other lines stay as they are."""
-    text = params.read_text()
-    for name, values in blocks.items():
-        block = re.compile(rf"^{name}:.*\n(?:(?:[ #].*)?\n)*?(?=\w|\Z)", re.MULTILINE)
-        assert len(block.findall(text)) == 1
-        text = block.sub(lambda _, name=name, values=values: yaml.safe_dump({name: values}), text)
-    params.write_text(text)
+def paste(params: Path, blocks: str) -> None:
+    """Put blocks, as they are written, in place of those of their names; the other lines stay as they are."""
+    old, new = (
+        {found["name"]: found["text"] for found in re.finditer(BLOCK, text, re.MULTILINE)}
+        for text in (params.read_text(), blocks)
+    )
+    assert old.keys() >= new.keys()
+    params.write_text("".join((old | new).values()))
 
 
 def write_tables(folder: Path, shown: Section, calls: list[dict]) -> None:
@@ -114,7 +119,7 @@ def test_the_steps_by_hand_lead_to_a_report(clone, form):
     if form in ("rfcx", "csv"):
         calls = [call | {"species": call["species"].replace(",", "")} for call in calls]
     write_tables(clone.path, shown, calls)
-    paste(clone.path / "params.yaml", shown.blocks)
+    paste(clone.path / "params.yaml", shown.text)
     assert clone.params()["data"] == shown.blocks["data"]
     [command] = commands()
     ran = rules_of(clone.run(*command.split()).stdout)
@@ -124,8 +129,8 @@ def test_the_steps_by_hand_lead_to_a_report(clone, form):
         made = list(csv.DictReader(file))
     told = {(row["recording_id"], row["species_id"], float(row["t_min_s"]), float(row["t_max_s"])) for row in made}
     assert told == {(call["id"], call["species"], float(call["t_min"]), float(call["t_max"])) for call in calls}
-    assert json.loads((clone.path / "reports/metrics.json").read_text())["test"]["accuracy"] > 0.9
-    assert (clone.path / "reports/report.html").stat().st_size > 0
+    report = (clone.path / "reports/report.html").read_text()
+    assert all(species in report for species in {call["species"] for call in calls})
 
 
 def test_the_page_shows_every_format_and_every_key_of_data():
