@@ -32,8 +32,16 @@ rule report:
         kind_files=KIND_FILES,
         code=code("report"),
     output:
-        page="reports/report.html",
-        headline="reports/headline.json",
+        page=report(
+            "reports/report.html",
+            caption="../report/report.rst",
+            category="Report",
+        ),
+        headline=report(
+            "reports/headline.json",
+            caption="../report/headline.rst",
+            category="Report",
+        ),
         provenance="reports/report.provenance.json",
     log:
         "logs/report.log",
