@@ -1,4 +1,4 @@
-"""The table of docs/dvc.md, what runs when a value changes: as the workflow says it, and right where a hand can say it."""
+"""The table of what runs when a value changes: as the workflow says it, and right where a hand can say it."""
 
 import pytest
 from project import ROOT
