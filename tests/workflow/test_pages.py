@@ -13,6 +13,7 @@ from dawnchorus.commands import cli
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.recipe import RECIPE
 from dawnchorus.workflow import params_file, reruns
+from test_layers import ROOMS
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
@@ -53,6 +54,12 @@ def test_links_lead_somewhere(page):
 def test_every_page_can_be_reached_from_readme():
     linked = set(re.findall(r"\]\((docs/[\w-]+\.md)\)", (ROOT / "README.md").read_text()))
     assert linked == {name for name in NAMES if name.startswith("docs/")}
+
+
+def test_the_packages_are_listed_in_the_order_of_their_imports():
+    text = (ROOT / "docs/extending.md").read_text()
+    [listed] = re.findall(r"from the ground up: ([^.]*)\.", text)
+    assert tuple(re.findall(r"`(\w+)`", listed)) == ROOMS
 
 
 def test_readme_is_two_screens():
