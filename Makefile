@@ -79,7 +79,7 @@ generated: .venv/ready
 	PYTHONPATH=src $(BIN)/python -m dawnchorus.workflow.dvc_file
 	PYTHONPATH=src $(BIN)/python -m dawnchorus.workflow.reruns
 
-# The picture of the DAG in README.md, made from the workflow; needs graphviz.
+# The picture of the DAG in docs/extending.md, made from the workflow; needs graphviz.
 docs/dag.svg: Snakefile $(wildcard workflow/rules/*.smk) | .venv/ready
 	$(BIN)/snakemake --rulegraph -- reports/report.html | dot -Tsvg > $@.new && mv $@.new $@
 

@@ -28,6 +28,10 @@ except errors.InputError as error:
     errors.stop(error)
 
 
+# What `snakemake --report` begins with; captions of the results lie beside it.
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/recordings.smk"

@@ -223,7 +223,14 @@ class Run:
                     "--model",
                     str(self.path / "model.keras"),
                 ),
-                *("--figures", *map(str, paths), "--output", str(output)),
+                *(
+                    "--figures",
+                    *map(str, paths),
+                    "--output",
+                    str(output),
+                    "--headline",
+                    str(self.path / "headline.json"),
+                ),
             ]
         )
         return output

@@ -392,9 +392,9 @@ def test_raven_counts_channels_from_one(folder, model_dir, channel, raven_channe
         assert set(table["Channel"]) == {raven_channel}
 
 
-def test_the_command_of_readme_needs_no_folder_for_its_results(folder, model_dir):
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
-    [line] = re.findall(r"^    dawnchorus detect ([^#\n]*)", readme, re.MULTILINE)
+def test_the_command_of_the_page_needs_no_folder_for_its_results(folder, model_dir):
+    page = (Path(__file__).parents[1] / "docs/detection.md").read_text()
+    [line] = re.findall(r"^    dawnchorus detect ([^#\n]*)", page, re.MULTILINE)
     words = {"models": model_dir, "AUDIO...": "sound"}
     run_detect(*(words.get(word, word) for word in line.split()))
     assert (folder / "detections/detections.html").exists()

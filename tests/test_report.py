@@ -619,3 +619,15 @@ def test_a_run_without_test_clips_says_so(tmp_path):
     metrics["test"] = {**dict.fromkeys(metrics["test"]), "support": 0, "groups": 0}
     (run.path / "metrics.json").write_text(json.dumps(metrics))
     assert "There are no test clips" in run.report().read_text()
+
+
+def test_the_headline_is_what_the_tables_of_metrics_say_of_test_sound_and_leaves_out_what_is_not_known(tmp_path):
+    run = report_run.Run(tmp_path / "run", ["a", "b"])
+    run.detection_metrics["test"] |= {"event_f1_iou30": 0.9, "false_alarms_per_hour": None}
+    run.report()
+    found = json.loads((run.path / "headline.json").read_text())
+    svm = json.loads((run.path / "metrics.json").read_text())["svm"]["accuracy"]
+    # That run has no clips without a call, so nothing is known of context alone.
+    assert found["clips"] == {"accuracy": 0.75, "macro_f1": 0.75, "loss": 0.75, "svm_accuracy": svm}
+    known = {"event_precision": 0.5, "event_recall": 0.5, "segment_average_precision": 0.5}
+    assert found["detection"] == {"event_f1": 0.9, **known}

@@ -1,7 +1,7 @@
 """DVC and Snakemake on one workspace, in any order: neither redoes nor blesses what it should not.
 
 The rules that ran are counted in Snakemake's own output, and what the model was trained with is read from inside the
-model. The numbers of the tests are those of the table in README.md.
+model. The numbers of the tests are those of the table of fourteen sequences.
 """
 
 import hashlib

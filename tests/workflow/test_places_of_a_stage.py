@@ -1,4 +1,4 @@
-"""A stage is found by its noun in every place that README names: here fails the one that was forgotten."""
+"""A stage is found by its noun in every place that docs/extending.md names: here fails the one that was forgotten."""
 
 import re
 
@@ -11,13 +11,16 @@ from dawnchorus.workflow import params_file, reruns
 # Rules that share a file make one noun together: detections have window scores, cross-validation has folds.
 NOUNS = sorted(path.stem for path in (ROOT / "workflow/rules").glob("*.smk") if path.stem != "common")
 
+PAGE = "docs/extending.md"
 
-def test_every_stage_has_a_row_in_the_table_of_readme():
-    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text().split("## Where things are")[1], re.MULTILINE)
+
+def test_every_stage_has_a_row_in_the_table_of_the_page():
+    _, shown = (ROOT / PAGE).read_text().split("## Where things are")
+    rows = re.findall(r"^\| `(\w+)` \|", shown, re.MULTILINE)
     lacking = set(NOUNS) - set(rows)
-    assert not lacking, f"README.md: the table of stages lacks {', '.join(lacking)}"
-    shown = rows[: len(NOUNS)]
-    assert set(shown) == set(NOUNS), f"README.md: the table of stages has {set(shown) - set(NOUNS)}, which is no stage"
+    assert not lacking, f"{PAGE}: the table of stages lacks {', '.join(lacking)}"
+    first = rows[: len(NOUNS)]
+    assert set(first) == set(NOUNS), f"{PAGE}: the table of stages has {set(first) - set(NOUNS)}, which is no stage"
 
 
 @pytest.mark.parametrize("noun", NOUNS)

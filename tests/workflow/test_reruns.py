@@ -1,4 +1,4 @@
-"""For every key of params.yaml: which rules run when it changes, by either tool, as the table in README.md says."""
+"""For every key of params.yaml: which rules run when it changes, by either tool, as the table in docs/dvc.md says."""
 
 import copy
 import functools
@@ -39,8 +39,8 @@ PATHS |= {"data.unknown", "data.annotated_spans"}
 
 
 def declared() -> dict[str, set[str]]:
-    """Return the README's table: rules by key, ``block.*`` standing for every key of a block."""
-    text = (ROOT / "README.md").read_text()
+    """Return the page's table: rules by key, ``block.*`` standing for every key of a block."""
+    text = (ROOT / "docs/dvc.md").read_text()
     table = text.split("<!-- reruns -->")[1].split("<!-- /reruns -->")[0]
     found = {}
     for row in table.strip().splitlines()[2:]:

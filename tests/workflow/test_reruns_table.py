@@ -1,4 +1,4 @@
-"""README's table of what runs when a value changes: as the workflow says it, and right where a hand can say it."""
+"""The table of what runs when a value changes: as the workflow says it, and right where a hand can say it."""
 
 import pytest
 from project import ROOT
@@ -14,7 +14,7 @@ def rules():
 
 
 def test_the_table_is_current():
-    assert (ROOT / "README.md").read_text() == reruns.text(ROOT), "README.md is out of date: make generated"
+    assert (ROOT / "docs/dvc.md").read_text() == reruns.text(ROOT), "docs/dvc.md is out of date: make generated"
 
 
 def test_who_reads_a_value_is_a_rule(rules):

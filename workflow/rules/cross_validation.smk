@@ -189,11 +189,19 @@ rule cross_validation:
         detection_segments=expand(f"{FOLD_REPORT}/detection_segments.csv", fold=FOLDS, seed=SEEDS),
         code=code("cross_validation"),
     output:
-        baselines="reports/cross_validation/baselines.csv",
+        baselines=report(
+            "reports/cross_validation/baselines.csv",
+            caption="../report/cross_validation.rst",
+            category="Cross-validation",
+        ),
         metrics="reports/cross_validation/metrics.json",
         folds="reports/cross_validation/folds.csv",
         predictions="reports/cross_validation/predictions.csv",
-        detection="reports/cross_validation/detection.csv",
+        detection=report(
+            "reports/cross_validation/detection.csv",
+            caption="../report/cross_validation_detection.rst",
+            category="Cross-validation",
+        ),
         provenance="reports/cross_validation/cross_validation.provenance.json",
     log:
         "logs/cross_validation.log",

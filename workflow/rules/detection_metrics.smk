@@ -28,13 +28,25 @@ rule detection_metrics:
         code=code("detection_metrics"),
     output:
         metrics="reports/detection_metrics.json",
-        per_class="reports/detection_per_class.csv",
-        events="reports/detection_events.csv",
+        per_class=report(
+            "reports/detection_per_class.csv",
+            caption="../report/detection_per_class.rst",
+            category="Finding calls",
+        ),
+        events=report(
+            "reports/detection_events.csv",
+            caption="../report/detection_events.rst",
+            category="Finding calls",
+        ),
         recordings="reports/detection_recordings.csv",
         segments="reports/detection_segments.csv",
         curves="reports/detection_curves.csv",
         reliability="reports/detection_reliability.csv",
-        baselines="reports/detection_baselines.csv",
+        baselines=report(
+            "reports/detection_baselines.csv",
+            caption="../report/detection_baselines.rst",
+            category="Finding calls",
+        ),
         provenance="reports/detection_metrics.provenance.json",
     log:
         "logs/detection_metrics.log",

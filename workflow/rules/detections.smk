@@ -54,7 +54,11 @@ rule detections:
         code=code("detections"),
     output:
         folder=directory("reports/detections"),
-        page="reports/detections.html",
+        page=report(
+            "reports/detections.html",
+            caption="../report/detections.rst",
+            category="Detections in new recordings",
+        ),
         provenance="reports/detections.provenance.json",
     log:
         "logs/detections.log",

@@ -4,6 +4,18 @@
 #        `figures` and `features`
 # makes  reports/figures/, each figure as .png and as .svg; the report embeds some of the latter
 
+# The figures, and where each stands in Snakemake's own report.
+FIGURES = {
+    "training": "Training",
+    "confusion": "Naming clips",
+    "baselines": "Naming clips",
+    "reliability": "Naming clips",
+    "durations": "Data",
+    "classes": "Data",
+    "examples": "Data",
+    "detection": "Finding calls",
+}
+
 
 rule figures:
     """Draw training curves, confusion matrix, baselines, reliability, durations, clips of each species, examples."""
@@ -20,20 +32,18 @@ rule figures:
         kind_files=KIND_FILES,
         code=code("figures"),
     output:
-        figures=expand(
-            "reports/figures/{figure}.{format}",
-            figure=[
-                "training",
-                "confusion",
-                "baselines",
-                "reliability",
-                "durations",
-                "classes",
-                "examples",
-                "detection",
-            ],
-            format=["png", "svg"],
-        ),
+        figures=[
+            path
+            for figure, category in FIGURES.items()
+            for path in (
+                f"reports/figures/{figure}.png",
+                report(
+                    f"reports/figures/{figure}.svg",
+                    caption=f"../report/{figure}.rst",
+                    category=category,
+                ),
+            )
+        ],
         provenance="reports/figures/figures.provenance.json",
     log:
         "logs/figures.log",

@@ -32,7 +32,14 @@ rule overfitting_study:
         code=code("overfitting_study"),
     output:
         table="reports/overfitting_study.csv",
-        figures=expand("reports/overfitting_study.{format}", format=["png", "svg"]),
+        figures=[
+            "reports/overfitting_study.png",
+            report(
+                "reports/overfitting_study.svg",
+                caption="../report/overfitting_study.rst",
+                category="Study of overfitting",
+            ),
+        ],
         provenance="reports/overfitting_study.provenance.json",
     log:
         "logs/overfitting_study.log",

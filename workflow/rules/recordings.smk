@@ -17,7 +17,11 @@ rule recordings:
         annotations="data/recordings/annotations.csv",
         false_positives="data/recordings/false_positives.csv",
         unknown="data/recordings/unknown.csv",
-        audit="data/recordings/audit.csv",
+        audit=report(
+            "data/recordings/audit.csv",
+            caption="../report/audit.rst",
+            category="Data",
+        ),
         provenance="data/recordings/recordings.provenance.json",
     log:
         "logs/recordings.log",

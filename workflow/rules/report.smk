@@ -2,7 +2,8 @@
 #
 # needs  what evaluation and detection_metrics measured, the training history, the model's card, the tables of the data, figures, some audio,
 #        every value of the run (the page shows them), but not the blocks of what is made on demand
-# makes  reports/report.html, which holds everything it shows and works without any network
+# makes  reports/report.html, which holds everything it shows and works without any network;
+#        reports/headline.json: of all metrics the few that `dvc metrics diff` and `dvc exp show` compare
 #
 # The page names the commit at which it was made. That is said, not an input: a commit makes no report stale.
 
@@ -31,7 +32,16 @@ rule report:
         kind_files=KIND_FILES,
         code=code("report"),
     output:
-        page="reports/report.html",
+        page=report(
+            "reports/report.html",
+            caption="../report/report.rst",
+            category="Report",
+        ),
+        headline=report(
+            "reports/headline.json",
+            caption="../report/headline.rst",
+            category="Report",
+        ),
         provenance="reports/report.provenance.json",
     log:
         "logs/report.log",
@@ -52,5 +62,5 @@ rule report:
             " --reliability {input.reliability:q} --history {input.history:q} --model {input.model:q}"
             " --rows {input.rows:q} --recordings {input.recordings:q} --audit {input.audit:q}"
             " --figures {input.figures:q} --audio-dir {params.audio_dir:q} --params {params.report:q}"
-            " --output {output.page:q}",
+            " --output {output.page:q} --headline {output.headline:q}",
         )

@@ -1,4 +1,4 @@
-"""Make reports/report.html: one page in which a run can be read, seen and heard, without any network."""
+"""Make reports/report.html, one page to read, see and hear a run in, without any network, and headline.json."""
 
 import argparse
 import json
@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from dawnchorus.foundation.errors import run
-from dawnchorus.foundation.files import write_whole
+from dawnchorus.foundation.files import write_json, write_whole
 from dawnchorus.learning import model_file
-from dawnchorus.report import pages, provenance, report
+from dawnchorus.report import headline, pages, provenance, report
 from dawnchorus.tables import definitions, made
 
 TABLES = {
@@ -37,6 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--audio-dir", type=Path, required=True, metavar="DIR", help="folder of the recordings")
     parser.add_argument("--params", type=json.loads, required=True, help="the blocks of the run, as JSON")
     parser.add_argument("--output", type=Path, required=True, metavar="PATH", help="where to write the page")
+    parser.add_argument("--headline", type=Path, required=True, metavar="PATH", help="where to write the few metrics")
     args = parser.parse_args(argv)
 
     files = [*(getattr(args, name) for name in TABLES), args.metrics, args.detection_metrics, args.model]
@@ -53,6 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     context = report.context(finished, args.audio_dir)
     with write_whole(args.output) as file:
         file.write(pages.render("report.html.j2", context))
+    write_json(args.headline, headline.of_run(finished.metrics, finished.detection_metrics))
     size_mb = args.output.stat().st_size / 1e6
     n_embedded, n_test = context["n_embedded"], context["n_test"]
     print(f"report: {n_embedded} of {n_test} test clips to listen to, {size_mb:.1f} MB: {args.output}", flush=True)

@@ -135,8 +135,8 @@ def stage_of(rule: Rule, params: dict, shards: range) -> dict:
     paths = [path for path in named_paths if path in read or (path, "audio" in given) == (AUDIO, True)]
     fixed = [dep for dep in deps if dep not in named_paths]
     outs = products_of(rule, shards)
-    # An output of this name is what `dvc metrics diff` compares.
-    metrics = [str(path) for name, path in rule.output.items() if name == "metrics"]
+    # An output of this name is what `dvc metrics diff` compares: the tables of all metrics would fill its screen.
+    metrics = [str(path) for name, path in rule.output.items() if name == "headline"]
     return {
         "desc": rule.docstring.strip().splitlines()[0],
         "cmd": f"snakemake --cores all --allowed-rules {rule.name} -- {' '.join(products_of(rule, shards))}",

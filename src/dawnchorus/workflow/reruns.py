@@ -1,4 +1,4 @@
-"""The table in README that says which rules run when a value of params.yaml changes: `make generated`.
+"""The table in docs/dvc.md that says which rules run when a value of params.yaml changes: `make generated`.
 
 It follows from what each rule reads (its stage, by the models of the blocks) and from the DAG.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from snakemake.rules import Rule as SnakemakeRule
 
 ROOT = Path(__file__).parents[3]
-README = Path("README.md")
+PAGE = Path("docs/dvc.md")
 MARKS = "<!-- reruns -->\n", "<!-- /reruns -->"
 
 
@@ -133,17 +133,17 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def text(root: Path) -> str:
-    """Return README.md with the table as it is now."""
-    before, _, rest = (root / README).read_text(encoding="utf-8").partition(MARKS[0])
+    """Return docs/dvc.md with the table as it is now."""
+    before, _, rest = (root / PAGE).read_text(encoding="utf-8").partition(MARKS[0])
     _, _, after = rest.partition(MARKS[1])
     return before + MARKS[0] + table(root) + MARKS[1] + after
 
 
 def main() -> None:
     made = text(ROOT)
-    with write_whole(ROOT / README) as file:
+    with write_whole(ROOT / PAGE) as file:
         file.write(made)
-    print(f"reruns: {README}")
+    print(f"reruns: {PAGE}")
 
 
 if __name__ == "__main__":
