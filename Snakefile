@@ -18,7 +18,7 @@ from dawnchorus.detection import sounds
 from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import study_steps
-from dawnchorus.workflow import failures, params_file, provenance, staleness, supervision
+from dawnchorus.workflow import failures, headline, params_file, provenance, screen, staleness, supervision
 
 # In place of `configfile:`, which would run what `__use_yte__` in the file asks for, and knows no types.
 try:
@@ -73,16 +73,37 @@ rule all:
         rules.simulate.output if config["data"]["source"] == "simulated" else [],
 
 
+def left_out():
+    """Return the line that says what the audit left out; None where that is nothing."""
+    audited = rules.recordings.output
+    return audit.left_out(config["data"], audited.annotations, audited.false_positives, audited.audit)
+
+
+def result():
+    """Return what a run that went well ends with: what it found, where the report or a study was asked for."""
+    asked = {job.rule.name for job in workflow.dag.jobs}
+    found = [line for rule in ("detections", "cross_validation", "overfitting_study") for line in SCREEN.found_by(rule)]
+    return [*found, *(headline.of_run(left_out()) if "report" in asked else [])]
+
+
+if SCREEN:
+    SCREEN.result = result
+
+
 onsuccess:
     changed = params_file.changed_since("params.yaml", config)
     if changed:
         said = f"params.yaml: {', '.join(changed)}: changed during the run; expected no change, run again"
         errors.stop(errors.InputError(said))
-    audited = rules.recordings.output
-    left_out = audit.left_out(config["data"], audited.annotations, audited.false_positives, audited.audit)
-    if left_out:
-        print(left_out, file=sys.stderr)
+    if SCREEN:
+        SCREEN.close(result())
+    elif left_out():
+        print(left_out(), file=sys.stderr)
 
 
 onerror:
-    print(*FAILED_JOBS.last_words(STARTED_S, log), sep="\n", file=sys.stderr)
+    words = FAILED_JOBS.last_words(STARTED_S, [os.path.relpath(path) for path in log])
+    if SCREEN:
+        SCREEN.close(["", *words])
+    else:
+        print(*words, sep="\n", file=sys.stderr)
