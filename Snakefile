@@ -58,7 +58,7 @@ rule all:
     default_target: True
     input:
         rules.recordings.output,
-        expand(rules.features.output, shard=SHARDS),
+        rules.all_features.input,
         rules.split.output,
         rules.dataset.output,
         rules.model.output,
@@ -71,23 +71,6 @@ rule all:
         rules.figures.output,
         rules.report.output,
         rules.simulate.output if config["data"]["source"] == "simulated" else [],
-
-
-def left_out():
-    """Return the line that says what the audit left out; None where that is nothing."""
-    audited = rules.recordings.output
-    return audit.left_out(config["data"], audited.annotations, audited.false_positives, audited.audit)
-
-
-def result():
-    """Return what a run that went well ends with: what it found, where the report or a study was asked for."""
-    asked = {job.rule.name for job in workflow.dag.jobs}
-    found = [line for rule in ("detections", "cross_validation", "overfitting_study") for line in SCREEN.found_by(rule)]
-    return [*found, *(headline.of_run(left_out()) if "report" in asked else [])]
-
-
-if SCREEN:
-    SCREEN.result = result
 
 
 onsuccess:

@@ -42,3 +42,9 @@ rule features:
             " --output {output.shard:q} --negatives {output.negatives:q}"
             " --whole {output.whole:q}",
         )
+
+
+# The shards of every number, so that a command need not name them all.
+rule all_features:
+    input:
+        expand(rules.features.output, shard=SHARDS),

@@ -1,4 +1,4 @@
-"""What a person wants to know at the end of a run: what it is worth, what was left out, what to open, what to do next."""
+"""What a person wants to know at the end of a run: what it is worth, what was left out, what to open, what is next."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ def of_calls(rows: list[dict]) -> list[str]:
     """
     if not rows or not rows[0]["recordings"]:
         return ["no whole test recordings, so nothing is known"]
-    first, *others = rows
+    first, *others = [{key: value if _known(value) else None for key, value in row.items()} for row in rows]
     name, words = (
-        ("event_f1_iou30", "event F1") if _known(first["event_f1_iou30"]) else ("event_recall_iou30", "recall")
+        ("event_f1_iou30", "event F1") if first["event_f1_iou30"] is not None else ("event_recall_iou30", "recall")
     )
-    if not _known(first[name]):
+    if first[name] is None:
         return ["no calls in whole test recordings, so nothing is known"]
     said = f"{words} {summary.with_ends(first, name)} at IoU >= 0.3, {first['recordings']:,} recordings"
-    return [f"{said}; by {first['model']}", *_others({row["model"]: row[name] for row in others})]
+    return [f"{said}; by {first['model']}", *_others({str(row["model"]): row[name] for row in others})]
 
 
-def _known(value: float | None) -> bool:
-    return value is not None and not math.isnan(value)
+def _known(value: object) -> bool:
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
 
 
 def _others(values: dict[str, float | None]) -> list[str]:
-    known = [f"{name} {value:.3f}" for name, value in values.items() if value is not None and _known(value)]
+    known = [f"{name} {value:.3f}" for name, value in values.items() if value is not None]
     return [f"beside it: {', '.join(known)}"] if known else []
 
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 # The whole output of Snakemake and of all jobs, where no option can be given.
 SCREEN = "DAWNCHORUS_SCREEN"
-# A target that makes nothing itself.
-_TARGETS = {"all", "all_features"}
 # How often a line of a terminal is renewed, and after how long a silence a plain log says how far the run is.
 _LOOK_S, _SILENCE_S = 0.5, 30.0
 # So much of the end of a log is looked at for how far its job is.
@@ -80,7 +78,7 @@ _AS_IT_WAS = "up to date"
 
 
 class Screen(FailedJobs):
-    """Says in a few lines what a run does; ``words``: what each rule does, in words, once the rules are known."""
+    """Says in a few lines what a run does; ``words``: what each rule that makes something does, once that is known."""
 
     def __init__(self, out: TextIO, words: Callable[[], Mapping[str, str]], silence_s: float = _SILENCE_S):
         super().__init__()
@@ -105,7 +103,7 @@ class Screen(FailedJobs):
             if event == LogEvent.WORKFLOW_STARTED:
                 self._executes = True
             elif event == LogEvent.RUN_INFO:
-                self._counts = {name: n for name, n in fields["stats"].items() if name not in {*_TARGETS, "total"}}
+                self._counts = {name: n for name, n in fields["stats"].items() if name in self._words()}
             elif event == LogEvent.JOB_INFO:
                 self._begins(fields["rule_name"], fields["jobid"], fields["log"])
             elif event == LogEvent.JOB_FINISHED:
@@ -149,7 +147,7 @@ class Screen(FailedJobs):
         return [line for line in said if not _STEPS.match(line)]
 
     def _begins(self, name: str, jobid: int, logs: list[str]) -> None:
-        if name in _TARGETS:
+        if name not in self._words():
             return
         if name not in self._rules:
             if not self._rules:
@@ -182,19 +180,19 @@ class Screen(FailedJobs):
         return f"[{number:{len(str(total))}}/{total}] {name}" if total > 1 else name
 
     def _does(self, name: str) -> str:
-        words = (self._words().get(name) or "").strip().partition("\n")[0].rstrip(".")
-        return words[:1].lower() + words[1:] or "at work"
+        words = self._words()[name].strip().partition("\n")[0].rstrip(".")
+        return f"{words[:1].lower()}{words[1:]}"
 
     def _look(self) -> None:
-        while not self._over:
+        while True:
             time.sleep(_LOOK_S)
             with self._lock:
+                if self._over:
+                    return
                 at_work = [rule for rule in self._rules.values() if rule.at_work]
-                if self._over or not at_work:
-                    continue
-                if self._renews:
+                if at_work and self._renews:
                     self._renew("; ".join(f"{self._numbered(rule.name)}: {rule.shown()}" for rule in at_work))
-                elif time.time() - self._said_s >= self._silence_s:
+                elif at_work and time.time() - self._said_s >= self._silence_s:
                     self.say(*(f"{self._numbered(rule.name)}: {rule.shown()}" for rule in at_work))
 
     def _renew(self, line: str) -> None:
@@ -220,12 +218,17 @@ def installed(workflow: Workflow) -> Screen | None:
         return None
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":
-            screen = Screen(handler.stream, lambda: {rule.name: rule.docstring for rule in workflow.rules})
+            screen = Screen(handler.stream, lambda: _words_of(workflow))
             handler.filters.insert(0, screen)
             # Where its log file cannot be written, Python would say so with a trace for every line.
             logging.raiseExceptions = False
             return screen
     return None
+
+
+def _words_of(workflow: Workflow) -> dict[str, str]:
+    """Return what each rule that makes something does, in words."""
+    return {rule.name: rule.docstring or rule.name for rule in workflow.rules if rule.output}
 
 
 def duration(taken_s: float) -> str:
