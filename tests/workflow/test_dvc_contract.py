@@ -199,9 +199,6 @@ def test_the_code_of_a_rule_is_what_its_stage_imports(rules, stage):
 def test_rule_all_asks_for_every_product(rules):
     _, by_name = rules
     made = {
-        product
-        for name, rule in by_name.items()
-        if name not in {"simulate", *ON_DEMAND}
-        for product in products(rule)
+        product for name, rule in by_name.items() if name not in {"simulate", *ON_DEMAND} for product in products(rule)
     }
     assert {str(path) for path in by_name["all"].input} == made

@@ -25,7 +25,7 @@ MODULE = "src/dawnchorus/networks/logistic_regression.py"
 
 
 def started(
-    project: Project, tool: str, marker: str = "epoch 2:", holds: int | None = None, target: str | None = None
+    project: Project, tool: str, marker: str = "epoch 2/", holds: int | None = None, target: str | None = None
 ) -> subprocess.Popen:
     """Start a run, of a target if one is named, in a process group of its own and return it once it says the marker.
 
@@ -212,8 +212,8 @@ def test_the_second_of_two_runs_says_so_and_stops(project, tool, second):
 @pytest.mark.parametrize(
     ("study", "second", "marker"),
     [
-        ("cross_validation", "dvc", "epoch 2:"),
-        ("cross_validation", "snakemake", "epoch 2:"),
+        ("cross_validation", "dvc", "epoch 2/"),
+        ("cross_validation", "snakemake", "epoch 2/"),
         ("overfitting_study", "dvc", "epoch 2/"),
     ],
 )

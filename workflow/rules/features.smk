@@ -10,7 +10,7 @@
 
 
 rule features:
-    """Cut the annotated seconds out of each recording of a shard, and turn them into frames."""
+    """Cut the annotated seconds out of each recording, and turn them into frames of features."""
     input:
         recordings="data/recordings/recordings.csv",
         annotations="data/recordings/annotations.csv",

@@ -163,7 +163,8 @@ class Screen(FailedJobs):
                 rule.ended.append(rule.at_work.pop(jobid))
                 if len(rule.ended) >= rule.n_jobs:
                     taken = duration(time.time() - rule.begun_s)
-                    self.say(f"{self._numbered(rule.name)}: done in {taken}: {rule.summary()}")
+                    found = rule.summary()
+                    self.say(f"{self._numbered(rule.name)}: done in {taken}{f': {found}' if found else ''}")
 
     def _fails(self, name: str, jobid: int) -> None:
         if rule := self._rules.get(name):
