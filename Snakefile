@@ -81,7 +81,7 @@ onsuccess:
     if SCREEN:
         SCREEN.close(result())
     elif left_out():
-        print(left_out(), file=sys.stderr)
+        print(f"left out: {left_out()}", file=sys.stderr)
 
 
 onerror:

@@ -58,14 +58,13 @@ class _Rule:
         share = (len(self.ended) + sum(done / total for _, done, total in said)) / max(self.n_jobs, 1)
         if self.n_jobs == 1 and said:
             return share, "{}{:,} of {:,}".format(*said[0])
-        return share, f"{100 * share:.0f} %" if self.n_jobs > 1 else ""
+        return share, f"{100 * share:.0f} %" if self.n_jobs > 1 and share else ""
 
-    def shown(self) -> str:
-        """Return how far the rule is, how long it has taken and how long it may take."""
+    def shown(self, now_s: float) -> str:
+        """Return how far the rule is and how long it may take; nothing where nothing is known."""
         share, steps = self.how_far()
-        taken_s = time.time() - self.begun_s
-        left = f"about {duration(taken_s * (1 - share) / share)} left" if 0.01 < share < 1 else ""
-        return ", ".join(part for part in (steps, duration(taken_s), left) if part)
+        left_s = (now_s - self.begun_s) * (1 - share) / share if 0.01 < share < 1 else None
+        return f"{steps}, about {duration(left_s)} left" if left_s is not None else steps
 
     def summary(self) -> str:
         """Return what the jobs found, as one line: numbers of jobs that say the same are summed."""
@@ -190,11 +189,18 @@ class Screen(FailedJobs):
             with self._lock:
                 if self._over:
                     return
-                at_work = [rule for rule in self._rules.values() if rule.at_work]
-                if at_work and self._renews:
-                    self._renew("; ".join(f"{self._numbered(rule.name)}: {rule.shown()}" for rule in at_work))
-                elif at_work and time.time() - self._said_s >= self._silence_s:
-                    self.say(*(f"{self._numbered(rule.name)}: {rule.shown()}" for rule in at_work))
+                self._show(time.time())
+
+    def _show(self, now_s: float) -> None:
+        """Show how far the run is: always in a terminal, in a log after a silence."""
+        lines = []
+        for rule in (rule for rule in self._rules.values() if rule.at_work):
+            what = rule.shown(now_s) or self._does(rule.name)
+            lines.append(f"{self._numbered(rule.name)}, {duration(now_s - rule.begun_s)}: {what}")
+        if lines and self._renews:
+            self._renew("; ".join(lines))
+        elif lines and now_s - self._said_s >= self._silence_s:
+            self.say(*lines)
 
     def _renew(self, line: str) -> None:
         width = shutil.get_terminal_size().columns - 1
