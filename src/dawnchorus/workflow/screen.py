@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TextIO
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from dawnchorus.foundation.display_names import escaped
+from dawnchorus.foundation.errors import shown
 from dawnchorus.workflow.failures import FailedJobs, lines_since
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 SCREEN = "DAWNCHORUS_SCREEN"
 # How often a line of a terminal is renewed, and after how long a silence a plain log says how far the run is.
 _LOOK_S, _SILENCE_S = 0.5, 30.0
+# How much of what a job found is shown; the whole is in its log.
+_LONGEST = 120
 # So much of the end of a log is looked at for how far its job is.
 _TAIL_BYTES = 4096
 # How jobs say how far they are: `features shard 3: 12 of 80: name`, `model: epoch 3/40: loss 0.5`.
@@ -98,7 +100,7 @@ class Screen(FailedJobs):
         """Take note of what Snakemake says, say it shorter, and return whether Snakemake shall say it itself."""
         fields, event = record.__dict__, getattr(record, "event", None)
         with self._lock:
-            shown = super().filter(record)
+            passes = super().filter(record)
             if event == LogEvent.WORKFLOW_STARTED:
                 self._executes = True
             elif event == LogEvent.RUN_INFO:
@@ -116,10 +118,10 @@ class Screen(FailedJobs):
             chatter = record.levelno < logging.WARNING and (
                 self._executes or "shared filesystem" in record.getMessage()
             )
-            shown = shown and not chatter
-            if shown:
+            passes = passes and not chatter
+            if passes:
                 self._clear()
-            return shown
+            return passes
 
     def say(self, *lines: str) -> None:
         """Print lines that stay."""
@@ -268,7 +270,7 @@ def _found(name: str, lines: list[str]) -> str:
     own = [line for line in lines if re.match(rf"(\w+_)?{name}\b|{name.replace('_', ' ')}\b|{_stage(name)}\b", line)]
     said = [line for line in own if not _STEPS.match(line)]
     line = (said[-1] if len(said) < len(own) else said[0]) if said else ""
-    return escaped(line.partition(": ")[2])
+    return shown(line.partition(": ")[2], _LONGEST, quotes=False)
 
 
 def _stage(name: str) -> str:
