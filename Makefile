@@ -50,7 +50,7 @@ bench: .venv/ready
 	@$(PYTHON) -c 'import ensurepip' || \
 		{ echo "error: $(PYTHON) cannot make environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@test ! -L .venv || { echo "error: .venv is a link: what it names would be emptied; remove the link, or make it there" >&2; exit 1; }
-	@echo "making .venv: some 200 packages, 1 GB to download and 3.5 GB on the disk; 2 to 10 minutes, this once"
+	@echo "making .venv: more than 100 packages, 1 GB to download, 3.5 GB on the disk; 2 to 10 minutes, this once"
 	@$(PYTHON) -m venv --clear .venv
 	@{ $(BIN)/pip install --progress-bar off --disable-pip-version-check --require-hashes --no-deps -r requirements.lock || \
 		touch .venv/failed; } | { n=0; while read -r word rest; do case $$word in \

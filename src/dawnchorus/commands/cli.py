@@ -21,6 +21,7 @@ from dawnchorus.foundation.errors import run
 COMMANDS = {
     "compare": ("dawnchorus.commands.compare", "say whether two commits or experiments really differ"),
     "detect": ("dawnchorus.commands.detect", "find species in new recordings with a trained model"),
+    "new": ("dawnchorus.commands.new", "make a folder for a project of its own, with this workflow"),
 }
 VERBOSE = "show where an error comes from, not only its line"
 
