@@ -1,4 +1,5 @@
-# Each target sets up what it needs: an environment in .venv from requirements.lock (names, versions, hashes).
+# Each target sets up what it needs: an environment in .venv from requirements.lock (names, versions, hashes), with the
+# command dawnchorus.
 PYTHON ?= python3
 CORES ?= 8
 BIN := .venv/bin
@@ -6,13 +7,15 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: run test test-table test-sequences test-kills test-sed bench lint format lock generated clean
 
-run: .venv/ready
-	$(BIN)/snakemake --cores $(CORES)
+run: .venv/ready $(BIN)/dawnchorus
+	@echo "snakemake --cores $(CORES): on two cores 10 to 15 minutes the first time, on the simulated set"
+	@$(BIN)/snakemake --cores $(CORES)
 
 # Unit tests and the workflow on seconds of sound. `make test-table` runs the long table of Snakemake against DVC, and what
 # else takes long: damage by the hundred, kills, whole runs by both tools.
-test: .venv/ready
-	$(BIN)/python -m pytest -n 2
+test: .venv/ready $(BIN)/dawnchorus
+	@echo "make test: some 2400 tests, 4 to 8 minutes on two cores; each line ends with the share that is done"
+	@$(BIN)/python -m pytest -n 2 -q
 
 test-table: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "table or long"
@@ -47,9 +50,19 @@ bench: .venv/ready
 	@$(PYTHON) -c 'import ensurepip' || \
 		{ echo "error: $(PYTHON) cannot make environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@test ! -L .venv || { echo "error: .venv is a link: what it names would be emptied; remove the link, or make it there" >&2; exit 1; }
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	touch $@
+	@echo "making .venv: more than 100 packages, 1 GB to download, 3.5 GB on the disk; 2 to 10 minutes, this once"
+	@$(PYTHON) -m venv --clear .venv
+	@{ $(BIN)/pip install --progress-bar off --disable-pip-version-check --require-hashes --no-deps -r requirements.lock || \
+		touch .venv/failed; } | { n=0; while read -r word rest; do case $$word in \
+			Collecting) n=$$((n + 1)); test $$((n % 25)) != 0 || echo "making .venv: $$n packages are here" ;; \
+			Installing) echo "making .venv: all $$n packages are here; they are unpacked, a minute or two" ;; \
+		esac; done; }
+	@test ! -e .venv/failed || { echo "error: .venv: a package could not be installed, see above; make again goes on" >&2; exit 1; }
+	@touch $@
+	@echo "making .venv: done; source .venv/bin/activate puts dawnchorus, snakemake and dvc on the PATH"
+
+$(BIN)/dawnchorus: bin/dawnchorus .venv/ready
+	@install -m 755 bin/dawnchorus $@
 
 lint: .venv/ready
 	$(BIN)/ruff check .

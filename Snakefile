@@ -18,7 +18,7 @@ from dawnchorus.detection import sounds
 from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import study_steps
-from dawnchorus.workflow import failures, params_file, provenance, staleness, supervision
+from dawnchorus.workflow import failures, headline, params_file, provenance, screen, staleness, supervision
 
 # In place of `configfile:`, which would run what `__use_yte__` in the file asks for, and knows no types.
 try:
@@ -62,7 +62,7 @@ rule all:
     default_target: True
     input:
         rules.recordings.output,
-        expand(rules.features.output, shard=SHARDS),
+        rules.all_features.input,
         rules.split.output,
         rules.dataset.output,
         rules.model.output,
@@ -82,11 +82,15 @@ onsuccess:
     if changed:
         said = f"params.yaml: {', '.join(changed)}: changed during the run; expected no change, run again"
         errors.stop(errors.InputError(said))
-    audited = rules.recordings.output
-    left_out = audit.left_out(config["data"], audited.annotations, audited.false_positives, audited.audit)
-    if left_out:
-        print(left_out, file=sys.stderr)
+    if SCREEN:
+        SCREEN.close(result())
+    elif left_out():
+        print(f"left out: {left_out()}", file=sys.stderr)
 
 
 onerror:
-    print(*FAILED_JOBS.last_words(STARTED_S, log), sep="\n", file=sys.stderr)
+    words = FAILED_JOBS.last_words(STARTED_S, [os.path.relpath(path) for path in log])
+    if SCREEN:
+        SCREEN.close(["", *words])
+    else:
+        print(*words, sep="\n", file=sys.stderr)

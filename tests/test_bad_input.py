@@ -214,7 +214,7 @@ def test_quarantine_goes_on_without_them_and_says_how_many(folder, capsys):
     assert len(rows_of("audit")) == 7
     assert "7 of 15 rows left out, 7 problems" in capsys.readouterr().out
     line = auditing.left_out(DATA, "made/annotations.csv", "made/false_positives.csv", "made/audit.csv")
-    assert line == "quarantine: 7 of 15 annotations left out; 7 problems in made/audit.csv"
+    assert line == "7 of 15 annotations; 7 problems in made/audit.csv"
 
 
 def test_quarantine_counts_false_positives_apart(folder):
@@ -224,7 +224,7 @@ def test_quarantine_counts_false_positives_apart(folder):
     line = auditing.left_out(
         {**DATA, "false_positives": "fp.csv"}, "made/annotations.csv", "made/false_positives.csv", "made/audit.csv"
     )
-    assert line == "quarantine: 1 of 2 false positives left out; 1 problem in made/audit.csv"
+    assert line == "1 of 2 false positives; 1 problem in made/audit.csv"
 
 
 def test_two_files_for_one_id(folder):

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -247,9 +248,10 @@ class Project:
         """Run the stage; return the counts of its last line: recordings, computed, kept, dropped."""
         stage.main(self.arguments(shard))
         line = capsys.readouterr().out.splitlines()[-1]
-        counts = [int(word) for word in line.replace(":", " ").split()[3:] if word.isdecimal()]
-        expected = "features shard {}: {} recordings: {} computed, {} kept, {} dropped"
-        assert line == expected.format(shard, *counts)
+        said = (
+            rf"features shard {shard}: \w+ of \d+ clips in (\d+) recordings: (\d+) computed, (\d+) kept, (\d+) dropped"
+        )
+        counts = [int(number) for number in re.fullmatch(said, line).groups()]
         return tuple(counts)
 
 

@@ -135,6 +135,8 @@ def test_a_data_set_without_training_rows_is_one_line(said):
         models.train(data, PARAMS, 1, said.append)
 
 
+# Keras asks whether a softmax of one class was meant: here it is.
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis -1:UserWarning:keras")
 def test_one_class_alone_is_for_networks(said):
     data = a_data_set()
     data.rows["class_index"] = 0

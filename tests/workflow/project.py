@@ -65,13 +65,14 @@ PARAMS = {
 }
 
 
-def environment(warmed: bool = False) -> dict[str, str]:
+def environment(warmed: bool = False, screen: str = "full") -> dict[str, str]:
     """Return an environment in which `snakemake`, `dvc` and `python` are those of this test run, and quiet.
 
     Those that are warmed start at once, but are no children of whoever starts them: a signal to a group misses them.
+    ``screen``: `full` says all, so that rules can be counted; with an empty one people see what they see by default.
     """
     path = os.pathsep.join([*(warm.path() if warmed else ()), str(Path(sys.executable).parent), os.environ["PATH"]])
-    quiet = {"DVC_NO_ANALYTICS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    quiet = {"DVC_NO_ANALYTICS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "DAWNCHORUS_SCREEN": screen}
     identity = {
         f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
     }
@@ -163,12 +164,15 @@ class Project:
         owner[name] = value
         self.write_params(params)
 
-    def run(self, *command: str, check: bool = True, **options) -> subprocess.CompletedProcess:
-        """Run a command in the project's folder; its output comes back as text, errors included."""
+    def run(self, *command: str, check: bool = True, screen: str = "full", **options) -> subprocess.CompletedProcess:
+        """Run a command in the project's folder; its output comes back as text, errors included.
+
+        ``screen``: see :func:`environment`.
+        """
         done = subprocess.run(
             command,
             cwd=self.path,
-            env=environment(warmed=True),
+            env=environment(warmed=True, screen=screen),
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

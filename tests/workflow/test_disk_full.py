@@ -78,7 +78,7 @@ def test_no_room_for_a_product(project, oracle, folder, key, value, product):
     project.set(key, value)
     with small_disk(project.path / folder, 2 * PAGE_BYTES):
         before = files_of(project)
-        run = project.run("snakemake", "--cores", "1", "--", *TARGETS, check=False)
+        run = project.run("snakemake", "--cores", "1", "--", *TARGETS, check=False, screen="")
         assert run.returncode == 1
         (error,) = errors_of(run.stdout)
         assert re.fullmatch(f"error: {product}: No space left on device; nothing was left half-written", error)
@@ -101,7 +101,7 @@ def test_no_room_in_the_cache_of_dvc(project, oracle):
     made = products_of(project)
     with small_disk(project.path / ".dvc/cache", 2 * PAGE_BYTES):
         for command in (["dvc", "commit", "--force"], ["dvc", "repro", "evaluation"]):
-            run = project.run(*command, check=False)
+            run = project.run(*command, check=False, screen="")
             assert run.returncode != 0
             assert all("No space left on device" in line for line in errors_of(run.stdout)), run.stdout
         assert products_of(project) == made
@@ -114,7 +114,7 @@ def test_no_room_for_anything(project, oracle):
     project.set("features.n_mels", 32)
     with small_disk(project.path, 0):
         before = files_of(project)
-        run = project.run("snakemake", "--cores", "1", "--", *TARGETS, check=False)
+        run = project.run("snakemake", "--cores", "1", "--", *TARGETS, check=False, screen="")
         assert run.returncode == 1
         (line,) = errors_of(run.stdout)
         assert line == "error: .snakemake: No space left on device; expected room for 1 MiB at least"

@@ -22,19 +22,31 @@ COMMANDS = {"snakemake": ["snakemake", "--cores", "2"], "dvc": ["dvc", "repro"]}
 LONG = 2000
 SMALLEST_PIPE = 4096
 MODULE = "src/dawnchorus/networks/logistic_regression.py"
+# With all that is said, a job speaks to a pipe and its log; as people see it, to its log alone.
+SCREENS = pytest.mark.parametrize("screen", ["full", ""], ids=["all-said", "as-people-see-it"])
 
 
 def started(
-    project: Project, tool: str, marker: str = "epoch 2:", holds: int | None = None, target: str | None = None
+    project: Project,
+    tool: str,
+    marker: str = "epoch 2/",
+    holds: int | None = None,
+    target: str | None = None,
+    screen: str = "full",
 ) -> subprocess.Popen:
     """Start a run, of a target if one is named, in a process group of its own and return it once it says the marker.
 
-    Its output is a pipe that holds so many bytes that nobody has read, or as many as the system likes.
+    Its output is a pipe that holds so many bytes that nobody has read, or as many as the system likes. With the
+    ``screen`` that people have the marker is said in the log of the model alone.
     """
+    log = project.path / "logs/model.log"
+    said = subprocess.Popen(
+        ["tail", "-n", "0", "-F", log], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     process = subprocess.Popen(
         [*COMMANDS[tool], *([target] if target else [])],
         cwd=project.path,
-        env={**environment(), "PYTHONUNBUFFERED": "1"},
+        env={**environment(screen=screen), "PYTHONUNBUFFERED": "1"},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -43,10 +55,13 @@ def started(
     if holds:
         fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, holds)
     seen = []
-    for line in process.stdout:
-        seen.append(line)
-        if marker in line:
-            return process
+    with said:
+        for line in process.stdout if screen else said.stdout:
+            seen.append(line)
+            if marker in line:
+                said.kill()
+                return process
+        said.kill()
     raise AssertionError(f"never saw {marker!r} in:\n{''.join(seen)}")
 
 
@@ -138,10 +153,11 @@ def test_a_table_edited_after_it_was_read(project, tool):
 
 
 @TOOLS
+@SCREENS
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_told_to_end_ends_with_all_its_jobs(project, tool, told):
+def test_a_run_that_is_told_to_end_ends_with_all_its_jobs(project, tool, told, screen):
     project.set("train.epochs", LONG)
-    run = started(project, tool)
+    run = started(project, tool, screen=screen)
     with stopped(run):
         processes = descendants(run)
     assert processes
@@ -152,9 +168,10 @@ def test_a_run_that_is_told_to_end_ends_with_all_its_jobs(project, tool, told):
 
 
 @TOOLS
-def test_a_run_whose_reader_is_gone_ends_with_all_its_jobs(project, tool):
+@SCREENS
+def test_a_run_whose_reader_is_gone_ends_with_all_its_jobs(project, tool, screen):
     project.set("train.epochs", LONG)
-    run = started(project, tool)
+    run = started(project, tool, screen=screen)
     with stopped(run):
         processes = descendants(run)
     run.stdout.close()
@@ -164,11 +181,12 @@ def test_a_run_whose_reader_is_gone_ends_with_all_its_jobs(project, tool):
 
 @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
 @pytest.mark.parametrize("tool", ["snakemake", "dvc"])
-def test_a_run_that_was_killed_leaves_no_job_behind(project, tool, shell, monkeypatch):
+@SCREENS
+def test_a_run_that_was_killed_leaves_no_job_behind(project, tool, shell, screen, monkeypatch):
     # DVC runs stages in this one; not every shell gives its place to the only command that it is handed.
     monkeypatch.setenv("SHELL", shell)
     project.set("train.epochs", LONG)
-    run = started(project, tool, holds=SMALLEST_PIPE)
+    run = started(project, tool, holds=SMALLEST_PIPE, screen=screen)
     with stopped(run):
         processes = descendants(run)
     run.kill()
@@ -212,8 +230,8 @@ def test_the_second_of_two_runs_says_so_and_stops(project, tool, second):
 @pytest.mark.parametrize(
     ("study", "second", "marker"),
     [
-        ("cross_validation", "dvc", "epoch 2:"),
-        ("cross_validation", "snakemake", "epoch 2:"),
+        ("cross_validation", "dvc", "epoch 2/"),
+        ("cross_validation", "snakemake", "epoch 2/"),
         ("overfitting_study", "dvc", "epoch 2/"),
     ],
 )

@@ -52,7 +52,7 @@ def test_what_is_no_table_is_not_waited_for_and_a_stop_leaves_its_table(labelled
     labels = labelled.path / "raw/labels"
     os.mkfifo(labels / "pipe.txt")
     (labels / "zero.txt").symlink_to("/dev/zero")
-    output = labelled.run("snakemake", "--cores", "2", "recordings", check=False, timeout=120).stdout
+    output = labelled.run("snakemake", "--cores", "2", "recordings", check=False, timeout=120, screen="").stdout
     assert "error: raw/labels/pipe.txt: a named pipe; expected labels of Audacity" in output.splitlines()
     assert "error: raw/labels/zero.txt: a device; expected labels of Audacity" in output.splitlines()
     assert len((labelled.path / "logs/audit.csv").read_text().splitlines()) == 3

@@ -27,9 +27,10 @@ def products(rule):
 
 def command(stage, arguments):
     """Return the shell command of a rule: its stage, run as a job that leaves a record of what it read and made."""
+    said = "> {log} 2>&1" if SCREEN else "2>&1 | tee {log}"
     return (
         "python -m dawnchorus.stages --inputs {input:q} --params {params:q} --outputs {output:q}"
-        f" -- {stage} {arguments} 2>&1 | tee {{log}}"
+        f" -- {stage} {arguments} {said}"
     )
 
 
@@ -41,10 +42,24 @@ def or_stop(need):
         errors.stop(error)
 
 
+def left_out():
+    """Return the line that says what the audit left out; None where that is nothing."""
+    audited = rules.recordings.output
+    return audit.left_out(config["data"], audited.annotations, audited.false_positives, audited.audit)
+
+
+def result():
+    """Return what a run that went well ends with: what it found, where the report or a study was asked for."""
+    asked = {job.rule.name for job in workflow.dag.jobs}
+    found = [line for rule in ("detections", "cross_validation", "overfitting_study") for line in SCREEN.found_by(rule)]
+    return [*found, *(headline.of_run(left_out()) if "report" in asked else [])]
+
+
 def begin():
     """Take the folder for this run; called when the DAG is about to be executed."""
     or_stop(supervision.take_folder)
     supervision.end_when_unwanted()
+    supervision.use_no_more_cores_than_there_are(workflow)
 
 
 # The jobs of a cluster read this file too; only the process that plans them decides what runs.
@@ -71,7 +86,10 @@ shell.prefix(
 )
 
 STARTED_S = time.time()
-FAILED_JOBS = failures.kept_from_the_screen()
+SCREEN = screen.installed(workflow)
+FAILED_JOBS = SCREEN or failures.kept_from_the_screen()
+if SCREEN:
+    SCREEN.result = result
 SOURCE_CODE = source_code.SourceCode(Path(workflow.basedir) / "src/dawnchorus", provenance.IMPORTS)
 
 # What the kind of features reads besides sound; most kinds nothing.

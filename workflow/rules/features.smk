@@ -10,7 +10,7 @@
 
 
 rule features:
-    """Cut the annotated seconds out of each recording of a shard, and turn them into frames."""
+    """Cut the annotated seconds out of each recording, and turn them into frames of features."""
     input:
         recordings="data/recordings/recordings.csv",
         annotations="data/recordings/annotations.csv",
@@ -42,3 +42,9 @@ rule features:
             " --output {output.shard:q} --negatives {output.negatives:q}"
             " --whole {output.whole:q}",
         )
+
+
+# The shards of every number, so that a command need not name them all.
+rule all_features:
+    input:
+        expand(rules.features.output, shard=SHARDS),

@@ -5,7 +5,7 @@
 
 
 rule split:
-    """Assign whole groups of annotations to partitions, each class spread as evenly as the groups allow."""
+    """Deal whole groups of annotations to train, validation and test, each class as evenly as the groups allow."""
     input:
         annotations="data/recordings/annotations.csv",
         code=code("split"),

@@ -6,7 +6,7 @@
 
 
 rule svm_scores:
-    """Fit the machine that names clips, and score the windows of held-out recordings with it."""
+    """Fit an SVM that names clips, a baseline, and score the windows of held-out recordings with it."""
     input:
         dataset=products(rules.dataset),
         held_out="data/recording_scores/recordings.csv",

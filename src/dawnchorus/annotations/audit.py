@@ -343,7 +343,7 @@ def left_out(data: dict, annotations: str, false_positives: str, audit: str) -> 
         n_source, n_kept = len(rows) + len(cut), len(made.read(path, table))
         if n_kept < n_source:
             parts.append(f"{n_source - n_kept} of {n_source} {words}")
-    return f"quarantine: {' and '.join(parts) or 'nothing'} left out; {_counted(n_problems, 'problem')} in {audit}"
+    return f"{' and '.join(parts) or 'nothing'}; {_counted(n_problems, 'problem')} in {audit}"
 
 
 def _counted(n: int, noun: str) -> str:

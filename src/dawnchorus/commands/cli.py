@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": ("dawnchorus.commands.compare", "say whether two commits or experiments really differ"),
     "detect": ("dawnchorus.commands.detect", "find species in new recordings with a trained model"),
     "init": ("dawnchorus.commands.init", "look at recordings and tables, and write a params.yaml for them"),
+    "new": ("dawnchorus.commands.new", "make a folder for a project of its own, with this workflow"),
 }
 VERBOSE = "show where an error comes from, not only its line"
 

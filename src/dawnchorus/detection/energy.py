@@ -94,7 +94,9 @@ class EnergyDetector:
         self._species_ids, self._bands, self._channel, self._say = species_ids, bands, channel, say
         self._same_for_all = [list(species_ids), bands, channel, SourceCode().version_of("detection.energy")]
 
-    def update(self, path: Path, sounds: Sequence[Sound]) -> incremental.Done:
+    def update(
+        self, path: Path, sounds: Sequence[Sound], step: Callable[[Sound], None] = lambda sound: None
+    ) -> incremental.Done:
         """Make the file of scores hold these recordings; what holds of its old self is kept."""
         return incremental.update(
             path,
@@ -104,6 +106,7 @@ class EnergyDetector:
             partial(score_store.write_store, species_ids=self._species_ids),
             self._add,
             self._say,
+            step,
         )
 
     def _signature(self, sound: Sound) -> str:

@@ -19,7 +19,7 @@ class Progress:
     In a log a line appears when ``log_interval_s`` have passed since the one before: short work leaves none.
     """
 
-    def __init__(self, name: str, total: int, out: TextIO | None = None, log_interval_s: float = 10.0):
+    def __init__(self, name: str, total: int, out: TextIO | None = None, log_interval_s: float = 5.0):
         self._name, self._total, self._out = name, total, out or sys.stdout
         self._log_interval_s, self._reported_s = log_interval_s, time.monotonic()
         self._done = 0

@@ -114,7 +114,7 @@ def fit(
                 row[f"{prefix}accuracy"] = float(classification.correct(truth, scores).mean())
         history.append(row)
         numbers = [f"{name} {row[name]:.4f}" for name in row if name not in ("epoch", "learning_rate")]
-        say(f"epoch {epoch}: {', '.join(numbers)}")
+        say(f"epoch {epoch}/{params['train']['epochs']}: {', '.join(numbers)}")
         if stopping and stopping.is_best(row["val_loss"]):
             stopping.kept = fitted
         if stopping and stopping.exhausted:

@@ -39,7 +39,13 @@ def make(wanted: list[tasks.Task], output: Path, params: dict, name: str) -> str
             say=lambda line: print(line, flush=True),
             step=lambda task: progress.step(task.recording_id),
         )
-    return "\n".join([*(f"features: {remark}" for remark in remarks), f"{name}: {len(wanted)} recordings: {done}"])
+    return "\n".join([*(f"features: {remark}" for remark in remarks), f"{name}: {made_of(wanted, params)}: {done}"])
+
+
+def made_of(wanted: list[tasks.Task], params: dict) -> str:
+    """Return what a shard holds, in words."""
+    n_clips = sum(len(task.clips_s["annotation"]) for task in wanted)
+    return f"{params['kind']} of {n_clips} clips in {len(wanted)} recordings"
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -55,19 +55,24 @@ def main(argv: list[str] | None = None) -> None:
     made.write(args.held_out, HELD_OUT, held_out)
     card = model_file.read_card(args.model)
     species_ids = [row["species_id"] for row in card["classes"]]
-    with Progress("recording scores", len(wanted)) as progress:
+    of_presence = model_file.read_card(args.presence)
+    by_frames = presence.wanted(of_presence["presence"])
+    # Each recording once by the network of clips, by that of presence where there is one, and by energy.
+    with Progress("recording scores", (2 + by_frames) * len(wanted)) as progress:
+
+        def step(sound: Sound) -> None:
+            progress.step(sound.path)
+
         detector = Detector(args.model, card, params, args.threads, progress.warn)
-        done = detector.update(args.scores, wanted, lambda sound: progress.step(sound.path))
-        of_presence = model_file.read_card(args.presence)
-        if presence.wanted(of_presence["presence"]):
-            Detector(args.presence, of_presence, params, args.threads, progress.warn).update(
-                args.presence_scores, wanted
-            )
+        done = detector.update(args.scores, wanted, step)
+        if by_frames:
+            frames = Detector(args.presence, of_presence, params, args.threads, progress.warn)
+            frames.update(args.presence_scores, wanted, step)
         else:
             with score_store.write_store(args.presence_scores, species_ids):
                 pass
         energy = EnergyDetector(species_ids, bands_hz(rows, species_ids), params["channel"], progress.warn)
-        energy.update(args.energy, wanted)
+        energy.update(args.energy, wanted, step)
     counts = Counter(row["partition"] for row in held_out)
     mixed = f"; {counts[groups.MIXED]} left out, of several partitions" if counts[groups.MIXED] else ""
     print(f"recording_scores: {counts['validation']} recordings of validation, {counts['test']} of test: {done}{mixed}")

@@ -20,7 +20,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     outputs = {key: getattr(args, key) for key in ("audio", *simulated_set.TABLES)}
-    simulated_set.write(args.params["simulate"]["set"], args.params["seed"], outputs, args.threads)
+    said = simulated_set.write(args.params["simulate"]["set"], args.params["seed"], outputs, args.threads)
+    print(f"simulate: {said}", flush=True)
 
 
 if __name__ == "__main__":

@@ -135,11 +135,13 @@ def stage_of(rule: Rule, params: dict, shards: range) -> dict:
     paths = [path for path in named_paths if path in read or (path, "audio" in given) == (AUDIO, True)]
     fixed = [dep for dep in deps if dep not in named_paths]
     outs = products_of(rule, shards)
+    # A rule of several jobs has a target of all of them: DVC shows the command of each stage that it runs.
+    target = rule.name if outs == list(rule.output) else f"all_{rule.name}"
     # An output of this name is what `dvc metrics diff` compares: the tables of all metrics would fill its screen.
     metrics = [str(path) for name, path in rule.output.items() if name == "headline"]
     return {
         "desc": rule.docstring.strip().splitlines()[0],
-        "cmd": f"snakemake --cores all --allowed-rules {rule.name} -- {' '.join(products_of(rule, shards))}",
+        "cmd": f"snakemake --cores all --allowed-rules {' '.join(dict.fromkeys([rule.name, target]))} -- {target}",
         "deps": [
             *(f"${{{path}}}" for path in paths),
             *(chosen.get(dep, dep) for dep in fixed),
@@ -189,7 +191,7 @@ def texts(root: Path) -> dict[Path, str]:
             stages = {
                 name: stage_of(rule, given, shards)
                 for name, rule in rules.items()
-                if name != "all" and wanted.intersection(products_of(rule, shards))
+                if rule.output and wanted.intersection(products_of(rule, shards))
             }
             simulate = stage_of(rules["simulate"], given | {"simulate": default["simulate"]}, shards)
     by_hand = (root / "dvc.yaml").read_text(encoding="utf-8").partition("\nplots:")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from snakemake.logging import logger
@@ -69,7 +69,7 @@ class FailedJobs(logging.Filter):
         ``logs``: those of Snakemake itself. The error of a job that nobody else spoke after is on the screen already.
         """
         for record in self._failed:
-            lines = [line for log in record.__dict__["log"] for line in _lines(Path(log), since_s)]
+            lines = lines_since(record.__dict__["log"], since_s)
             errors = [line for line in lines if line.startswith("error: ")]
             if not errors:
                 yield f"error: rule {record.__dict__['rule_name']}: {_end_of(record, lines)}"
@@ -92,11 +92,11 @@ def kept_from_the_screen() -> FailedJobs:
     return failed
 
 
-def _lines(log: Path, since_s: float) -> list[str]:
-    """Return the lines of a log that has some, written since a time."""
-    if not log.is_file() or log.stat().st_mtime < since_s:
-        return []
-    return [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+def lines_since(logs: Iterable[str], since_s: float) -> list[str]:
+    """Return the lines of those logs that were written since a time, without empty ones."""
+    written = (Path(log) for log in logs if Path(log).is_file() and Path(log).stat().st_mtime >= since_s)
+    said = (log.read_text(encoding="utf-8", errors="replace").splitlines() for log in written)
+    return [line for lines in said for line in lines if line.strip()]
 
 
 def _end_of(record: logging.LogRecord, lines: list[str]) -> str:

@@ -46,8 +46,8 @@ def rules(root: Path) -> list[Rule]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "params.yaml").write_text(yaml.safe_dump(default), encoding="utf-8")
         with dvc_file.opened(root / "Snakefile", Path(folder)) as workflow_api:
-            found = {rule.name: rule for rule in workflow_api._workflow.rules}
-            wanted = list(found.pop("all").input)
+            wanted = list(workflow_api._workflow.get_rule("all").input)
+            found = {rule.name: rule for rule in workflow_api._workflow.rules if rule.output}
             made_by = {
                 path: {name for name, rule in found.items() if _makes(rule, path)}
                 for path in {path for rule in found.values() for path in rule.input} | set(wanted)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from snakemake.jobs import Job as SnakemakeJob
     from snakemake.workflow import Workflow
 
-# How many stale jobs are explained, and how many differences of each.
+# How many reasons are said, and how many differences of each.
 _EXPLAINED, _DIFFERENCES = 8, 2
 
 
@@ -96,7 +96,8 @@ def _force_stale_jobs(workflow: Workflow, executes: bool) -> None:
     dag: DAG = workflow.dag
     cache = HashCache(provenance.HASHES)
     stale: set[SnakemakeJob] = set()
-    said: list[str] = []
+    # Why, and of which products: eight shards share what made them stale.
+    reasons: dict[str, list[str]] = {}
     for level in dag.toposorted():
         for job in level:
             if not job.output:
@@ -117,10 +118,11 @@ def _force_stale_jobs(workflow: Workflow, executes: bool) -> None:
                     path.flags.pop("ancient", None)
             # Of what was never made there is nothing to explain.
             if differences and known.record.exists():
-                said.append(f"{known.name}: {'; '.join(differences[:_DIFFERENCES])}")
+                reasons.setdefault("; ".join(differences[:_DIFFERENCES]), []).append(known.name)
     cache.save()
     dag.forcefiles.update(path for job in stale for path in job.output)
     workflow.async_run(dag.update_needrun())
+    said = [f"{first}{f' and {len(rest)} more' if rest else ''}: {why}" for why, (first, *rest) in reasons.items()]
     more = [f"and {len(said) - _EXPLAINED} more"] if len(said) > _EXPLAINED else []
     for line in [*said[:_EXPLAINED], *more]:
         print(f"to be made: {line}", file=sys.stderr)

@@ -5,6 +5,8 @@ told to (SIGTERM, SIGINT), when whoever reads its output is gone, and when the `
 ends when its Snakemake is gone.
 """
 
+from __future__ import annotations
+
 import errno
 import fcntl
 import os
@@ -15,12 +17,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import psutil
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.workflow.provenance import STATE
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
 
 OWNER = STATE / "owner"
 # Snakemake's own: locks by file, marks of jobs at work, and copies of what jobs replace.
@@ -85,6 +90,16 @@ def _taken(file: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def use_no_more_cores_than_there_are(workflow: Workflow) -> None:
+    """Let a run on this machine have the cores of this machine, however many were asked for.
+
+    Eight jobs on two cores are no quicker than two, and want eight times the memory. No result depends on it.
+    """
+    if workflow.local_exec:
+        cores = min(workflow.cores, len(os.sched_getaffinity(0)))
+        workflow.resource_settings.cores = workflow.global_resources["_cores"] = cores
 
 
 def end_when_unwanted() -> None:

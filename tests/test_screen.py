@@ -1,0 +1,254 @@
+"""What a person sees of a run: said from the records that Snakemake logs, without a run."""
+
+import io
+import json
+import logging
+import os
+import time
+from pathlib import Path
+
+import pytest
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from dawnchorus.workflow import headline, screen
+from dawnchorus.workflow.screen import Screen
+
+WORDS = {"features": "Cut clips out.\n\nMore.", "model": "Train.", "fold_model": "Train."}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def record(event: LogEvent | None = None, text: str = "", level: int = logging.INFO, **fields) -> logging.LogRecord:
+    return logging.makeLogRecord({"msg": text, "levelno": level, "event": event, **fields})
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    """Write the log of a job as the job would, and return its path."""
+    monkeypatch.chdir(tmp_path)
+
+    def written(name: str, text: str, age_s: float = 0.0) -> str:
+        (tmp_path / name).write_text(text)
+        if age_s:
+            os.utime(name, (time.time() - age_s,) * 2)
+        return name
+
+    return written
+
+
+def begun(out: io.StringIO, silence_s: float = 1e9, **counts: int) -> Screen:
+    made = Screen(out, lambda: WORDS, silence_s)
+    made.filter(record(LogEvent.WORKFLOW_STARTED))
+    made.filter(record(LogEvent.RUN_INFO, stats={**counts, "all": 1, "total": sum(counts.values()) + 1}))
+    return made
+
+
+def begins(jobid: int, rule: str, log: str) -> logging.LogRecord:
+    return record(LogEvent.JOB_INFO, jobid=jobid, rule_name=rule, log=[log])
+
+
+def ends(jobid: int) -> logging.LogRecord:
+    return record(LogEvent.JOB_FINISHED, job_id=jobid)
+
+
+def fails(jobid: int, rule: str, log: str) -> logging.LogRecord:
+    return record(LogEvent.JOB_ERROR, level=logging.ERROR, jobid=jobid, rule_name=rule, rule_msg=None, log=[log])
+
+
+def test_a_rule_of_several_jobs_is_two_lines_of_a_log_with_the_numbers_of_all_jobs(log):
+    out = io.StringIO()
+    seen = begun(out, features=2, model=1)
+    assert not any(seen.filter(begins(n, "features", f"{n}.log")) for n in (1, 2))
+    for n in (1, 2):
+        log(f"{n}.log", f"features shard {n}: 1 of 9: a\nfeatures shard {n}: mfcc of {n} clips in 3 recordings\nmore\n")
+        assert not seen.filter(ends(n))
+    assert out.getvalue().splitlines() == [
+        "[1/2] features: cut clips out",
+        "[1/2] features: done in 0 s: mfcc of 3 clips in 6 recordings",
+    ]
+
+
+def test_a_training_ends_with_its_last_line_and_a_fold_of_one_is_found(log):
+    out = io.StringIO()
+    seen = begun(out, fold_model=1)
+    seen.filter(begins(1, "fold_model", "1.log"))
+    log("1.log", "model: cnn on 9 clips\nmodel: epoch 1/2: loss 1.0\nmodel: epoch 2/2: loss 0.5\nmodel: 2 epochs\n")
+    seen.filter(ends(1))
+    assert out.getvalue().splitlines() == ["fold_model: train", "fold_model: done in 0 s: 2 epochs"]
+    assert seen.found_by("fold_model") == ["model: cnn on 9 clips", "model: 2 epochs"]
+    assert seen.found_by("model") == []
+
+
+def test_a_job_that_found_all_as_it_was_says_so(log):
+    out = io.StringIO()
+    seen = begun(out, model=1)
+    seen.filter(begins(1, "model", "1.log"))
+    log("1.log", "models/model: up to date\n")
+    seen.filter(ends(1))
+    assert out.getvalue().splitlines()[-1] == "model: done in 0 s: up to date"
+
+
+def test_a_job_that_failed_is_named_at_once_and_its_error_comes_last(log):
+    out = io.StringIO()
+    seen = begun(out, features=2, model=1)
+    seen.filter(begins(1, "features", "1.log"))
+    seen.filter(begins(2, "features", "2.log"))
+    log("1.log", "features: bad\nerror: a clear line\n")
+    assert not seen.filter(fails(1, "features", "1.log"))
+    assert out.getvalue().splitlines()[-1] == "[1/2] features: failed after 0 s; waiting for 1 at work"
+    assert list(seen.last_words(0.0, ["all.log"])) == ["error: a clear line", "log: 1.log, all.log"]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (record(text="Select jobs to execute..."), False),
+        (record(LogEvent.PROGRESS), False),
+        (record(text="a warning", level=logging.WARNING), True),
+        (record(LogEvent.ERROR, "MissingInputException in rule x", logging.ERROR, exception="MissingInput"), True),
+    ],
+)
+def test_only_what_is_wrong_is_left_to_snakemake(said, shown):
+    assert begun(io.StringIO(), model=1).filter(said) == shown
+
+
+def test_what_does_not_execute_is_there_for_what_it_says():
+    seen = Screen(io.StringIO(), lambda: WORDS)
+    assert seen.filter(record(text="Congratulations, your workflow is in a good condition!"))
+    assert not seen.filter(record(text="Assuming unrestricted shared filesystem usage."))
+
+
+@pytest.mark.parametrize(
+    ("stage", "named"), [(None, "everything"), ("model", "model"), ("a/dvc.yaml:do@set", "do@set")]
+)
+def test_nothing_to_be_done_is_a_line_and_the_result(stage, named, monkeypatch):
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    if stage:
+        monkeypatch.setenv("DVC_STAGE", stage)
+    out = io.StringIO()
+    seen = begun(out)
+    seen.result = lambda: ["the result"]
+    assert not seen.filter(record(text="Nothing to be done (all requested files are present and up to date)."))
+    assert out.getvalue() == f"{named}: up to date, nothing to be done\nthe result\n"
+
+
+def test_how_far_a_rule_is_by_the_logs_of_its_jobs(log):
+    rule = screen._Rule("model", 1)
+    rule.at_work = {1: ["1.log"]}
+    assert rule.how_far() == (0, "")
+    log("1.log", "model: epoch 9/10: of another run\n", age_s=1000)
+    assert rule.how_far() == (0, "")
+    log("1.log", "model: epoch 1/4: loss 2\nmodel: epoch 3/4: loss 1, accuracy 0.5\nmodel: a remark: 7 of 8\n")
+    assert rule.how_far() == (0.75, "epoch 3 of 4")
+    log("1.log", "recordings: 1200 of 2400 inspected\n")
+    assert rule.how_far() == (0.5, "1,200 of 2,400")
+    # The first of three jobs has ended, the second is at a half, of the third nothing is known.
+    rule.n_jobs, rule.ended, rule.at_work = 3, [["0.log"]], {1: ["1.log"], 2: ["2.log"]}
+    assert rule.how_far() == (pytest.approx(0.5), "50 %")
+
+
+def test_time_left_is_told_by_the_share_that_is_done(log):
+    rule = screen._Rule("model", 1)
+    rule.at_work = {1: [log("1.log", "model: epoch 1/4: loss 2\n")]}
+    assert rule.shown(rule.begun_s + 60) == "epoch 1 of 4, about 3 min 00 s left"
+
+
+def looked(out: io.StringIO, after_s: float, said: str = "model: epoch 1/4: loss 2\n") -> str:
+    """Let a screen look after a job that began so many seconds ago, and return what it has said."""
+    seen = begun(out, silence_s=30, model=1, features=1)
+    seen.filter(begins(1, "model", "1.log"))
+    Path("1.log").write_text(said)
+    with seen._lock:
+        seen._show(seen._rules["model"].begun_s + after_s)
+    return out.getvalue()
+
+
+@pytest.mark.usefixtures("log")
+def test_a_log_says_how_far_a_run_is_only_after_a_silence():
+    begins = "[1/2] model: train"
+    assert looked(io.StringIO(), 29).splitlines() == [begins]
+    assert looked(io.StringIO(), 60).splitlines() == [
+        begins,
+        "[1/2] model, 1 min 00 s: epoch 1 of 4, about 3 min 00 s left",
+    ]
+    assert looked(io.StringIO(), 60, "").splitlines() == [begins, "[1/2] model, 1 min 00 s: train"]
+
+
+@pytest.mark.usefixtures("log")
+def test_a_terminal_has_one_line_that_is_renewed_and_gone_when_a_line_stays(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "32")
+    line = looked(Terminal(), 60).removeprefix("\r\033[K")
+    # One column less than there are: a full line would wrap in some terminals.
+    assert (len(line), line) == (31, "[1/2] model, 1 min 00 s: epoch…")
+    out = Terminal()
+    seen = begun(out, model=1)
+    seen._renew("at work")
+    seen.say("a line that stays")
+    assert out.getvalue() == "\r\033[Kat work\r\033[Ka line that stays\n"
+
+
+def test_a_reader_who_is_gone_is_none_of_its_business():
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    begun(Gone(), model=1).say("to nobody")
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["2 kept"], "2 kept"),
+        (["1 of 2 kept", "3 of 4 kept"], "4 of 6 kept"),
+        (["1 kept", "1 lost"], "1 lost"),
+        (["{1} kept", "2 kept"], "3 kept"),
+    ],
+)
+def test_numbers_of_the_same_words_are_summed(lines, expected):
+    assert screen.summed(lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("taken_s", "said"), [(4.4, "4 s"), (185, "3 min 05 s"), (7830, "2 h 10 min"), (59.6, "1 min 00 s")]
+)
+def test_a_time_is_said_as_people_say_it(taken_s, said):
+    assert screen.duration(taken_s) == said
+
+
+ROW = {"model": "presence network", "recordings": 9, "groups": 4}
+ROW |= {"event_f1_iou30": 0.8, "event_f1_iou30_low": 0.7, "event_f1_iou30_high": 0.9, "event_recall_iou30": 0.85}
+ROW |= {"event_recall_iou30_low": 0.75, "event_recall_iou30_high": 0.95}
+METRICS = {
+    "test": {"support": 1200, "groups": 40, "accuracy": 0.9, "accuracy_low": 0.85, "accuracy_high": 0.95},
+    "majority_class": {"accuracy": 0.25},
+    "svm": {"accuracy": 0.5},
+    "context_only": {"accuracy": None},
+}
+
+
+def test_the_headline_of_clips_is_the_metric_with_its_interval_and_its_baselines():
+    assert headline.of_clips(METRICS) == [
+        "accuracy 0.900 [0.850, 0.950], 1,200 clips in 40 groups",
+        "beside it: commonest species 0.250, SVM on pooled statistics 0.500",
+    ]
+    nothing = json.loads(json.dumps(METRICS)) | {"test": {"support": 0}}
+    assert headline.of_clips(nothing) == ["no test clips, so nothing is known about new sound"]
+
+
+def test_the_headline_of_calls_is_what_is_known():
+    nan = float("nan")
+    chance = {"model": "chance", "recordings": 9, "groups": 4, "event_f1_iou30": 0.1, "event_recall_iou30": nan}
+    assert headline.of_calls([ROW, chance]) == [
+        "event F1 0.800 [0.700, 0.900] at IoU >= 0.3, 9 recordings; by presence network",
+        "beside it: chance 0.100",
+    ]
+    assert headline.of_calls([{**ROW, "event_f1_iou30": nan}, chance]) == [
+        "recall 0.850 [0.750, 0.950] at IoU >= 0.3, 9 recordings; by presence network"
+    ]
+    assert headline.of_calls([{**ROW, "event_f1_iou30_low": nan}])[0].startswith("event F1 0.800 at IoU")
+    assert headline.of_calls([{**ROW, "recordings": 0}]) == ["no whole test recordings, so nothing is known"]
+    nothing = {**ROW, "event_f1_iou30": nan, "event_recall_iou30": nan}
+    assert headline.of_calls([nothing]) == ["no calls in whole test recordings, so nothing is known"]
