@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ SECTIONS = {"rfcx": "RFCX's layout", "raven": "Raven", "audacity": "Audacity", "
 BLOCK = r"(?P<text>^(?P<name>\w+):.*\n(?:(?!\w).*\n)*)"
 # What makes a run of the default recipe take minutes.
 QUICK = ("features", "model", "train", "presence", "figures")
+# The command of the folder that it runs in, as `make` puts it into the environment.
+PROGRAM = ("env", "PYTHONPATH=src", "python", "-m", "dawnchorus.commands.cli")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,13 @@ def section(form: str) -> Section:
     text = by_hand().split(f"\n### {SECTIONS[form]}\n")[1].split("\n### ")[0]
     [table], [blocks] = fenced(text, "csv", "tsv"), fenced(text, "yaml")
     return Section(table.splitlines(), blocks)
+
+
+def short_way(text: str = "") -> list[str]:
+    """Return the commands of README's section on own recordings, or of that of another page, without comments."""
+    text = text or (ROOT / "README.md").read_text().split("\n## Your own recordings\n")[1]
+    block = re.search(r"(?:^    \S.*\n)+", text, re.MULTILINE)
+    return [line.partition("#")[0].strip() for line in block[0].splitlines()] if block else []
 
 
 def commands() -> list[str]:
@@ -83,14 +93,19 @@ def write_tables(folder: Path, shown: Section, calls: list[dict]) -> None:
 
 @pytest.fixture
 def clone(tmp_path) -> Project:
-    """A fresh clone with the default params.yaml but for values that make a run short, and a folder of recordings."""
+    """A fresh clone with the default params.yaml."""
     project = Project.create(tmp_path / "project", n_recordings=0, dvc=False)
-    params = yaml.safe_load((ROOT / "presets/default.yaml").read_text())
-    for name in QUICK:
+    shutil.copy(ROOT / "presets/default.yaml", project.path / "params.yaml")
+    return project
+
+
+def shorten(project: Project, *blocks: str) -> None:
+    """Give blocks of params.yaml values with which a run takes seconds."""
+    params = project.params()
+    for name in blocks:
         values = PARAMS.get(name, {}) | PARAMS.get(f"{name}_reset", {})
         params[name] = dict(values) if name == "model" else params[name] | values
     project.write_params(params)
-    return project
 
 
 def recorded(project: Project) -> list[dict]:
@@ -120,6 +135,7 @@ def test_the_steps_by_hand_lead_to_a_report(clone, form):
         calls = [call | {"species": call["species"].replace(",", "")} for call in calls]
     write_tables(clone.path, shown, calls)
     paste(clone.path / "params.yaml", shown.text)
+    shorten(clone, *QUICK)
     assert clone.params()["data"] == shown.blocks["data"]
     [command] = commands()
     ran = rules_of(clone.run(*command.split()).stdout)
@@ -131,6 +147,37 @@ def test_the_steps_by_hand_lead_to_a_report(clone, form):
     assert told == {(call["id"], call["species"], float(call["t_min"]), float(call["t_max"])) for call in calls}
     report = (clone.path / "reports/report.html").read_text()
     assert all(species in report for species in {call["species"] for call in calls})
+    if form == "csv":
+        # Whoever names no other recordings searches those of the run.
+        clone.run("snakemake", "--cores", "8", "detections")
+        labels = clone.path / "reports/detections/raven"
+        heard = {path.relative_to(labels).as_posix() for path in labels.rglob("*.txt")}
+        assert heard == {f"{call['id']}.wav.selections.txt" for call in calls}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("form", SECTIONS)
+def test_the_short_way_leads_to_a_report_and_to_calls_in_other_recordings(clone, form):
+    """The lines of README, with the table of each format in place of README's."""
+    shown = section(form)
+    calls = recorded(clone)
+    if form in ("rfcx", "csv"):
+        calls = [call | {"species": call["species"].replace(",", "")} for call in calls]
+    write_tables(clone.path, shown, calls)
+    activate, init, run, detect = short_way()
+    assert activate == "source .venv/bin/activate"
+    assert short_way(PAGE.read_text()) == [activate, init, run]
+    clone.run(*PROGRAM, *init.split()[1:-2], shown.blocks["data"]["annotations"], init.split()[-1])
+    params = clone.params()
+    assert (params["data"]["format"], params["data"]["audio_dir"]) == (form, "mine/audio")
+    # What init chose to cut out of the sound stays.
+    shorten(clone, *(name for name in QUICK if name != "features"))
+    clone.run(*run.split())
+    report = (clone.path / "reports/report.html").read_text()
+    assert all(species in report for species in {call["species"] for call in calls})
+    (clone.path / "mine/audio/site-0").rename(clone.path / "new-recordings")
+    clone.run(*PROGRAM, *detect.split()[1:])
+    assert (clone.path / "detections/detections.html").is_file()
 
 
 def test_the_page_shows_every_format_and_every_key_of_data():
