@@ -39,10 +39,6 @@ def started(
     Its output is a pipe that holds so many bytes that nobody has read, or as many as the system likes. With the
     ``screen`` that people have the marker is said in the log of the model alone.
     """
-    log = project.path / "logs/model.log"
-    said = subprocess.Popen(
-        ["tail", "-n", "0", "-F", log], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
     process = subprocess.Popen(
         [*COMMANDS[tool], *([target] if target else [])],
         cwd=project.path,
@@ -54,14 +50,16 @@ def started(
     )
     if holds:
         fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, holds)
+    # A run that fails never says the marker.
+    follow = ["timeout", "120", "tail", "-n", "0", "-F", project.path / "logs/model.log"]
     seen = []
-    with said:
+    with subprocess.Popen(follow, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as said:
         for line in process.stdout if screen else said.stdout:
             seen.append(line)
             if marker in line:
-                said.kill()
+                said.terminate()
                 return process
-        said.kill()
+        said.terminate()
     raise AssertionError(f"never saw {marker!r} in:\n{''.join(seen)}")
 
 
