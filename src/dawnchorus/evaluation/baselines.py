@@ -14,14 +14,6 @@ from dawnchorus.learning import clip_svm, dataset
 from dawnchorus.metrics import bootstrap, classification
 from dawnchorus.tables.definitions import BASELINE_PREDICTIONS, SCORES
 
-# What the baselines are called in baselines.csv, by their names in metrics.json.
-NAMES = {
-    "majority_class": "majority class",
-    "svm": "SVM on pooled statistics",
-    "context_only": "context only",
-    "presence": "presence network",
-}
-
 # The positions of the test rows that were answered, and the scores of these.
 Answer = tuple[np.ndarray, np.ndarray]
 

@@ -74,18 +74,18 @@ def of_model(
     majority = baselines.majority_scores(truth[train], len(test), len(ids))
     machine = baselines.svm_scores(data.x, n_frames, truth, train, test, data.statistics, len(ids))
     answers: dict[str, baselines.Answer | None] = {
-        baselines.NAMES["majority_class"]: (everything, majority) if len(train) else None,
-        baselines.NAMES["svm"]: None if machine is None else (everything, machine),
-        baselines.NAMES["context_only"]: baselines.context_answers(
+        summary.BASELINES["majority_class"]: (everything, majority) if len(train) else None,
+        summary.BASELINES["svm"]: None if machine is None else (everything, machine),
+        summary.BASELINES["context_only"]: baselines.context_answers(
             predict, test_rows, data.context, data.context_rows, data.statistics
         ),
-        **{baselines.NAMES[name]: answer for name, answer in others.items()},
+        **{summary.BASELINES[name]: answer for name, answer in others.items()},
     }
     beside = baselines.table(
         truth[test], (card["model"]["name"], scores[test]), answers, group, weights, params["top_k"]
     )
     for name in ("svm", "context_only", *others):
-        row = next(row for row in beside if row["model"] == baselines.NAMES[name])
+        row = next(row for row in beside if row["model"] == summary.BASELINES[name])
         metrics[name] = {key: row[key] for key in row if key.startswith(("accuracy", "advantage")) or key == "clips"}
 
     per_class = evaluation.per_class(*of_test, data.classes, fitted["thresholds"])

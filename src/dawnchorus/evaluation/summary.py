@@ -1,5 +1,13 @@
 """The lines that stages evaluation and cross_validation print: the result in words."""
 
+# What the baselines are called in baselines.csv, by their names in metrics.json.
+BASELINES = {
+    "majority_class": "majority class",
+    "svm": "SVM on pooled statistics",
+    "context_only": "context only",
+    "presence": "presence network",
+}
+
 
 def of_metrics(result: dict[str, dict], majority_name: str | None) -> list[str]:
     """Return the few lines that a person wants at the end of a run.

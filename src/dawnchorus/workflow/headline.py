@@ -6,7 +6,7 @@ import json
 import math
 from pathlib import Path
 
-from dawnchorus.evaluation import baselines, summary
+from dawnchorus.evaluation import summary
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import DETECTION_BASELINES
@@ -46,7 +46,7 @@ def of_clips(metrics: dict) -> list[str]:
         return ["no test clips, so nothing is known about new sound"]
     others = {name: metrics.get(name, {}).get("accuracy") for name in ("presence", "svm", "context_only")}
     beside = {"commonest species": metrics["majority_class"]["accuracy"]}
-    beside |= {baselines.NAMES[name]: value for name, value in others.items()}
+    beside |= {summary.BASELINES[name]: value for name, value in others.items()}
     said = f"accuracy {summary.with_ends(test, 'accuracy')}, {test['support']:,} clips in {test['groups']:,} groups"
     return [said, *_others(beside)]
 
