@@ -85,6 +85,7 @@ def arguments_of_scores(model_dir, params=PARAMS, shard=0, shards=1):
         *("--model", str(model_dir / "model.keras"), "--shard", str(shard), "--shards", str(shards), "--threads", "2"),
         *("--params", json.dumps({"detections": params, "searched": params["recordings"]})),
         *("--output", f"data/shard-{shard}.parquet"),
+        *("--windows", f"data/shard-{shard}-windows.parquet"),
     ]
 
 
@@ -95,6 +96,7 @@ def score_shard(*which):
 def gather_all(model_dir, params=PARAMS, shards=1):
     gather.main(
         ["--scores", *(f"data/shard-{shard}.parquet" for shard in range(shards)),
+         "--windows", *(f"data/shard-{shard}-windows.parquet" for shard in range(shards)),
          "--model", str(model_dir / "model.keras"), "--calibration", str(model_dir / "calibration.json"),
          "--params", json.dumps({"detections": params}), "--output", "reports/detections",
          "--page", "reports/detections.html"]
@@ -600,7 +602,7 @@ def test_what_is_no_recording_is_not_waited_for(folder, model_dir, capsys, what)
     target = sounds.Sound("x.wav" if what != "folder" else "sound", "x.wav", "x")
     found = detector.Detector(model_dir / "model.keras", model_file.read_card(model_dir / "model.keras"), {**PARAMS}, 1)
     found.update(folder / "scores.parquet", [target])
-    assert found.n_bad == 1
+    assert len(found.bad) == 1
     words = "a folder, not a file" if what == "folder" else "not a regular file"
     assert f"{target.path}: unreadable: {words}; left out" in capsys.readouterr().err
 

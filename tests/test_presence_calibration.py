@@ -44,6 +44,7 @@ def test_where_some_calls_are_annotated_nothing_is_known_beside_them():
 
 
 FITTED = {"aim": "f1", "annotated_events": 12, "recordings": 3, "hours": 0.05, "pooled": [], "decisions": {}}
+FITTED |= {"fusion": {"weight": 0.0, "event_f1": {}}}
 
 
 def test_lines_say_on_what_it_rests_and_where_the_aim_is_missed():
@@ -132,13 +133,56 @@ def test_no_file_a_folder_and_other_classes_are_one_line(tmp_path):
         presence_calibration.read(path, ["frog", "owl"])
 
 
+def test_how_much_windows_count_is_read_and_nothing_said_is_not_at_all(tmp_path):
+    path = a_file(tmp_path / "c.json")
+    assert presence_calibration.read_fusion(path) == (0.0, None, None)
+    said = json.loads(path.read_text())
+    for fusion, expected in (
+        ({"weight": 0.5, "window_s": 3, "step_s": 1.5, "event_f1": {}}, (0.5, 3.0, 1.5)),
+        ({"weight": 1, "window_s": None, "step_s": None}, (1.0, None, None)),
+    ):
+        path.write_text(json.dumps({**said, "fusion": fusion}))
+        assert presence_calibration.read_fusion(path) == expected
+
+
+WINDOWS = {"weight": 0.5, "window_s": 3.0, "step_s": None}
+
+
+@pytest.mark.parametrize(
+    ("fusion", "expected"),
+    [
+        ({**WINDOWS, "weight": -0.1}, "c.json: fusion.weight: -0.1; expected 0 to 10"),
+        ({**WINDOWS, "weight": 11}, "c.json: fusion.weight: 11; expected 0 to 10"),
+        ({**WINDOWS, "weight": None}, "(fusion.weight: 'None', expected a finite number)"),
+        ({**WINDOWS, "weight": float("nan")}, "not a calibration of presence ("),
+        ({**WINDOWS, "window_s": 0}, "c.json: fusion.window_s: 0; expected more than 0 and at most 600 s"),
+        ({**WINDOWS, "step_s": 601.0}, "c.json: fusion.step_s: 601; expected more than 0 and at most 600 s"),
+        ({**WINDOWS, "step_s": "long"}, "(fusion.step_s: 'long', expected a finite number)"),
+        ({"weight": 0.5}, "not a calibration of presence ('window_s')"),
+        (0.5, "not a calibration of presence ("),
+        (None, "not a calibration of presence ("),
+    ],
+)
+def test_windows_that_cannot_count_so_are_one_line(tmp_path, fusion, expected):
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps({"decisions": {}, "fusion": fusion}))
+    with pytest.raises(InputError) as caught:
+        presence_calibration.read_fusion(path)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(str(path))
+    assert expected in line
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Four recordings of a minute, two of validation: calls of 2 s each 10 s, frogs from 3 s on and wrens from 7 s."""
     monkeypatch.chdir(tmp_path)
     rng, starts_s = np.random.default_rng(1), STEP_S * np.arange(N_FRAMES)
     rows, held_out = [], []
-    with score_store.write_store("presence.parquet", IDS) as writer:
+    with (
+        score_store.write_store("presence.parquet", IDS) as writer,
+        score_store.write_store("scores.parquet", IDS) as windows,
+    ):
         for number, partition in enumerate(("validation", "validation", "test", "train")):
             name, scores = f"r{number}", rng.uniform(0.001, 0.03, (N_FRAMES, 2))
             for index, first_s in enumerate((3.0, 7.0)):
@@ -152,6 +196,9 @@ def folder(tmp_path, monkeypatch):
             if partition != "train":
                 facts = {"duration_s": 60.0, "sample_rate_hz": 8000, "window_s": STEP_S, "starts_s": starts_s}
                 writer.add(score_store.Entry(name, name, name, "", **facts, scores=scores.astype(np.float32)))
+                # Windows of 2 s that tell nothing apart.
+                facts |= {"window_s": 2.0, "starts_s": np.arange(59.0)}
+                windows.add(score_store.Entry(name, name, name, "", **facts, scores=np.full((59, 2), 0.5, np.float32)))
     made.write("rows.csv", definitions.ROWS, rows)
     made.write("held_out.csv", definitions.HELD_OUT, held_out)
     classes = [{"class_index": k, "species_id": name, "species_name": "x"} for k, name in enumerate(IDS)]
@@ -162,8 +209,10 @@ def folder(tmp_path, monkeypatch):
 
 def calibrate(annotated="all", **block):
     params = {"presence_calibration": {**BLOCK, **block}, "detection_metrics": {"segment_s": 5.0}}
+    params["detections"] = {"window_s": 2.0, "step_s": 1.0}
     stage.main(
-        ["--scores", "presence.parquet", "--held-out", "held_out.csv", "--rows", "rows.csv", "--classes", "classes.csv",
+        ["--scores", "presence.parquet", "--window-scores", "scores.parquet", "--held-out", "held_out.csv",
+         "--rows", "rows.csv", "--classes", "classes.csv",
          "--unknown", "unknown.csv", "--params", json.dumps({**params, "data": {"annotated": annotated}}),
          "--output", "out.json"]
     )  # fmt: skip
@@ -182,7 +231,11 @@ def test_the_stage_fits_on_validation_recordings_what_finds_the_calls_of_others(
     decisions = calibrate(annotated)
     found = json.loads((folder / "out.json").read_text())
     assert (found["aim"], found["annotated_events"], found["recordings"]) == ("f1", 24, 2)
-    assert "presence_calibration: fitted on 24 calls in 2 validation recordings" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "presence_calibration: fitted on 24 calls in 2 validation recordings" in said
+    assert "presence_calibration: frames count alone" in said
+    assert (found["fusion"]["weight"], found["fusion"]["window_s"], found["fusion"]["step_s"]) == (0.0, 2.0, 1.0)
+    assert presence_calibration.read_fusion(folder / "out.json") == (0.0, 2.0, 1.0)
     expected = [(index, onset_s, onset_s + 2) for index, first in enumerate((3, 7)) for onset_s in range(first, 60, 10)]
     np.testing.assert_allclose(events_of(decisions, "r2"), expected, atol=0.2)
 

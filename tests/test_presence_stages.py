@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from scipy.special import expit, logit
 
 from dawnchorus.annotations import readers
 from dawnchorus.commands import cli
+from dawnchorus.detection import score_store
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import sha256_of
 from dawnchorus.foundation.source_code import SourceCode
@@ -162,21 +164,31 @@ def measure(folder: Made, params: dict) -> None:
         calibration="models/calibration.json", **tables,
     )  # fmt: skip
     calibrate(folder, params)
-    tables = {name: f"reports/{name}.csv" for name in detection_metrics.TABLES}
+    measure_detection(folder, params)
+
+
+def measure_detection(
+    folder: Made, params: dict, calibration: str = "models", windows: str = "data", reports: str = "reports"
+) -> None:
+    """Run the stage of the metrics of detection by the calibration of presence, and with the windows, of a folder."""
+    tables = {name: f"{reports}/{name}.csv" for name in detection_metrics.TABLES}
     folder.run(
-        detection_metrics, params, scores="data/scores.parquet", presence_scores="data/presence.parquet",
+        detection_metrics, params, scores=f"{windows}/scores.parquet", presence_scores="data/presence.parquet",
         energy="data/energy.parquet", svm_scores="data/svm.parquet", svm_calibration="data/svm_calibration.json",
         held_out="data/held_out.csv", rows="data/dataset/rows.csv", unknown="data/unknown.csv",
         model="models/model.keras", calibration="models/calibration.json",
-        presence="models/presence.keras", presence_calibration="models/presence_calibration.json",
-        metrics="reports/detection_metrics.json", **tables,
+        presence="models/presence.keras", presence_calibration=f"{calibration}/presence_calibration.json",
+        metrics=f"{reports}/detection_metrics.json", **tables,
     )  # fmt: skip
 
 
-def calibrate(folder: Made, params: dict, output: str = "models/presence_calibration.json") -> None:
+def calibrate(
+    folder: Made, params: dict, output: str = "models/presence_calibration.json", windows: str = "data/scores.parquet"
+) -> None:
     folder.run(
-        presence_calibration, params, scores="data/presence.parquet", held_out="data/held_out.csv",
-        rows="data/dataset/rows.csv", classes="data/dataset/classes.csv", unknown="data/unknown.csv", output=output,
+        presence_calibration, params, scores="data/presence.parquet", window_scores=windows,
+        held_out="data/held_out.csv", rows="data/dataset/rows.csv", classes="data/dataset/classes.csv",
+        unknown="data/unknown.csv", output=output,
     )  # fmt: skip
 
 
@@ -221,6 +233,90 @@ def test_users_get_the_events_that_are_measured(ready, tmp_path):
     for recording_id, species_id, onset_s in calls:
         of = users[(users["recording_id"] == recording_id) & (users["species_id"] == species_id)]
         assert (abs(of["start_s"] - onset_s) < 0.15).sum() == (abs(of["end_s"] - onset_s - CALL_S) < 0.15).sum() == 1
+
+
+@pytest.fixture(scope="module")
+def fused(ready) -> Path:
+    """The folder of models, with a calibration by which windows of another length count beside frames."""
+    models = ready / "fused"
+    shutil.copytree(ready / "models", models)
+    params = params_of(detections={"window_s": 1.5, "step_s": 0.4})
+    ready.run(
+        recording_scores, params, "--threads", "2", model="models/model.keras", presence="models/presence.keras",
+        rows="data/dataset/rows.csv", recordings="data/recordings.csv", audio_dir="sound",
+        held_out="fused/held_out.csv", scores="fused/scores.parquet", presence_scores="fused/presence.parquet",
+        energy="fused/energy.parquet",
+    )  # fmt: skip
+    calibrate(ready, params, "fused/presence_calibration.json", "fused/scores.parquet")
+    path = models / "presence_calibration.json"
+    said = json.loads(path.read_text())
+    # Ten calls do not decide that windows count.
+    assert said["fusion"] == {"weight": 0.0, "window_s": 1.5, "step_s": 0.4, "event_f1": said["fusion"]["event_f1"]}
+    path.write_text(json.dumps({**said, "fusion": {**said["fusion"], "weight": 0.5}}))
+    return models
+
+
+def test_users_get_the_events_that_are_measured_where_windows_count_beside_frames(ready, fused, tmp_path):
+    """Windows lie as they did in the calibration, whatever the options of windows; so events and scores are the same.
+
+    And they are those of the numbers put together by hand.
+    """
+    users = detect(ready.path, tmp_path / "out", fused).rename(columns={"peak_score": "score"})
+    measure_detection(ready, params_of(), "fused", "fused", "of_fused")
+    table = pd.read_csv(ready / "of_fused/detection_events.csv")
+    assert_same(users, table[table["outcome"] != "miss"])
+    alone = detect(ready.path, tmp_path / "alone", ready / "models").rename(columns={"peak_score": "score"})
+    assert len(users) > 0
+    assert not np.allclose(users["score"].sum(), alone["score"].sum())
+
+    scores = pd.read_parquet(tmp_path / "out/scores.parquet")
+    ids = [row["species_id"] for row in made.read(ready / "data/dataset/classes.csv", definitions.CLASSES)]
+    decisions = json.loads((fused / "presence_calibration.json").read_text())["decisions"]
+    for name in ("r07", "r08", "r09"):
+        frames, windows = (
+            next(of for of in score_store.Stores([path], ids) if of.recording_id == name)
+            for path in (ready / "data/presence.parquet", fused / "scores.parquet")
+        )
+        assert (windows.window_s, np.diff(windows.starts_s).round(6).tolist()[0]) == (1.5, 0.4)
+        middles_s = frames.starts_s + frames.window_s / 2
+        said = [
+            windows.scores[(windows.starts_s <= middle_s) & (middle_s < windows.starts_s + 1.5)].mean(axis=0)
+            for middle_s in middles_s
+        ]
+        fused_by_hand = frames.scores * np.clip(said, 1e-3, 1) ** 0.5
+        for index, species_id in enumerate(ids):
+            of = decisions[species_id]
+            assert of["smoothing_s"] < frames.window_s
+            odds = logit(fused_by_hand[:, index]) * of["presence_slope"] + of["presence_offset"]
+            mine = scores[scores["recording_id"] == name][f"score_{species_id}"]
+            np.testing.assert_allclose(mine, expit(odds), atol=1e-4)
+
+
+def test_bad_recordings_are_said_once_and_what_is_scored_is_kept_where_windows_count(ready, fused, tmp_path, capsys):
+    (tmp_path / "bad.wav").write_bytes(b"RIFF of nothing")
+    words = ["--model", str(fused), "--output", str(tmp_path / "out"), "--pictures", "0", "--events", "0"]
+    words += ["--keep-going", str(ready / "sound/r07.wav"), str(tmp_path / "bad.wav")]
+    before = None
+    for _ in range(2):
+        assert cli.main(["detect", *words]) == 0
+        assert capsys.readouterr().err.count("bad.wav") == 1
+        assert len(pd.read_csv(tmp_path / "out/problems.csv")) == 1
+        kept = [(tmp_path / f"out/{name}-scores.parquet").read_bytes() for name in ("window", "clip")]
+        assert before in (None, kept)
+        before = kept
+
+
+def test_a_folder_without_the_network_whose_windows_count_is_one_line(ready, fused, tmp_path, capsys):
+    models = tmp_path / "models"
+    shutil.copytree(fused, models)
+    (models / "model.keras").unlink()
+    words = ["--model", str(models), "--output", str(tmp_path / "out"), str(ready / "sound/r07.wav")]
+    assert cli.main(["detect", *words]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {models / 'model.keras'}: no such file; expected the network that names clips: frames of "
+        "presence.keras count times its windows (fusion.weight 0.5)"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_boxes_in_raven_have_the_band_that_the_species_has_in_the_training(ready, tmp_path):

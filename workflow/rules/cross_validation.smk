@@ -142,6 +142,7 @@ use rule svm_scores as fold_svm_scores with:
 use rule presence_calibration as fold_presence_calibration with:
     input:
         scores=f"{FOLD_SCORES}/presence.parquet",
+        window_scores=f"{FOLD_SCORES}/scores.parquet",
         held_out=f"{FOLD_SCORES}/recordings.csv",
         rows=f"{FOLD_DATA}/rows.csv",
         classes=f"{FOLD_DATA}/classes.csv",

@@ -1,8 +1,10 @@
 # detections: the model at work on new recordings
 #
-# needs  models/presence.keras and models/presence_calibration.json (without presence model.keras and
-#        calibration.json), the block `detections`, which names the recordings (or data.audio_dir does)
-# makes  data/detections/shard-N.parquet: the window scores of the recordings whose name hashes to N;
+# needs  models/presence.keras, models/presence_calibration.json and models/model.keras (without presence model.keras
+#        and calibration.json), the block `detections`, which names the recordings (or
+#        data.audio_dir does)
+# makes  data/detections/shard-N.parquet: the scores of the recordings whose name hashes to N; shard-N-windows.parquet:
+#        those of windows where they count beside frames of presence, else none;
 #        reports/detections/ (scores, events, Raven, Audacity, submission, pictures), reports/detections.html
 #
 # Not part of `rule all`: ask for it by `snakemake --cores 8 detections`. A job keeps what it scored before of
@@ -11,16 +13,24 @@
 
 # Frames of presence find calls, or windows of the network that names clips where there is no presence.
 DETECTS = "presence" if config["presence"]["network"] != "none" else "model"
+# What says whether windows count beside frames, and what scores them.
+BESIDE = (
+    {"beside": "models/model.keras", "calibration": rules.presence_calibration.output.calibration}
+    if DETECTS == "presence"
+    else {}
+)
 
 
 rule window_scores:
-    """Score the windows of each recording of a shard."""
+    """Score the frames or windows of each recording of a shard."""
     input:
+        **BESIDE,
         model=f"models/{DETECTS}.keras",
         kind_files=KIND_FILES,
         code=code("window_scores"),
     output:
         scores="data/detections/shard-{shard}.parquet",
+        windows="data/detections/shard-{shard}-windows.parquet",
         provenance="data/detections/shard-{shard}.provenance.json",
     log:
         "logs/window_scores-{shard}.log",
@@ -37,7 +47,8 @@ rule window_scores:
             "window_scores",
             "--model {input.model:q} --shard {wildcards.shard}"
             f" --shards {len(SHARDS)}"
-            " --params {params.detections:q} --threads {threads} --output {output.scores:q}",
+            " --params {params.detections:q} --threads {threads} --output {output.scores:q}"
+            " --windows {output.windows:q}" + "".join(f" --{name} {{input.{name}:q}}" for name in BESIDE),
         )
 
 
@@ -45,6 +56,7 @@ rule detections:
     """Turn window scores into detections, for people and for other programs."""
     input:
         scores=expand("data/detections/shard-{shard}.parquet", shard=SHARDS),
+        windows=expand("data/detections/shard-{shard}-windows.parquet", shard=SHARDS),
         model=f"models/{DETECTS}.keras",
         calibration=(
             rules.presence_calibration.output.calibration
@@ -71,7 +83,7 @@ rule detections:
     shell:
         command(
             "detections",
-            "--scores {input.scores:q} --model {input.model:q}"
+            "--scores {input.scores:q} --windows {input.windows:q} --model {input.model:q}"
             " --calibration {input.calibration:q} --params {params.detections:q} --output {output.folder:q}"
             " --page {output.page:q}",
         )

@@ -1,7 +1,8 @@
 # presence_calibration: what presence is worth, and from where on it is an event
 #
-# needs  presence in the validation recordings, their annotations and spans of unknown content, the block
-#        `presence_calibration`, data.annotated
+# needs  presence in the validation recordings and what windows of the network that names clips say there, their
+#        annotations and spans of unknown content, the block `presence_calibration`, data.annotated, and of `detections`
+#        how windows lie
 # makes  models/presence_calibration.json, which detection needs
 
 
@@ -9,6 +10,7 @@ rule presence_calibration:
     """Fit the calibration, thresholds and lengths of each species on the validation recordings."""
     input:
         scores="data/recording_scores/presence.parquet",
+        window_scores="data/recording_scores/scores.parquet",
         held_out="data/recording_scores/recordings.csv",
         rows="data/dataset/rows.csv",
         classes="data/dataset/classes.csv",
@@ -28,6 +30,6 @@ rule presence_calibration:
     shell:
         command(
             "presence_calibration",
-            "--scores {input.scores:q} --held-out {input.held_out:q} --rows {input.rows:q} --classes {input.classes:q}"
+            "--scores {input.scores:q} --window-scores {input.window_scores:q} --held-out {input.held_out:q} --rows {input.rows:q} --classes {input.classes:q}"
             " --unknown {input.unknown:q} --params {params.presence_calibration:q} --output {output.calibration:q}",
         )

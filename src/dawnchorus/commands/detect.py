@@ -22,7 +22,8 @@ EXAMPLES = """examples:
 """
 # What finds calls, each a model and its calibration: the first that the folder has, and that was asked for.
 FRAMES, WINDOWS = ("presence.keras", "presence_calibration.json"), ("model.keras", "calibration.json")
-SCORES = "window-scores.parquet"
+# What frames say, or windows where those find calls; and what windows say that count beside frames.
+SCORES, BESIDE = "window-scores.parquet", "clip-scores.parquet"
 
 MOST_THREADS = 1024
 
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help=f"folder with {' and '.join(FRAMES)} (or {' and '.join(WINDOWS)}), as `models`",
+        help=f"folder with {' and '.join((*FRAMES, WINDOWS[0]))} (or {' and '.join(WINDOWS)}), as `models`",
     )
     parser.add_argument(
         "--windows", action="store_true", help=f"find calls by windows, with {WINDOWS[0]}, although there is presence"
@@ -112,7 +113,7 @@ def detector_of(folder: Path, windows: bool) -> tuple[Path, Path]:
 def main(args: argparse.Namespace) -> None:
     # The matrices of a window are small: a second thread of BLAS only waits.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from dawnchorus.detection import detections, results_folder
+    from dawnchorus.detection import detections, fused_detector, results_folder
     from dawnchorus.detection.detector import Detector, in_results
     from dawnchorus.foundation.progress import Progress
     from dawnchorus.learning import model_file
@@ -133,15 +134,19 @@ def main(args: argparse.Namespace) -> None:
     model, calibration = detector_of(args.model, args.windows)
     # Everything that can be known is looked at before the hours of scoring.
     decision = detections.Decision.of_model(model, calibration, params)
-    wanted, scores = recordings(args.audio), args.output / SCORES
+    wanted, scores, of_windows = recordings(args.audio), args.output / SCORES, args.output / BESIDE
     called = [in_results(sound) for sound in wanted]
     results_folder.check_names(args.output, (sound.name for sound in called))
     if args.sample_submission is not None:
         ids = [sound.recording_id for sound in called]
         detections.check_sample(args.sample_submission, ids, decision.species_ids)
-    with results_folder.claimed(args.output, [SCORES]) as staged:
-        with Progress("detect", len(wanted)) as progress:
+    fusion = decision.fusion
+    with results_folder.claimed(args.output, [SCORES, BESIDE]) as staged:
+        with Progress("detect", (1 + bool(fusion.weight)) * len(wanted)) as progress:
             detector = Detector(model, model_file.read_card(model), params, args.threads, progress.warn)
-            detector.update(scores, wanted, lambda sound: progress.step(sound.path))
-        page = args.output / "detections.html"
-        print(f"detect: {make([scores], decision, str(model), staged, args.output, page)}")
+            windows = fused_detector.beside(args.model / WINDOWS[0], model, fusion, params, args.threads, progress.warn)
+            fused_detector.update(
+                detector, scores, windows, of_windows, wanted, lambda sound: progress.step(sound.path)
+            )
+        page, stores = args.output / "detections.html", decision.stores([scores], [of_windows])
+        print(f"detect: {make(stores, decision, str(model), staged, args.output, page)}")

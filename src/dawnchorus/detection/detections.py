@@ -15,7 +15,8 @@ import numpy as np
 
 from dawnchorus.annotations import bands, exports
 from dawnchorus.detection import events, presence, presence_calibration, presence_scoring, results_folder, scoring
-from dawnchorus.detection.score_store import Entry
+from dawnchorus.detection.fusion import ALONE, Fusion, stores
+from dawnchorus.detection.score_store import Entry, Stores
 from dawnchorus.features import extraction
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError
@@ -48,6 +49,8 @@ class Decision(ABC):
     params: dict
     features: dict
     bands_hz: Sequence[bands.Band | None] | None
+    # How much windows of the network that names clips count beside what this decides of.
+    fusion = ALONE
 
     @staticmethod
     def of_model(model: Path, calibration_file: Path, params: dict) -> Decision:
@@ -60,6 +63,10 @@ class Decision(ABC):
     @abstractmethod
     def read(cls, card: dict, model: Path, calibration_file: Path, params: dict) -> Decision:
         """Return how to decide, of a card; ``model`` is what errors call it."""
+
+    def stores(self, scores: Sequence[Path], windows: Sequence[Path]) -> Stores:
+        """Return the scores that this decides of; ``windows``: those that may count beside frames."""
+        return stores(scores, windows, self.species_ids, self.fusion.weight)
 
     @abstractmethod
     def calibrated(self, entry: Entry) -> np.ndarray:
@@ -129,6 +136,7 @@ class OfPresence(Decision):
     """By frames of presence: how each class becomes events, see :mod:`dawnchorus.detection.presence`."""
 
     decisions: presence.Decisions
+    fusion: Fusion = ALONE
 
     @classmethod
     def read(cls, card: dict, model: Path, calibration_file: Path, params: dict) -> OfPresence:
@@ -136,7 +144,9 @@ class OfPresence(Decision):
         decisions = presence_calibration.read(calibration_file, recipe.species_ids)
         thresholds = presence.thresholds(decisions)
         bands_hz = bands_of(card)
-        return cls(recipe.species_ids, recipe.species_names, thresholds, params, recipe.features, bands_hz, decisions)
+        beside = presence_calibration.read_fusion(calibration_file)
+        names = recipe.species_ids, recipe.species_names
+        return cls(*names, thresholds, params, recipe.features, bands_hz, decisions, beside)
 
     def calibrated(self, entry: Entry) -> np.ndarray:
         return presence.presence(entry.scores, entry.starts_s, entry.window_s, self.decisions)

@@ -55,7 +55,7 @@ class Detector:
     """Scores recordings with a model, which is loaded when the first one needs it.
 
     ``path``: the model file; ``card``: what it says of itself. ``params``: the block ``detections``. ``warn``: takes a
-    line about what is left out or scored again. ``n_bad`` counts what could not be scored.
+    line about what is left out or scored again. ``bad``: the names of what could not be scored.
     """
 
     def __init__(self, path: Path, card: dict, params: dict, threads: int, warn: Callable[[str], None] | None = None):
@@ -69,7 +69,7 @@ class Detector:
         files = kinds.input_hashes(self.recipe.features)
         self._same_for_all = [sha256_of(path), scored_by, files, code_version(card)]
         self._model: model_file.Model | None = None
-        self.n_bad = 0
+        self.bad: set[str] = set()
 
     def update(
         self, path: Path, sounds: Sequence[Sound], step: Callable[[Sound], None] = lambda sound: None
@@ -112,7 +112,7 @@ class Detector:
             if self._params["on_bad_recording"] == "stop":
                 raise RecordingError(said) from None
             self._warn(f"error: {said}; left out")
-            self.n_bad += 1
+            self.bad.add(sound.name)
             writer.add(replace(entry, problem=said.removeprefix(f"{escaped(sound.path)}: ")))
         except InputError as error:
             raise InputError(escaped(str(error))) from None

@@ -1,21 +1,27 @@
 """How presence becomes events: what is fitted on validation recordings, kept in models/presence_calibration.json."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from dawnchorus.detection import presence
 from dawnchorus.detection.events import MOST_BYTES, number
+from dawnchorus.detection.fusion import ALONE, Fusion
 from dawnchorus.detection.measured import Truth
 from dawnchorus.foundation import archives
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.metrics import events
 
+Taken = TypeVar("Taken")
+
 LONGEST_S = 3600.0
 # What a threshold is expected to be worth, as far as the validation recordings could say.
 EXPECTED = ("expected_precision", "expected_precision_low", "expected_precision_high")
 LENGTHS, SCORES = ("smoothing_s", "min_duration_s", "gap_s"), ("on", "off")
+# How much windows may count beside frames, and how long they may be.
+MOST_WEIGHT, LONGEST_WINDOW_S = 10.0, 600.0
 
 
 def aim_of(params: dict) -> str | dict[str, float]:
@@ -51,10 +57,29 @@ def lines(fitted: dict) -> list[str]:
             f"{minutes:.1f} minutes are too few to tell {allowed:g} false alarms an hour from none, so none pass, at "
             "the price of calls; presence_calibration.aim: f1 weighs both"
         )
+    made += _of_fusion(fitted["fusion"])
     missed = [key for key, decision in of.items() if not decision["aim_reached"]]
     if missed:
         made.append(f"the aim is not reached for {len(missed)} species: {', '.join(missed[:10])}")
     return made
+
+
+def _of_fusion(fusion: dict) -> list[str]:
+    """Return whether windows count beside frames, and what says so; nothing where that was not tried."""
+    worth, weight = fusion["event_f1"], f"{fusion['weight']:g}"
+    others = [key for key in worth if key != "0"]
+    if not others:
+        return []
+    if fusion["weight"]:
+        return [
+            f"frames count times what the network that names clips says of the windows around them to the power "
+            f"{weight}: F1 of events {worth[weight]:.2f}, {worth['0']:.2f} by frames alone"
+        ]
+    best = max(others, key=lambda key: worth[key])
+    return [
+        f"frames count alone: with windows of the network that names clips F1 of events is {worth[best]:.2f}, "
+        f"{worth['0']:.2f} without"
+    ]
 
 
 def read(path: Path, species_ids: Sequence[str]) -> list[dict[str, float]]:
@@ -62,23 +87,7 @@ def read(path: Path, species_ids: Sequence[str]) -> list[dict[str, float]]:
 
     Raises :class:`InputError` for a file that is missing, or made for other classes, or with a value that cannot be.
     """
-    try:
-        if path.exists() and not path.is_file():
-            raise ValueError("not a file")
-        with path.open("rb") as file:
-            found = archives.strict_json(file.read(MOST_BYTES))["decisions"]
-        made = {
-            species_id: {
-                **{key: number(of[key], f"decisions.{species_id}.{key}") for key in presence.KEYS},
-                **{key: number(of[key], f"decisions.{species_id}.{key}") for key in EXPECTED if of[key] is not None},
-            }
-            for species_id, of in found.items()
-        }
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected what rule presence_calibration makes") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: not a calibration of presence ({reason}); make it again") from None
+    made = _read(path, _decisions)
     if set(made) != set(species_ids):
         odd = ", ".join(sorted(set(made) ^ set(species_ids)))
         raise InputError(f"{path}: of other classes than the model has ({odd}); make it again")
@@ -90,3 +99,50 @@ def read(path: Path, species_ids: Sequence[str]) -> list[dict[str, float]]:
             if not 0 <= of[key] <= LONGEST_S:
                 raise InputError(f"{path}: decisions.{species_id}.{key}: {of[key]:g}; expected 0 to {LONGEST_S:g} s")
     return [made[species_id] for species_id in species_ids]
+
+
+def read_fusion(path: Path) -> Fusion:
+    """Return how much windows of the network that names clips count beside frames; not at all where nothing says so.
+
+    Raises :class:`InputError` as :func:`read` does.
+    """
+    made = _read(path, _fusion)
+    if not 0 <= made.weight <= MOST_WEIGHT:
+        raise InputError(f"{path}: fusion.weight: {made.weight:g}; expected 0 to {MOST_WEIGHT:g}")
+    for key, length_s in made.windows().items():
+        if length_s is not None and not 0 < length_s <= LONGEST_WINDOW_S:
+            expected = f"more than 0 and at most {LONGEST_WINDOW_S:g} s"
+            raise InputError(f"{path}: fusion.{key}: {length_s:g}; expected {expected}")
+    return made
+
+
+def _read(path: Path, taken: Callable[[Any], Taken]) -> Taken:
+    """Return what is taken out of a file; one that it cannot be taken out of raises :class:`InputError`."""
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError("not a file")
+        with path.open("rb") as file:
+            return taken(archives.strict_json(file.read(MOST_BYTES)))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected what rule presence_calibration makes") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not a calibration of presence ({reason}); make it again") from None
+
+
+def _decisions(found: Any) -> dict[str, dict[str, float]]:
+    return {
+        species_id: {
+            **{key: number(of[key], f"decisions.{species_id}.{key}") for key in presence.KEYS},
+            **{key: number(of[key], f"decisions.{species_id}.{key}") for key in EXPECTED if of[key] is not None},
+        }
+        for species_id, of in found["decisions"].items()
+    }
+
+
+def _fusion(found: Any) -> Fusion:
+    if "fusion" not in found:
+        return ALONE
+    of = found["fusion"]
+    lengths_s = (None if of[key] is None else number(of[key], f"fusion.{key}") for key in ("window_s", "step_s"))
+    return Fusion(number(of["weight"], "fusion.weight"), *lengths_s)

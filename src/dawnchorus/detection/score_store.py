@@ -178,6 +178,7 @@ class Stores:
     """
 
     def __init__(self, paths: Sequence[Path], species_ids: Sequence[str]):
+        self._paths = paths
         self._where: dict[str, Store] = {}
         for path in paths:
             store = Store(path, species_ids)
@@ -190,7 +191,7 @@ class Stores:
         """Yield the recordings in order of their names, and count them."""
         self.n_recordings, self.duration_s, self.problems = 0, 0.0, []
         for name in sorted(self._where):
-            entry = self._where[name].entry(name)
+            entry = self.entry(name)
             self._name_of[entry.shown_path] = name
             if entry.problem:
                 self.problems.append({"path": entry.shown_path, "problem": entry.problem})
@@ -201,5 +202,10 @@ class Stores:
 
     def of_path(self, path: str) -> Entry:
         """Return the recording of a path as results say it, after all have been looked at once."""
-        name = self._name_of[path]
+        return self.entry(self._name_of[path])
+
+    def entry(self, name: str) -> Entry:
+        """Return the recording of a name; one that no file has raises :class:`InputError`."""
+        if name not in self._where:
+            raise InputError(f"{name}: no scores of it in {', '.join(map(str, self._paths))}; make them again")
         return self._where[name].entry(name)

@@ -18,6 +18,8 @@ Odd = Annotated[int, AfterValidator(_odd), Field(json_schema_extra={"not": {"mul
 Channel = Annotated[int, Field(ge=0, le=1023)]
 # Held-out recordings are scored and decided as new ones are, so their metrics depend on these values too.
 SCORING = ("window_scores", "recording_scores", "svm_scores", "report")
+# Beside frames of presence, windows are heard as they were when that was learned.
+WINDOWS = (*SCORING, "presence_calibration")
 DECIDING = ("detections", "detection_metrics", "report")
 NEW_RECORDINGS, SHOWING = ("window_scores",), ("detections",)
 
@@ -40,14 +42,14 @@ class Detections(Block):
         read_by=NEW_RECORDINGS,
     )
     window_s: float | None = value(
-        None, "length of a window; null: as the model was trained", gt=0, le=600, read_by=SCORING
+        None, "length of a window; null: as the model was trained", gt=0, le=600, read_by=WINDOWS
     )
     step_s: float | None = value(
         None,
         "from one window to the next, at most the window; null: half a window",
         gt=0,
         le=600,
-        read_by=SCORING,
+        read_by=WINDOWS,
     )
     channel: Literal["mix"] | Channel = value(
         "mix",

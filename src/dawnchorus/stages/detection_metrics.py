@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from dawnchorus.detection import detection_metrics, detections, score_store
@@ -22,8 +23,8 @@ TABLES = {
 }
 
 
-def entries(path: Path, decision: detections.Decision) -> list[score_store.Entry]:
-    return list(score_store.Stores([path], decision.species_ids))
+def entries(path: Path, decision: detections.Decision, windows: Sequence[Path] = ()) -> list[score_store.Entry]:
+    return list(decision.stores([path], windows))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -54,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
     detectors = [detection_metrics.Detector(f"{name} on windows", entries(args.scores, of_windows), of_windows)]
     if presence.wanted(model_file.read_card(args.presence)["presence"]):
         by_frames = detections.Decision.of_model(args.presence, args.presence_calibration, block)
-        of_frames = entries(args.presence_scores, by_frames)
+        of_frames = entries(args.presence_scores, by_frames, [args.scores])
         detectors.insert(0, detection_metrics.Detector("presence network", of_frames, by_frames))
     # It names what the network of windows names: only how sure it is from where on is its own.
     by_svm = detections.Decision.of_model(args.model, args.svm_calibration, block)

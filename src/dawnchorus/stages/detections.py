@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from dawnchorus.detection import detections, results_folder, score_store
@@ -13,7 +12,7 @@ from dawnchorus.report import detection_page
 
 
 def make(
-    scores: Sequence[Path], decision: detections.Decision, model: str, staged: Path, output: Path, page: Path
+    stores: score_store.Stores, decision: detections.Decision, model: str, staged: Path, output: Path, page: Path
 ) -> str:
     """Make all results and the page, and return one line that says what was found.
 
@@ -21,7 +20,7 @@ def make(
     ``page``. Raises :class:`InputError` after that where no recording could be scored, or a bad one lacks in a
     submission.
     """
-    stores, sample = score_store.Stores(scores, decision.species_ids), decision.params["sample_submission"]
+    sample = decision.params["sample_submission"]
     found = detections.write_all(staged, stores, decision)
     facts = {
         "n_recordings": stores.n_recordings,
@@ -48,7 +47,8 @@ def make(
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="the shards of window scores")
+    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="the shards of scores")
+    parser.add_argument("--windows", type=Path, nargs="+", required=True, help="those of the windows beside frames")
     parser.add_argument("--model", type=Path, required=True, help="the model file, model.keras")
     parser.add_argument("--calibration", type=Path, required=True, help="calibration.json")
     parser.add_argument("--params", type=json.loads, required=True, help="the detections block, as JSON")
@@ -58,7 +58,8 @@ def main(argv: list[str] | None = None) -> None:
 
     decision = detections.Decision.of_model(args.model, args.calibration, args.params["detections"])
     with results_folder.claimed(args.output) as staged:
-        print(f"detections: {make(args.scores, decision, str(args.model), staged, args.output, args.page)}")
+        stores = decision.stores(args.scores, args.windows)
+        print(f"detections: {make(stores, decision, str(args.model), staged, args.output, args.page)}")
 
 
 if __name__ == "__main__":

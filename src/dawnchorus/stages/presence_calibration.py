@@ -3,18 +3,26 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from dawnchorus.detection import detection_metrics, presence_calibration, presence_fit, score_store
+from dawnchorus.detection import detection_metrics, fusion_fit, presence_calibration, score_store
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_json
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import CLASSES, HELD_OUT, ROWS, UNKNOWN
 
 
+def by_recording(entries: Iterable[score_store.Entry]) -> dict[str, score_store.Entry]:
+    return {entry.recording_id: entry for entry in entries}
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scores", type=Path, required=True, help="presence in the held-out recordings")
+    parser.add_argument(
+        "--window-scores", type=Path, required=True, help="what the network that names clips says there"
+    )
     parser.add_argument("--held-out", type=Path, required=True, help="the partition of each recording")
     parser.add_argument("--rows", type=Path, required=True, help="rows.csv of the data set")
     parser.add_argument("--classes", type=Path, required=True, help="classes.csv of the data set")
@@ -29,12 +37,16 @@ def main(argv: list[str] | None = None) -> None:
     rows = made.frame(args.rows, ROWS)
     held_out = made.read(args.held_out, HELD_OUT)
     truth = detection_metrics.truths(entries, held_out, rows, unknown, species_ids)["validation"]
-    by_id = {entry.recording_id: entry for entry in entries}
     aim = presence_calibration.aim_of(args.params["presence_calibration"])
     segment_s = args.params["detection_metrics"]["segment_s"]
     spans = [presence_calibration.unknown_of(of, args.params["data"]["annotated"]) for of in truth]
-    scored = [by_id[of.recording_id] for of in truth]
-    fitted = presence_fit.fit(truth, scored, aim, species_ids, segment_s, spans)
+    frames, windows = (
+        [by_id[of.recording_id] for of in truth]
+        for by_id in (by_recording(entries), by_recording(score_store.Stores([args.window_scores], species_ids)))
+    )
+    fitted = fusion_fit.fit(truth, frames, windows, aim, species_ids, segment_s, spans)
+    # Users' recordings are heard through windows like these.
+    fitted["fusion"] |= args.params["detections"]
     write_json(args.output, fitted)
     for line in presence_calibration.lines(fitted):
         print(f"presence_calibration: {line}", flush=True)

@@ -1,7 +1,8 @@
-"""Make data/detections/shard-N.parquet: the window scores of the recordings of one shard.
+"""Make data/detections/shard-N.parquet and shard-N-windows.parquet: the scores of the recordings of one shard.
 
-Every recording of the old shard whose signature still holds is kept, the others are scored; the model is
-loaded only when one has to be.
+The second holds the windows of the network that names clips where they count beside frames of presence, else nothing.
+Every recording of the old shard whose signature still holds is kept, the others are scored; a model is loaded only when
+one has to be.
 """
 
 import argparse
@@ -10,16 +11,25 @@ import os
 import sys
 from pathlib import Path
 
-from dawnchorus.detection import sounds
+from dawnchorus.detection import fused_detector, fusion, score_store, sounds
 from dawnchorus.detection.detector import Detector
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.progress import Progress
 from dawnchorus.learning import model_file
 
 
+def counted(calibration: Path) -> fusion.Fusion:
+    # What reads it brings scipy along, for which windows alone need not wait.
+    from dawnchorus.detection import presence_calibration
+
+    return presence_calibration.read_fusion(calibration)
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, required=True, help="the model file, model.keras")
+    parser.add_argument("--model", type=Path, required=True, help="the model file that finds calls")
+    parser.add_argument("--beside", type=Path, help="model.keras, whose windows may count beside frames of presence")
+    parser.add_argument("--calibration", type=Path, help="presence_calibration.json, which says how much they count")
     parser.add_argument("--shard", type=int, required=True, help="the number of this shard, from 0")
     parser.add_argument("--shards", type=int, required=True, help="the number of shards")
     parser.add_argument(
@@ -30,16 +40,26 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--threads", type=int, required=True, help="how many threads may be used")
     parser.add_argument("--output", type=Path, required=True, help="where to write the shard")
+    parser.add_argument("--windows", type=Path, required=True, help="where to write that of windows beside frames")
     args = parser.parse_args(argv)
     params = args.params["detections"]
 
     wanted = sounds.of_shard(args.params["searched"], args.shard, args.shards)
     name = f"window scores shard {args.shard}"
-    with Progress(name, len(wanted)) as progress:
+    counts = counted(args.calibration) if args.calibration else fusion.ALONE
+    with Progress(name, (1 + bool(counts.weight)) * len(wanted)) as progress:
         detector = Detector(args.model, model_file.read_card(args.model), params, args.threads, progress.warn)
-        done = detector.update(args.output, wanted, lambda sound: progress.step(sound.path))
-    left_out = f"; {detector.n_bad} left out" if detector.n_bad else ""
+        windows = fused_detector.beside(args.beside, args.model, counts, params, args.threads, progress.warn)
+        done, *of_windows = fused_detector.update(
+            detector, args.output, windows, args.windows, wanted, lambda sound: progress.step(sound.path)
+        )
+        if windows is None:
+            with score_store.write_store(args.windows, detector.recipe.species_ids):
+                pass
+    left_out = f"; {len(detector.bad)} left out" if detector.bad else ""
     print(f"{name}: {len(wanted)} recordings: {done}{left_out}")
+    for of in of_windows:
+        print(f"{name}, windows beside frames: {of}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+"""Recordings scored by frames of presence and, where those count, by windows of the network that names clips."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dawnchorus.detection.detector import Detector, in_results
+from dawnchorus.detection.fusion import Fusion
+from dawnchorus.detection.sounds import Sound
+from dawnchorus.foundation import incremental
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.learning import model_file
+
+
+def beside(
+    model: Path, presence: Path, fusion: Fusion, params: dict, threads: int, warn: Callable[[str], None]
+) -> Detector | None:
+    """Return what scores windows of ``model`` beside the frames of ``presence``, None where they do not count.
+
+    ``params``: the block ``detections``, but windows lie as they did where their weight was learned. Raises
+    :class:`InputError` where there is no such model, or one of other classes.
+    """
+    if not fusion.weight:
+        return None
+    if not model.exists():
+        reason = f"frames of {presence.name} count times its windows (fusion.weight {fusion.weight:g})"
+        raise InputError(f"{model}: no such file; expected the network that names clips: {reason}")
+    card = model_file.read_card(model)
+    detector = Detector(model, card, {**params, **fusion.windows()}, threads, warn)
+    of_frames = [row["species_id"] for row in model_file.read_card(presence)["classes"]]
+    if list(detector.recipe.species_ids) != of_frames:
+        raise InputError(f"{model}: of other classes than {presence}; expected two models of one run")
+    return detector
+
+
+def update(
+    frames: Detector,
+    scores: Path,
+    windows: Detector | None,
+    window_scores: Path,
+    sounds: Sequence[Sound],
+    step: Callable[[Sound], None] = lambda sound: None,
+) -> list[incremental.Done]:
+    """Make both files of scores hold these recordings; what could not be decoded once is in the first alone.
+
+    Without ``windows`` the second file is left as it is.
+    """
+    done = [frames.update(scores, sounds, step)]
+    if windows is not None:
+        good = [sound for sound in sounds if in_results(sound).name not in frames.bad]
+        done.append(windows.update(window_scores, good, step))
+    return done
