@@ -189,7 +189,7 @@ run() { # LOG COMMAND...
 }
 
 nothing_to_do() { # LOG
-    grep -q 'Nothing to be done' "$here/$1" || fail "a second run found something to do: $1"
+    grep -qi 'nothing to be done' "$here/$1" || fail "a second run found something to do: $1"
 }
 
 on_slurm=(snakemake --workflow-profile workflow/profiles/slurm "${ONLY_HERE[@]}")
