@@ -63,7 +63,8 @@ def test_a_rule_of_several_jobs_is_two_lines_of_a_log_with_the_numbers_of_all_jo
     seen = begun(out, features=2, model=1)
     assert not any(seen.filter(begins(n, "features", f"{n}.log")) for n in (1, 2))
     for n in (1, 2):
-        log(f"{n}.log", f"features shard {n}: 1 of 9: a\nfeatures shard {n}: mfcc of {n} clips in 3 recordings\nmore\n")
+        said = f"features shard {n}: mfcc of {n} clips in 3 recordings\nfeatures recordings {n}: 5 recordings\n"
+        log(f"{n}.log", f"features shard {n}: 1 of 9: a\n{said}")
         assert not seen.filter(ends(n))
     assert out.getvalue().splitlines() == [
         "[1/2] features: cut clips out",
@@ -80,6 +81,15 @@ def test_a_training_ends_with_its_last_line_and_a_fold_of_one_is_found(log):
     assert out.getvalue().splitlines() == ["fold_model: train", "fold_model: done in 0 s: 2 epochs"]
     assert seen.found_by("fold_model") == ["model: cnn on 9 clips", "model: 2 epochs"]
     assert seen.found_by("model") == []
+
+
+def test_what_a_job_found_is_cut_between_words(log):
+    out = io.StringIO()
+    seen = begun(out, model=1)
+    seen.filter(begins(1, "model", "1.log"))
+    log("1.log", f"model: {'word ' * 30}\n")
+    seen.filter(ends(1))
+    assert out.getvalue().splitlines()[-1] == f"model: done in 0 s: {'word ' * 23}…"
 
 
 def test_a_job_that_found_all_as_it_was_says_so(log):
@@ -150,10 +160,18 @@ def test_how_far_a_rule_is_by_the_logs_of_its_jobs(log):
     assert rule.how_far() == (pytest.approx(0.5), "50 %")
 
 
-def test_time_left_is_told_by_the_share_that_is_done(log):
+def test_time_left_is_told_by_how_fast_the_work_was_since_it_was_first_seen(log):
     rule = screen._Rule("model", 1)
-    rule.at_work = {1: [log("1.log", "model: epoch 1/4: loss 2\n")]}
-    assert rule.shown(rule.begun_s + 60) == "epoch 1 of 4, about 3 min 00 s left"
+    rule.at_work = {1: ["1.log"]}
+    log("1.log", "model: cnn on 9 clips\n")
+    assert rule.shown(rule.begun_s + 100) == ""
+    log("1.log", "model: epoch 1/4: loss 2\n")
+    assert rule.shown(rule.begun_s + 110) == "epoch 1 of 4"
+    log("1.log", "model: epoch 2/4: loss 2\n")
+    # An epoch took 20 s, and two are left: the 100 s before the first of them do not count.
+    assert rule.shown(rule.begun_s + 130) == "epoch 2 of 4, about 40 s left"
+    log("1.log", "model: epoch 4/4: loss 2\n")
+    assert rule.shown(rule.begun_s + 170) == "epoch 4 of 4"
 
 
 def looked(out: io.StringIO, after_s: float, said: str = "model: epoch 1/4: loss 2\n") -> str:
@@ -172,7 +190,7 @@ def test_a_log_says_how_far_a_run_is_only_after_a_silence():
     assert looked(io.StringIO(), 29).splitlines() == [begins]
     assert looked(io.StringIO(), 60).splitlines() == [
         begins,
-        "[1/2] model, 1 min 00 s: epoch 1 of 4, about 3 min 00 s left",
+        "[1/2] model, 1 min 00 s: epoch 1 of 4",
     ]
     assert looked(io.StringIO(), 60, "").splitlines() == [begins, "[1/2] model, 1 min 00 s: train"]
 

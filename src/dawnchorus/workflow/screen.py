@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import shutil
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -53,6 +54,8 @@ class _Rule:
         self.name, self.n_jobs, self.begun_s = name, n_jobs, time.time()
         self.at_work: dict[int, list[str]] = {}
         self.ended: list[list[str]] = []
+        # When a share of the work was first seen to be done, and which: what was before that is the start of programs.
+        self._first: tuple[float, float] | None = None
 
     def how_far(self) -> tuple[float, str]:
         """Return which share of the work is done, and what the jobs at work say of it."""
@@ -65,8 +68,12 @@ class _Rule:
     def shown(self, now_s: float) -> str:
         """Return how far the rule is and how long it may take; nothing where nothing is known."""
         share, steps = self.how_far()
-        left_s = (now_s - self.begun_s) * (1 - share) / share if 0.01 < share < 1 else None
-        return f"{steps}, about {duration(left_s)} left" if left_s is not None else steps
+        if share and self._first is None:
+            self._first = now_s, share
+        if self._first is None or not self._first[1] < share < 1:
+            return steps
+        first_s, first_share = self._first
+        return f"{steps}, about {duration((now_s - first_s) * (1 - share) / (share - first_share))} left"
 
     def summary(self) -> str:
         """Return what the jobs found, as one line: numbers of jobs that say the same are summed."""
@@ -197,6 +204,7 @@ class Screen(FailedJobs):
         """Show how far the run is: always in a terminal, in a log after a silence."""
         lines = []
         for rule in (rule for rule in self._rules.values() if rule.at_work):
+            # Looked at also where it is not said: so it is known how fast the rule is.
             what = rule.shown(now_s) or self._does(rule.name)
             lines.append(f"{self._numbered(rule.name)}, {duration(now_s - rule.begun_s)}: {what}")
         if lines and self._renews:
@@ -269,8 +277,10 @@ def _found(name: str, lines: list[str]) -> str:
         return _AS_IT_WAS
     own = [line for line in lines if re.match(rf"(\w+_)?{name}\b|{name.replace('_', ' ')}\b|{_stage(name)}\b", line)]
     said = [line for line in own if not _STEPS.match(line)]
-    line = (said[-1] if len(said) < len(own) else said[0]) if said else ""
-    return shown(line.partition(": ")[2], _LONGEST, quotes=False)
+    trained = any(steps["epoch"] for steps in map(_STEPS.match, own) if steps)
+    line = said[-1 if trained else 0] if said else ""
+    # Cut between words; escaped, a line may become longer again.
+    return shown(textwrap.shorten(line.partition(": ")[2], _LONGEST, placeholder=" …"), 2 * _LONGEST, quotes=False)
 
 
 def _stage(name: str) -> str:
