@@ -50,6 +50,17 @@ def test_rate(rates_hz, top_hz, expected_hz, undecided):
 
 
 @pytest.mark.parametrize(
+    ("call_s", "window_s", "step_s"),
+    # Six tenths of a call, and a third of that; short calls leave it to the training.
+    [(5.0, 3.0, 1.0), (2.0, 1.2, 0.4), (1.7, 1.0, 0.33), (1.5, None, None), (0.05, None, None)],
+)
+def test_windows(call_s, window_s, step_s):
+    choice = rules.windows(facts(durations_s=np.full(9, call_s)))
+    assert choice.values == {"detections.window_s": window_s, "detections.step_s": step_s}
+    assert choice.reason
+
+
+@pytest.mark.parametrize(
     ("call_s", "rate_hz", "n_fft", "hop"),
     [
         # The presets: 64 ms at 32 kHz for calls of seconds, 16 ms and 5 ms for syllables of 40 ms.

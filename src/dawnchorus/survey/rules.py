@@ -41,6 +41,8 @@ ENOUGH_GROUPS = 6
 # A column that leaves more rows than that in species of fewer than three groups is no column to group by.
 ENOUGH_SPREAD = 0.8
 MOST_FOLDS = 10
+# Windows that are shorter than this say little by themselves.
+LEAST_WINDOW_S = 1.0
 MOST_NAMED = 5
 RECORDING = "recording_id"
 # The page plays sound at this rate at most.
@@ -400,6 +402,17 @@ def aim(facts: Facts, is_all: bool, validation_share: float) -> Choice:
     return Choice({key: "false_alarms_per_hour"}, "thresholds for 3 false alarms an hour of each species, at most")
 
 
+def windows(facts: Facts) -> Choice:
+    """Lay windows shorter than a long call, closely: beside presence they tell moment by moment which species it is."""
+    window_s, keys = nice(0.6 * facts.median_s), ("detections.window_s", "detections.step_s")
+    if window_s < LEAST_WINDOW_S:
+        return Choice(dict.fromkeys(keys), f"calls of {seconds(facts.median_s)}: windows as the network was trained")
+    return Choice(
+        dict(zip(keys, (window_s, nice(window_s / 3)), strict=True)),
+        f"half of the calls last {seconds(facts.median_s)} or more: shorter windows, closely set, tell what it is",
+    )
+
+
 def decisions(facts: Facts) -> list[Choice]:
     """Return all decisions but those about files, in the order in which one builds on another."""
     made = [rate(facts)]
@@ -419,7 +432,7 @@ def decisions(facts: Facts) -> list[Choice]:
     dealt, whole = split(facts, column), annotated(facts)
     made += [grouping, dealt, folds(facts, column), whole]
     is_all = whole.values["data.annotated"] == "all"
-    return [*made, aim(facts, is_all, dealt.values["split.validation_fraction"])]
+    return [*made, aim(facts, is_all, dealt.values["split.validation_fraction"]), windows(facts)]
 
 
 def seconds(value: float) -> str:
