@@ -16,6 +16,8 @@ import yaml
 PROFILE = Path("workflow/profiles/slurm/config.yaml")
 # Rules that are not one job.
 JOBS = {"features": 8}
+# The rules that ask for a GPU.
+TRAININGS = {"model", "presence"}
 PROBLEMS = []
 
 
@@ -65,12 +67,12 @@ def main(jobs_path: str, environments: str) -> int:
         resources = {**profile["default-resources"], **profile["set-resources"].get(rule, {})}
         asked = {value.replace("/", ":") for field, value in job.items() if field.startswith("TresPer")}
         expect(rule, "the state", job["JobState"], "COMPLETED")
-        expect(rule, "the partition", job["Partition"], "gpu" if rule == "model" else "cpu")
+        expect(rule, "the partition", job["Partition"], "gpu" if rule in TRAININGS else "cpu")
         expect(rule, "the memory", job["MinMemoryNode"], f"{resources['mem_mb']}M")
         expect(rule, "the time limit in minutes", minutes(job["TimeLimit"]), resources["runtime"])
-        expect(rule, "what was asked for besides", asked, {"gres:gpu:1"} if rule == "model" else set())
+        expect(rule, "what was asked for besides", asked, {"gres:gpu:1"} if rule in TRAININGS else set())
         seen = gpus_seen(Path(environments), job["JobId"])
-        expect(rule, "CUDA_VISIBLE_DEVICES", seen, {"0"} if rule == "model" else {None})
+        expect(rule, "CUDA_VISIBLE_DEVICES", seen, {"0"} if rule in TRAININGS else {None})
     missing = [path for paths in stages().values() for path in paths if not Path(path).exists()]
     expect("workflow", "the list of products that are missing", missing, [])
     for problem in PROBLEMS:

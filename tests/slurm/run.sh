@@ -207,4 +207,4 @@ run snakemake-simulated.log "${on_slurm[@]}" -- data/simulated/train
 scontrol --oneliner show jobs >"$here/jobs.txt"
 python "$repository/tests/slurm/check.py" "$here/jobs.txt" "$here/environments"
 
-echo "passed: the whole workflow on SLURM, the model alone with a GPU, in $SECONDS s"
+echo "passed: the whole workflow on SLURM, the trainings alone with a GPU, in $SECONDS s"
