@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
 from dawnchorus.detection import fusion, fusion_fit, presence_calibration, presence_fit, score_store
 from dawnchorus.detection.measured import Truth
@@ -129,18 +130,18 @@ def test_windows_count_where_frames_confuse_species_that_windows_tell_apart():
     fitted = fusion_fit.fit(*scenes(confused=True, windows_know=True), "f1", IDS)
     found = fitted["fusion"]
     assert found["weight"] > 0
-    assert list(found["event_f1"]) == ["0", "0.25", "0.5", "1"]
-    # Every call is also found as the other species; what one threshold can do about that is little.
-    assert found["event_f1"]["0"] < 0.75
-    assert fitted["event_f1"] == found["event_f1"][f"{found['weight']:g}"] > 0.95
+    worth = found["segment_average_precision"]
+    assert list(worth) == ["0", "0.25", "0.5", "1"]
+    # Every call is also found as the other species.
+    assert worth["0"] < 0.75
+    assert worth[f"{found['weight']:g}"] > 0.95
     # What is learned of others holds on these too: with the rest of the calibration, of what was fused.
     alone = presence_fit.fit(*scenes(confused=True, windows_know=True)[:2], "f1", IDS)
     assert fitted["decisions"] != alone["decisions"]
 
 
-@pytest.mark.parametrize("confused", [True, False])
-def test_windows_of_noise_do_not_count(confused):
-    truths, frames, windows = scenes(confused=confused, windows_know=False)
+def test_windows_of_noise_do_not_count():
+    truths, frames, windows = scenes(confused=False, windows_know=False)
     fitted = fusion_fit.fit(truths, frames, windows, "f1", IDS)
     assert fitted["fusion"]["weight"] == 0
     assert fitted["decisions"] == presence_fit.fit(truths, frames, "f1", IDS)["decisions"]
@@ -152,9 +153,9 @@ def test_windows_that_only_agree_do_not_count():
 
 def test_one_class_few_calls_and_one_recording_leave_frames_alone():
     one = fusion_fit.fit(*scenes(confused=False, windows_know=True, n_classes=1), "f1", ["a"])
-    assert (one["fusion"]["weight"], list(one["fusion"]["event_f1"])) == (0, ["0"])
+    assert one["fusion"] == {"weight": 0.0, "segment_average_precision": {}}
     of_one = [values[:1] for values in scenes(confused=True, windows_know=True)]
-    assert fusion_fit.fit(*of_one, "f1", IDS)["fusion"] == {"weight": 0.0, "event_f1": {}}
+    assert fusion_fit.fit(*of_one, "f1", IDS)["fusion"] == {"weight": 0.0, "segment_average_precision": {}}
     # Nobody calls.
     quiet = [Truth("q", "q", DURATION_S, np.empty((0, 2)), np.empty(0, int)) for _ in range(5)]
     _, frames, windows = scenes(confused=True, windows_know=True)
@@ -162,12 +163,26 @@ def test_one_class_few_calls_and_one_recording_leave_frames_alone():
     assert fusion_fit.fit([], [], [], "f1", IDS)["fusion"]["weight"] == 0
 
 
+def test_the_worth_of_a_power_is_the_mean_average_precision_of_segments():
+    truths, frames, _ = scenes(confused=True, windows_know=True)
+    there, highest = [], []
+    for truth, of in zip(truths, frames, strict=True):
+        middles_s = of.starts_s + of.window_s / 2
+        for start_s in np.arange(0, DURATION_S, 5.0):
+            inside = (middles_s >= start_s) & (middles_s < start_s + 5)
+            overlaps = (truth.times_s[:, 0] < start_s + 5) & (truth.times_s[:, 1] > start_s)
+            there.append([overlaps[truth.class_index == index].any() for index in range(2)])
+            highest.append(of.scores[inside].max(axis=0))
+    expected = average_precision_score(np.array(there), np.array(highest), average="macro")
+    assert presence_fit.segment_average_precision(truths, frames, 2) == pytest.approx(expected, abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ("worth", "expected"),
     [
         ({}, 0.0),
         ({0.0: 0.5}, 0.0),
-        ({0.0: 0.5, 0.25: 0.509, 0.5: 0.4, 1.0: 0.3}, 0.0),
+        ({0.0: 0.5, 0.25: 0.519, 0.5: 0.4, 1.0: 0.3}, 0.0),
         ({0.0: 0.5, 0.25: 0.52, 0.5: 0.56, 1.0: 0.561}, 0.5),
         ({0.0: 0.0, 0.25: 0.0, 0.5: 0.0, 1.0: 0.2}, 1.0),
     ],
@@ -178,12 +193,14 @@ def test_the_lowest_power_of_those_as_good_as_the_best_if_that_is_clearly_better
 
 def test_lines_say_whether_windows_count():
     of = {"aim": "f1", "annotated_events": 30, "recordings": 3, "hours": 0.05, "pooled": [], "decisions": {}}
-    said = {"event_f1": {"0": 0.612, "0.25": 0.7, "0.5": 0.731}}
+    said = {"segment_average_precision": {"0": 0.612, "0.25": 0.7, "0.5": 0.731}}
     assert presence_calibration.lines({**of, "fusion": {"weight": 0.5, **said}})[1:] == [
-        "frames count times what the network that names clips says of the windows around them to the power 0.5: F1 of "
-        "events 0.73, 0.61 by frames alone"
+        "frames count times what the network that names clips says of the windows around them to the power 0.5: cmAP "
+        "of segments 0.731, 0.612 by frames alone"
     ]
     assert presence_calibration.lines({**of, "fusion": {"weight": 0.0, **said}})[1:] == [
-        "frames count alone: with windows of the network that names clips F1 of events is 0.73, 0.61 without"
+        "frames count alone: with windows of the network that names clips cmAP of segments is 0.731, 0.612 without"
     ]
-    assert presence_calibration.lines({**of, "fusion": {"weight": 0.0, "event_f1": {"0": 0.6}}})[1:] == []
+    assert (
+        presence_calibration.lines({**of, "fusion": {"weight": 0.0, "segment_average_precision": {"0": 0.6}}})[1:] == []
+    )

@@ -1,7 +1,9 @@
 """How much windows count beside frames of presence: the power of their scores, learned on validation recordings.
 
-Each power has the calibration that fits it, and is worth the F1 of events that this reaches on recordings that did not
-choose it. Windows count only where they clearly help: presence alone is half the work.
+Each power is worth the average precision of segments that it gives. That takes no threshold and no bounds, so it says
+the same of other recordings sooner than F1 of events does. Windows count only where they clearly help: presence alone
+is half the work. Where only some calls are annotated nobody knows in which segments a species is not, and frames count
+alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +12,9 @@ from dawnchorus.detection import fusion, presence_fit
 from dawnchorus.detection.measured import Truth
 from dawnchorus.detection.score_store import Entry
 
-WEIGHTS = (0.25, 0.5, 1.0)
+WEIGHTS = (0.0, 0.25, 0.5, 1.0)
+# A positive power is so much better than none, and of those about as good as the best the lowest is taken.
+LEAST_GAIN, AS_GOOD = 0.02, 0.002
 
 
 def fit(
@@ -24,25 +28,29 @@ def fit(
 ) -> dict:
     """Return what :func:`presence_fit.fit` learns of frames with windows beside them, and ``fusion``.
 
-    ``frames``, ``windows``: of the same recordings, in one order. ``fusion``: ``weight``, the power, and ``event_f1``
-    of each power that was tried, by its text. 0 is the only one with one class, which needs no telling apart, and with
-    fewer events than decide anything of one class.
+    ``frames``, ``windows``: of the same recordings, in one order. ``fusion``: ``weight``, the power, and
+    ``segment_average_precision`` of each power that was tried, by its text. None is tried with one class, which needs
+    no telling apart, with one recording, and with fewer events than decide anything of one class.
     """
-    alone = presence_fit.fit(truths, frames, aim, species_ids, segment_s, unknown)
-    fits = {0.0: alone}
-    worth: dict[float, float] = {} if alone["event_f1"] is None else {0.0: alone["event_f1"]}
-    if worth and len(species_ids) > 1 and alone["annotated_events"] >= presence_fit.LEAST_EVENTS:
+    worth: dict[float, float] = {}
+    if len(species_ids) > 1 and len(truths) > 1 and sum(len(of.times_s) for of in truths) >= presence_fit.LEAST_EVENTS:
         for weight in WEIGHTS:
-            both = [fusion.fused(*pair, weight) for pair in zip(frames, windows, strict=True)]
-            fits[weight] = presence_fit.fit(truths, both, aim, species_ids, segment_s, unknown)
-            worth[weight] = fits[weight]["event_f1"]
+            both = _fused(frames, windows, weight)
+            found = presence_fit.segment_average_precision(truths, both, len(species_ids), segment_s, unknown)
+            worth |= {} if found is None else {weight: found}
     weight = chosen(worth)
-    return {**fits[weight], "fusion": {"weight": weight, "event_f1": {f"{key:g}": f1 for key, f1 in worth.items()}}}
+    fitted = presence_fit.fit(truths, _fused(frames, windows, weight), aim, species_ids, segment_s, unknown)
+    said = {f"{key:g}": value for key, value in worth.items()}
+    return {**fitted, "fusion": {"weight": weight, "segment_average_precision": said}}
+
+
+def _fused(frames: Sequence[Entry], windows: Sequence[Entry], weight: float) -> list[Entry]:
+    return [fusion.fused(*pair, weight) for pair in zip(frames, windows, strict=True)]
 
 
 def chosen(worth: Mapping[float, float]) -> float:
     """Return the lowest power that is as good as the best, 0 unless the best is clearly better than that."""
     best = max(worth.values(), default=0.0)
-    if best < worth.get(0.0, 0.0) + presence_fit.LEAST_GAIN:
+    if best < worth.get(0.0, 0.0) + LEAST_GAIN:
         return 0.0
-    return min(weight for weight, f1 in worth.items() if f1 >= best - presence_fit.AS_GOOD)
+    return min(weight for weight, value in worth.items() if value >= best - AS_GOOD)

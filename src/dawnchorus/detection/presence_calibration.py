@@ -66,19 +66,19 @@ def lines(fitted: dict) -> list[str]:
 
 def _of_fusion(fusion: dict) -> list[str]:
     """Return whether windows count beside frames, and what says so; nothing where that was not tried."""
-    worth, weight = fusion["event_f1"], f"{fusion['weight']:g}"
+    worth, weight = fusion["segment_average_precision"], f"{fusion['weight']:g}"
     others = [key for key in worth if key != "0"]
     if not others:
         return []
     if fusion["weight"]:
         return [
             f"frames count times what the network that names clips says of the windows around them to the power "
-            f"{weight}: F1 of events {worth[weight]:.2f}, {worth['0']:.2f} by frames alone"
+            f"{weight}: cmAP of segments {worth[weight]:.3f}, {worth['0']:.3f} by frames alone"
         ]
     best = max(others, key=lambda key: worth[key])
     return [
-        f"frames count alone: with windows of the network that names clips F1 of events is {worth[best]:.2f}, "
-        f"{worth['0']:.2f} without"
+        f"frames count alone: with windows of the network that names clips cmAP of segments is {worth[best]:.3f}, "
+        f"{worth['0']:.3f} without"
     ]
 
 

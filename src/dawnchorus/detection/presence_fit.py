@@ -24,7 +24,7 @@ from dawnchorus.detection import presence
 from dawnchorus.detection.measured import LEAST_SHARE, Truth
 from dawnchorus.detection.presence import Stretches
 from dawnchorus.detection.score_store import Entry
-from dawnchorus.metrics import platt, ranked_hits, segments
+from dawnchorus.metrics import classification, platt, ranked_hits, segments
 from dawnchorus.metrics.events import TIME_DECIMALS
 from dawnchorus.metrics.platt import Platt
 from dawnchorus.metrics.psds import SECONDS_PER_HOUR
@@ -126,10 +126,8 @@ def fit(
 
     ``decisions``: by species id, with the keys of :data:`dawnchorus.detection.presence.KEYS`, and beside them what
     they rest on (see :func:`_supported`; ``annotated_events``; whether shape and threshold are of the ``class`` or of
-    ``all``; ``aim_reached``); ``pooled``: the species whose threshold is the one of all classes together;
-    ``event_f1``: the mean of the F1 at IoU 0.3 and 0.5 that one shape and one threshold of all classes reach on
-    recordings that chose neither, None where all recordings are one. Without an annotated event nothing is learned, and
-    the scores are taken as they are.
+    ``all``; ``aim_reached``); ``pooled``: the species whose threshold is the one of all classes together. Without an
+    annotated event nothing is learned, and the scores are taken as they are.
 
     Raises ValueError for an aim that is none.
     """
@@ -137,10 +135,9 @@ def fit(
     known = _known(truths, entries, len(species_ids), unknown)
     none = np.zeros(known.n_classes, bool)
     decisions, shape_own, threshold_own, reached = [dict(presence.PLAIN) for _ in species_ids], none, none, none
-    event_f1 = None
     if len(known.track):
         typical_s = _typical_s(known)
-        best, shape_own, event_f1 = _shapes(known, typical_s)
+        best, shape_own = _shapes(known, typical_s)
         decisions = [_shaped(SHAPES[at], typical_s[index]) for index, at in enumerate(best.tolist())]
     found = _evidence(known, _candidates(known, decisions))
     if len(known.track):
@@ -164,10 +161,33 @@ def fit(
         "recordings": len(truths),
         "hours": sum(truth.duration_s for truth in truths) / SECONDS_PER_HOUR,
         "annotated_events": len(known.track),
-        "event_f1": event_f1,
         "pooled": [key for key in species_ids if made[key]["threshold_of"] == "all"],
         "decisions": made,
     }
+
+
+def segment_average_precision(
+    truths: Sequence[Truth],
+    entries: Sequence[Entry],
+    n_classes: int,
+    segment_s: float = 5.0,
+    unknown: Sequence[Sequence[Span]] | None = None,
+) -> float | None:
+    """Return the mean over classes of the average precision of segments of validation recordings, by plain scores.
+
+    Arguments are those of :func:`fit`. None where no class is there in some segments and not in others.
+    """
+    known = _known(truths, entries, n_classes, unknown)
+    if not len(known.track):
+        return None
+    scores, there, classes = _segments(known, truths, [presence.PLAIN] * n_classes, segment_s)
+    found = []
+    for index in np.unique(classes[there]).tolist():
+        of = classes == index
+        once = np.ones((1, int(of.sum())))
+        found.append(classification.average_precision_and_roc_auc(there[of], scores[of], once)[0][0])
+    known_of = [value for value in found if np.isfinite(value)]
+    return float(np.mean(known_of)) if known_of else None
 
 
 def _of_aim(aim: str | Mapping[str, float]) -> tuple[str, float]:
@@ -301,11 +321,8 @@ def _f1(counts: np.ndarray, n_true: np.ndarray) -> np.ndarray:
     return (counts[..., 1] + counts[..., 2]) / np.maximum(counts[..., 0] + n_true, 1)
 
 
-def _shapes(known: Known, typical_s: np.ndarray) -> tuple[np.ndarray, np.ndarray, float | None]:
-    """Return the place in :data:`SHAPES` of each class's shape, which classes have their own, (classes,) each, and F1.
-
-    The F1 is of one shape and threshold for all classes, on folds that did not choose them; None with one fold.
-    """
+def _shapes(known: Known, typical_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the place in :data:`SHAPES` of each class's shape, and which classes have their own: (classes,) each."""
     n_folds, n_classes, n_edges = int(known.folds.max()) + 1, known.n_classes, len(EDGES)
     size = (n_folds, n_classes, n_edges)
     counts = np.zeros((len(SHAPES), *size, 3))
@@ -331,12 +348,11 @@ def _shapes(known: Known, typical_s: np.ndarray) -> tuple[np.ndarray, np.ndarray
         if gain >= LEAST_GAIN:
             best[index] = int((_f1(of_class.sum(axis=1), true.sum()).max(axis=1) - price).argmax())
             own[index] = best[index] != common
-    together = _gain(counts.sum(axis=2), n_true.sum(axis=1), np.zeros(len(SHAPES))) if n_folds > 1 else None
-    return best, own, together
+    return best, own
 
 
 def _gain(counts: np.ndarray, n_true: np.ndarray, price: np.ndarray) -> float:
-    """Return the F1 where shape and threshold are chosen on all folds but the one that they are measured on.
+    """Return the F1 of a class when shape and threshold are chosen on all folds but the one that they are measured on.
 
     ``counts``: (shapes, folds, edges, 3); ``n_true``: (folds,); ``price``: (shapes,).
     """
