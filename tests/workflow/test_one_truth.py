@@ -305,7 +305,7 @@ def test_finished_shards_are_kept_after_a_kill(project, tool):
 @TOOLS
 def test_killed_in_training(project, tool):
     project.set("train.epochs", 2000)
-    killed_at(project, tool, "epoch 3:")
+    killed_at(project, tool, "epoch 3/")
     project.set("train.epochs", 7)
     assert project.repro_with(tool) == FROM_MODEL
     assert project.trained_with()["train"]["epochs"] == 7
