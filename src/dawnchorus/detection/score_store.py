@@ -109,6 +109,12 @@ def write_store(path: str | os.PathLike, species_ids: Sequence[str]) -> Iterator
         writer.close()
 
 
+def write_empty(path: str | os.PathLike, species_ids: Sequence[str]) -> None:
+    """Write a store of no recording: where nothing is scored, a product all the same."""
+    with write_store(path, species_ids):
+        pass
+
+
 class Store:
     """A store open for reading, a context manager.
 

@@ -69,8 +69,7 @@ def main(argv: list[str] | None = None) -> None:
             frames = Detector(args.presence, of_presence, params, args.threads, progress.warn)
             frames.update(args.presence_scores, wanted, step)
         else:
-            with score_store.write_store(args.presence_scores, species_ids):
-                pass
+            score_store.write_empty(args.presence_scores, species_ids)
         energy = EnergyDetector(species_ids, bands_hz(rows, species_ids), params["channel"], progress.warn)
         energy.update(args.energy, wanted, step)
     counts = Counter(row["partition"] for row in held_out)

@@ -39,8 +39,8 @@ def main(argv: list[str] | None = None) -> None:
     machine, calibration = svm_detector.fit(data, args.params["evaluation"]["default_threshold"])
     recipe = svm_detector.recipe_of(data)
     if machine is None:
-        with score_store.write_store(args.scores, recipe.species_ids):
-            done = "fewer than two classes to learn: there is none"
+        score_store.write_empty(args.scores, recipe.species_ids)
+        done = "fewer than two classes to learn: there is none"
     else:
         with Progress("SVM on windows", len(wanted)) as progress:
             block = args.params["detections"]

@@ -54,8 +54,7 @@ def main(argv: list[str] | None = None) -> None:
             detector, args.output, windows, args.windows, wanted, lambda sound: progress.step(sound.path)
         )
         if windows is None:
-            with score_store.write_store(args.windows, detector.recipe.species_ids):
-                pass
+            score_store.write_empty(args.windows, detector.recipe.species_ids)
     left_out = f"; {len(detector.bad)} left out" if detector.bad else ""
     print(f"{name}: {len(wanted)} recordings: {done}{left_out}")
     for of in of_windows:
