@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from dawnchorus.workflow import headline, screen
+from dawnchorus.workflow import outcome, screen
 from dawnchorus.workflow.screen import Screen
 
 WORDS = {"features": "Cut clips out.\n\nMore.", "model": "Train.", "fold_model": "Train."}
@@ -248,25 +248,25 @@ METRICS = {
 
 
 def test_the_headline_of_clips_is_the_metric_with_its_interval_and_its_baselines():
-    assert headline.of_clips(METRICS) == [
+    assert outcome.of_clips(METRICS) == [
         "accuracy 0.900 [0.850, 0.950], 1,200 clips in 40 groups",
         "beside it: commonest species 0.250, SVM on pooled statistics 0.500",
     ]
     nothing = json.loads(json.dumps(METRICS)) | {"test": {"support": 0}}
-    assert headline.of_clips(nothing) == ["no test clips, so nothing is known about new sound"]
+    assert outcome.of_clips(nothing) == ["no test clips, so nothing is known about new sound"]
 
 
 def test_the_headline_of_calls_is_what_is_known():
     nan = float("nan")
     chance = {"model": "chance", "recordings": 9, "groups": 4, "event_f1_iou30": 0.1, "event_recall_iou30": nan}
-    assert headline.of_calls([ROW, chance]) == [
+    assert outcome.of_calls([ROW, chance]) == [
         "event F1 0.800 [0.700, 0.900] at IoU >= 0.3, 9 recordings; by presence network",
         "beside it: chance 0.100",
     ]
-    assert headline.of_calls([{**ROW, "event_f1_iou30": nan}, chance]) == [
+    assert outcome.of_calls([{**ROW, "event_f1_iou30": nan}, chance]) == [
         "recall 0.850 [0.750, 0.950] at IoU >= 0.3, 9 recordings; by presence network"
     ]
-    assert headline.of_calls([{**ROW, "event_f1_iou30_low": nan}])[0].startswith("event F1 0.800 at IoU")
-    assert headline.of_calls([{**ROW, "recordings": 0}]) == ["no whole test recordings, so nothing is known"]
+    assert outcome.of_calls([{**ROW, "event_f1_iou30_low": nan}])[0].startswith("event F1 0.800 at IoU")
+    assert outcome.of_calls([{**ROW, "recordings": 0}]) == ["no whole test recordings, so nothing is known"]
     nothing = {**ROW, "event_f1_iou30": nan, "event_recall_iou30": nan}
-    assert headline.of_calls([nothing]) == ["no calls in whole test recordings, so nothing is known"]
+    assert outcome.of_calls([nothing]) == ["no calls in whole test recordings, so nothing is known"]

@@ -52,7 +52,7 @@ def result():
     """Return what a run that went well ends with: what it found, where the report or a study was asked for."""
     asked = {job.rule.name for job in workflow.dag.jobs}
     found = [line for rule in ("detections", "cross_validation", "overfitting_study") for line in SCREEN.found_by(rule)]
-    return [*found, *(headline.of_run(left_out()) if "report" in asked else [])]
+    return [*found, *(outcome.of_run(left_out()) if "report" in asked else [])]
 
 
 def begin():
