@@ -145,14 +145,19 @@ def train_presence(folder: Made, params: dict, models: str = "models") -> None:
     )  # fmt: skip
 
 
-def measure(folder: Made, params: dict) -> None:
-    """Run the stages from the networks to the metrics of detection."""
+def score(folder: Made, params: dict, out: str) -> None:
+    """Score the held-out recordings by all detectors but the SVM, into a folder."""
     folder.run(
         recording_scores, params, "--threads", "2", model="models/model.keras", presence="models/presence.keras",
         rows="data/dataset/rows.csv", recordings="data/recordings.csv", audio_dir="sound",
-        held_out="data/held_out.csv", scores="data/scores.parquet", presence_scores="data/presence.parquet",
-        energy="data/energy.parquet",
+        held_out=f"{out}/held_out.csv", scores=f"{out}/scores.parquet", presence_scores=f"{out}/presence.parquet",
+        energy=f"{out}/energy.parquet",
     )  # fmt: skip
+
+
+def measure(folder: Made, params: dict) -> None:
+    """Run the stages from the networks to the metrics of detection."""
+    score(folder, params, "data")
     folder.run(
         svm_scores, params, "--threads", "2", "--dataset", *folder.dataset(), held_out="data/held_out.csv",
         audio_dir="sound", scores="data/svm.parquet", calibration="data/svm_calibration.json",
@@ -241,12 +246,7 @@ def fused(ready) -> Path:
     models = ready / "fused"
     shutil.copytree(ready / "models", models)
     params = params_of(detections={"window_s": 1.5, "step_s": 0.4})
-    ready.run(
-        recording_scores, params, "--threads", "2", model="models/model.keras", presence="models/presence.keras",
-        rows="data/dataset/rows.csv", recordings="data/recordings.csv", audio_dir="sound",
-        held_out="fused/held_out.csv", scores="fused/scores.parquet", presence_scores="fused/presence.parquet",
-        energy="fused/energy.parquet",
-    )  # fmt: skip
+    score(ready, params, "fused")
     calibrate(ready, params, "fused/presence_calibration.json", "fused/scores.parquet")
     path = models / "presence_calibration.json"
     said = json.loads(path.read_text())

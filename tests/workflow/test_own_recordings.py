@@ -126,14 +126,19 @@ def recorded(project: Project) -> list[dict]:
     return calls
 
 
+def annotated(project: Project, form: str) -> tuple[Section, list[dict]]:
+    """Write recordings and a table of their calls as the page shows it, and return the section and the calls."""
+    shown, calls = section(form), recorded(project)
+    if form in ("rfcx", "csv"):
+        calls = [call | {"species": call["species"].replace(",", "")} for call in calls]
+    write_tables(project.path, shown, calls)
+    return shown, calls
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("form", SECTIONS)
 def test_the_steps_by_hand_lead_to_a_report(clone, form):
-    shown = section(form)
-    calls = recorded(clone)
-    if form in ("rfcx", "csv"):
-        calls = [call | {"species": call["species"].replace(",", "")} for call in calls]
-    write_tables(clone.path, shown, calls)
+    shown, calls = annotated(clone, form)
     paste(clone.path / "params.yaml", shown.text)
     shorten(clone, *QUICK)
     assert clone.params()["data"] == shown.blocks["data"]
@@ -159,11 +164,7 @@ def test_the_steps_by_hand_lead_to_a_report(clone, form):
 @pytest.mark.parametrize("form", SECTIONS)
 def test_the_short_way_leads_to_a_report_and_to_calls_in_other_recordings(clone, form):
     """The lines of README, with the table of each format in place of README's."""
-    shown = section(form)
-    calls = recorded(clone)
-    if form in ("rfcx", "csv"):
-        calls = [call | {"species": call["species"].replace(",", "")} for call in calls]
-    write_tables(clone.path, shown, calls)
+    shown, calls = annotated(clone, form)
     activate, init, run, detect = short_way()
     assert activate == "source .venv/bin/activate"
     assert short_way(PAGE.read_text()) == [activate, init, run]
