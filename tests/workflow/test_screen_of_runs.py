@@ -89,7 +89,7 @@ def test_dvc_says_two_lines_of_a_stage_that_runs(project):
     said = project.run("dvc", "repro", "evaluation", screen="").stdout
     start = said.index("Running stage 'evaluation':")
     lines = said[start:].splitlines()
-    assert lines[1:3] == ["> snakemake --cores all --allowed-rules evaluation -- evaluation", PROFILE]
+    assert lines[1:3] == ["> python workflow/rule.py evaluation", PROFILE]
     assert lines[3].startswith("to be made: reports/evaluation: evaluation.top_k was 3, is 2")
     assert lines[4].startswith("evaluation: score every clip, ")
     assert re.match(r"evaluation: done in \d+ s: test accuracy ", lines[5])

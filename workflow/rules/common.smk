@@ -62,12 +62,18 @@ def begin():
     supervision.use_no_more_cores_than_there_are(workflow)
 
 
+def planned():
+    """Keep the plan of this run, for `dvc repro`; called when it is about to be executed."""
+    root = Path(workflow.basedir).resolve()
+    last_plan.keep(workflow, root, config["data"], AUDIO_FINGERPRINT)
+
+
 # The jobs of a cluster read this file too; only the process that plans them decides what runs.
 if workflow.is_main_process:
     if not workflow.output_settings.dryrun:
         or_stop(supervision.ask_for_room)
     supervision.clear_leftovers()
-    staleness.decide_in(workflow, begin)
+    staleness.decide_in(workflow, begin, planned)
 
 
 # The records beside the products decide what is current; times say nothing, and a job keeps what it made before.

@@ -42,9 +42,9 @@ AUDIO = "data.audio_dir"
 # The parameter that chooses a file of each registry.
 CHOICES = {"src/dawnchorus/networks": "model.name", "src/dawnchorus/features/kinds": "features.kind"}
 HEAD = """\
-# Written by `make generated` from the Snakefile, up to `plots`. Each stage runs the Snakemake rule of its name, and
-# versions its products together with the record of what they were made from (*.provenance.json): the two travel
-# together, so that both tools know what is stale after any checkout.
+# Written by `make generated` from the Snakefile, up to `plots`. Each stage runs the Snakemake rule of its name (without
+# starting Snakemake where its products are current), and versions its products together with the record of what they
+# were made from (*.provenance.json): the two travel together, so that both tools know what is stale after any checkout.
 
 stages:
 """
@@ -141,7 +141,7 @@ def stage_of(rule: Rule, params: dict, shards: range) -> dict:
     metrics = [str(path) for name, path in rule.output.items() if name == "headline"]
     return {
         "desc": rule.docstring.strip().splitlines()[0],
-        "cmd": f"snakemake --cores all --allowed-rules {' '.join(dict.fromkeys([rule.name, target]))} -- {target}",
+        "cmd": f"python workflow/rule.py {target}",
         "deps": [
             *(f"${{{path}}}" for path in paths),
             *(chosen.get(dep, dep) for dep in fixed),

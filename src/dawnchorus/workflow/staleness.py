@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 _EXPLAINED, _DIFFERENCES = 8, 2
 
 
-def decide_in(workflow: Workflow, before_jobs_run: Callable[[], None]) -> None:
+def decide_in(workflow: Workflow, before_jobs_run: Callable[[], None], planned: Callable[[], None]) -> None:
     """Let records decide what runs in this workflow, whatever Snakemake does with its DAG.
 
-    ``before_jobs_run``: called once the DAG is to be executed, not only looked at.
+    ``before_jobs_run``: called once the DAG is to be executed, not only looked at; ``planned``: once it is then built.
     """
     prepare, build = workflow._prepare_dag, workflow._build_dag
 
@@ -44,6 +44,8 @@ def decide_in(workflow: Workflow, before_jobs_run: Callable[[], None]) -> None:
         _remove_links_to_nothing(workflow)
         build()
         _force_stale_jobs(workflow, _executes(workflow))
+        if _executes(workflow):
+            planned()
 
     workflow._prepare_dag, workflow._build_dag = take_and_prepare, build_and_decide
 

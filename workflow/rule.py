@@ -1,0 +1,22 @@
+"""Run one rule of the workflow, the command of a DVC stage: `python workflow/rule.py RULE`.
+
+`all_RULE` stands for all jobs of a rule that has several. Snakemake is started only where something may be stale.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+
+from dawnchorus.workflow import last_plan  # noqa: E402 - the code of this folder, wherever it is called from
+
+target = sys.argv[1]
+rule = target.removeprefix("all_")
+if last_plan.holds(target, ROOT):
+    print(f"{rule}: up to date, nothing to be done")
+else:
+    command = ["snakemake", "--cores", "all", "--allowed-rules", *{rule, target}, "--", target]
+    # The lock of the folder ends here, with all that is open: Snakemake takes it anew.
+    os.execvp(command[0], command)
