@@ -16,6 +16,8 @@ target = sys.argv[1]
 rule = target.removeprefix("all_")
 if last_plan.holds(target, ROOT):
     print(f"{rule}: up to date, nothing to be done")
+    if rule == "report":
+        print(*last_plan.result(), sep="\n")
 else:
     command = ["snakemake", "--cores", "all", "--allowed-rules", *{rule, target}, "--", target]
     # The lock of the folder ends here, with all that is open: Snakemake takes it anew.

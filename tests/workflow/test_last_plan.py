@@ -65,6 +65,9 @@ def test_after_a_run_no_stage_starts_snakemake(project):
 
 def test_dvc_locks_what_snakemake_made_without_starting_it(project):
     said = project.run("dvc", "repro").stdout
+    # As a run of Snakemake does, it ends with what was found.
+    assert said.index("naming clips") > said.index("report: up to date")
+    assert "left out       nothing" in said
     assert said.count("up to date, nothing to be done") == said.count("Running stage") == 13
     assert "workflow specific profile" not in said
     assert "Data and pipelines are up to date." in project.run("dvc", "status").stdout
@@ -81,7 +84,14 @@ def test_without_a_plan_snakemake_is_told_which_rule(project):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"key": "x"}', '{"key": 1, "targets": {}, "jobs": {}, "data": {}, "fingerprint": ""}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"key": "x"}',
+        '{"key": 1, "targets": {}, "jobs": {}, "data": {}, "audited": [], "fingerprint": ""}',
+    ],
 )
 def test_a_damaged_plan_is_no_plan(project, text):
     (project.path / PLAN).write_text(text)

@@ -44,8 +44,13 @@ def or_stop(need):
 
 def left_out():
     """Return the line that says what the audit left out; None where that is nothing."""
-    audited = rules.recordings.output
-    return audit.left_out(config["data"], audited.annotations, audited.false_positives, audited.audit)
+    return audit.left_out(config["data"], *audited())
+
+
+def audited():
+    """Return the tables of annotations, of false positives and of problems that the audit makes."""
+    made = rules.recordings.output
+    return made.annotations, made.false_positives, made.audit
 
 
 def result():
@@ -65,7 +70,7 @@ def begin():
 def planned():
     """Keep the plan of this run, for `dvc repro`; called when it is about to be executed."""
     root = Path(workflow.basedir).resolve()
-    last_plan.keep(workflow, root, config["data"], AUDIO_FINGERPRINT)
+    last_plan.keep(workflow, root, config["data"], audited(), AUDIO_FINGERPRINT)
 
 
 # The jobs of a cluster read this file too; only the process that plans them decides what runs.

@@ -9,6 +9,7 @@ and the source code. It lies in Snakemake's folder of state, and whoever deletes
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,13 +49,15 @@ def key_of(files: dict[str, Path], cache: HashCache) -> str:
     return digest_of(zip(files, cache.sha256_of_all(files.values()), strict=True))
 
 
-def keep(workflow: Workflow, root: Path, data: dict, fingerprint: str) -> None:
+def keep(workflow: Workflow, root: Path, data: dict, audited: Sequence[str], fingerprint: str) -> None:
     """Keep what was planned: the jobs, and for each rule the files that it stands for.
 
-    ``data``: the block of the parameters; ``fingerprint``: that of the audit, which rule recordings has among its
-    values. Jobs of an earlier plan stay where that was made from the same. A rule that works out by a function what it
-    reads is left out, and nothing is kept where a file that decides what is planned was written since this process
-    began: it may have read another.
+    ``data``: the block of the parameters; ``audited``: the tables of annotations, of false positives and of problems
+    that the audit makes; ``fingerprint``: that of the audit, which rule recordings has among its values.
+
+    Jobs of an earlier plan stay where that was made from the same. A rule that works out by a function what it reads
+    is left out, and nothing is kept where a file that decides what is planned was written since this process began: it
+    may have read another.
     """
     files = read_by_planning(root)
     began_ns = int(psutil.Process().create_time() * 1e9)
@@ -72,7 +75,8 @@ def keep(workflow: Workflow, root: Path, data: dict, fingerprint: str) -> None:
         if not rule.has_wildcards() and not _works_out(rule)
     }
     planned = {str(job.record): [job.inputs, job.params, job.outputs] for job in jobs}
-    plan = {"key": key, "data": data, "fingerprint": fingerprint, "targets": targets, "jobs": {**kept, **planned}}
+    world = {"data": data, "audited": list(audited), "fingerprint": fingerprint}
+    plan = {"key": key, "targets": targets, "jobs": {**kept, **planned}, **world}
     # In a folder that cannot be written the next stage starts Snakemake.
     with suppress(OSError):
         write_json(PLAN, plan)
@@ -110,6 +114,16 @@ def holds(target: str, root: Path) -> bool:
     return current
 
 
+def result() -> list[str]:
+    """Return what a run that made the report ends with; to be called where :func:`holds` says that the report does."""
+    # Only here: what reads tables takes a while to load.
+    from dawnchorus.annotations import audit
+    from dawnchorus.workflow import outcome
+
+    plan = _read()
+    return outcome.of_run(audit.left_out(plan["data"], *plan["audited"])) if plan else []
+
+
 def _works_out(rule: Rule) -> bool:
     return any(map(callable, (*rule.input, *rule.params)))
 
@@ -125,6 +139,6 @@ def _read() -> dict | None:
         plan = json.loads(PLAN.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    kinds = {"key": str, "data": dict, "fingerprint": str, "targets": dict, "jobs": dict}
+    kinds = {"key": str, "targets": dict, "jobs": dict, "data": dict, "audited": list, "fingerprint": str}
     is_one = isinstance(plan, dict) and all(isinstance(plan.get(key), kind) for key, kind in kinds.items())
     return plan if is_one else None
