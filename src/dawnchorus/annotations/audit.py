@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from dawnchorus.annotations import false_positives, readers, recordings, unknown
+from dawnchorus.annotations import false_positives, readers, recorded, recordings, unknown
 from dawnchorus.foundation.display_names import printable
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.hashes import HashCache, digest_of
@@ -236,11 +236,21 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> A
 
 
 def tables(audited: Audited) -> dict[str, list[dict]]:
-    """Return the rows of ``recordings``, ``annotations``, ``false_positives``, ``unknown`` and ``audit``."""
+    """Return the rows of ``recordings``, ``annotations``, ``false_positives``, ``unknown`` and ``audit``.
+
+    Recordings and boxes have the columns of :mod:`dawnchorus.annotations.recorded` that a name says anything for, but
+    for those that the user has: one column is not of two minds.
+    """
     boxes = [row for items in (audited.annotations, audited.false_positives) for _, row in items]
     extra = sorted({key for row in boxes for key in row if recordings.is_extra_column(key)})
     of_sites = {key for cells in audited.sites.values() for key in cells if recordings.is_extra_column(key)}
     side = sorted(of_sites - set(extra))
+    others = [*audited.unknown, *(audited.annotated_spans or ()), *audited.uncalled]
+    ids = sorted({row["recording_id"] for row in (*boxes, *(row for _, row in others))})
+    said = {recording_id: recorded.recorded(recording_id).cells() for recording_id in ids}
+    of_names = [
+        name for name in recorded.COLUMNS if name not in (*extra, *side) and any(cells[name] for cells in said.values())
+    ]
 
     def clean(number: int, row: dict) -> dict:
         species_id, site = row["species_id"], audited.sites.get(row["recording_id"], {})
@@ -249,15 +259,17 @@ def tables(audited: Audited) -> dict[str, list[dict]]:
             "annotation_id": number,
             "species_name": audited.names[species_id]["name"] if audited.names else species_id,
         }
-        own = {**{key: site.get(key, "") for key in side}, **{key: row.get(key, "") for key in extra}}
-        return {**{key: canonical[key] for key in ANNOTATIONS.names}, **{key: own[key] for key in (*extra, *side)}}
+        own = {**{key: row.get(key, "") for key in extra}, **{key: site.get(key, "") for key in side}}
+        return {**{key: canonical[key] for key in ANNOTATIONS.names}, **own, **named(row["recording_id"])}
+
+    def named(recording_id: str) -> dict:
+        return {name: said[recording_id][name] for name in of_names}
 
     def listed(recording_id: str) -> dict:
         facts, site = audited.facts[recording_id], audited.sites.get(recording_id, {})
-        return {**{key: facts[key] for key in RECORDINGS.names}, **{key: site.get(key, "") for key in side}}
+        own = {key: site.get(key, "") for key in side}
+        return {**{key: facts[key] for key in RECORDINGS.names}, **own, **named(recording_id)}
 
-    others = [*audited.unknown, *(audited.annotated_spans or ()), *audited.uncalled]
-    ids = sorted({row["recording_id"] for row in (*boxes, *(row for _, row in others))})
     durations_s = {name: audited.facts[name]["duration_s"] for name in ids}
     return {
         "recordings": [listed(recording_id) for recording_id in ids],
@@ -319,9 +331,23 @@ def summary(audited: Audited, rows: Mapping[str, Sequence[dict]]) -> list[str]:
     annotated = {row["recording_id"] for row in annotations}
     if n_others := sum(row["recording_id"] not in annotated for row in rows["recordings"]):
         lines.append(f"recordings: {_counted(n_others, 'recording')} without annotations")
+    if named := said_by_names(audited, rows["recordings"]):
+        lines.append(f"recordings: {named}")
     if n_spans := len(spans := [row["t_max_s"] - row["t_min_s"] for row in rows["unknown"]]):
         lines.append(f"recordings: {_counted(n_spans, 'span')} of unknown content, {sum(spans):.1f} s")
     return lines
+
+
+def said_by_names(audited: Audited, listed: Sequence[Mapping]) -> str:
+    """Return in words what became columns because names say it; empty: nothing. ``listed``: rows of recordings."""
+    own = {key for cells in audited.sites.values() for key in cells}
+    counts = {
+        name: sum(bool(row[name]) for row in listed)
+        for name in recorded.COLUMNS
+        if name not in own and listed and name in listed[0]
+    }
+    said = ", ".join(f"{name} of {n}" for name, n in counts.items())
+    return f"columns from names of files: {said} of {len(listed)}" if said else ""
 
 
 def left_out(data: dict, annotations: str, false_positives: str, audit: str) -> str | None:

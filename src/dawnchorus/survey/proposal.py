@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dawnchorus.annotations import readers
+from dawnchorus.annotations.recorded import GROUPS, recorded
 from dawnchorus.annotations.recordings import class_order, read_annotations
 from dawnchorus.foundation.errors import InputError, shown
 from dawnchorus.survey import reading, rules, sounds, tables
@@ -217,6 +218,11 @@ def _facts(annotations: Annotations, given: _Given, measured: sounds.Measured) -
         cells = {row.cells["recording_id"]: row.cells for row in side.rows}
         for column in side.header:
             groups.setdefault(column, [cells[box["recording_id"]][column] for box in boxes])
+    # As the audit does: a column that somebody has is theirs alone.
+    said = {recording_id: recorded(recording_id).cells() for recording_id in of_recording}
+    of_names = [name for name in GROUPS if name not in groups and any(cells[name] for cells in said.values())]
+    for column in of_names:
+        groups[column] = [said[box["recording_id"]][column] for box in boxes]
     bands = [(box["f_min_hz"], box["f_max_hz"]) for box in boxes]
     edges = np.array(bands, float).reshape(-1, 2)
     return Facts(
@@ -229,6 +235,7 @@ def _facts(annotations: Annotations, given: _Given, measured: sounds.Measured) -
         groups=groups,
         shortest_negative_s=given.shortest_negative_s,
         spans=tables.SPANS in given.sides,
+        of_names=of_names,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -60,6 +60,7 @@ class Facts:
         rates_hz, recordings_s: sample rate and duration of each annotated recording.
         species: of each annotation.
         groups: by column, the group of each annotation; ``recording_id`` is one of them.
+        of_names: those of these columns that no table has: names of files say them.
         shortest_negative_s: the shortest false positive; infinite where there is no table of them.
         spans: whether a table says what was annotated.
     """
@@ -73,6 +74,7 @@ class Facts:
     groups: Mapping[str, Sequence[str]]
     shortest_negative_s: float = math.inf
     spans: bool = False
+    of_names: Collection[str] = ()
 
     @property
     def short_s(self) -> float:
@@ -325,7 +327,8 @@ def group(facts: Facts) -> Choice:
     if known:
         column = known[0][1]
         reason = (
-            f"recordings of one {column} ({len(set(facts.groups[column]))} of them) share more than sound: together"
+            f"recordings of one {column} ({len(set(facts.groups[column]))} of them"
+            f"{', as the names of files say' * (column in facts.of_names)}) share more than sound: together"
         )
         return Choice({key: column}, reason, "; ".join(undecided))
     return Choice(
