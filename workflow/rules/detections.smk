@@ -5,7 +5,7 @@
 #        data.audio_dir does)
 # makes  data/detections/shard-N.parquet: the scores of the recordings whose name hashes to N; shard-N-windows.parquet:
 #        those of windows where they count beside frames of presence, else none;
-#        reports/detections/ (scores, events, Raven, Audacity, submission, pictures), reports/detections.html
+#        reports/detections/ (scores, events, activity, Raven, Audacity, submission, pictures), reports/detections.html
 #
 # Not part of `rule all`: ask for it by `snakemake --cores 8 detections`. A job keeps what it scored before of
 # every recording whose content, model, windows and code are the same.

@@ -1,9 +1,10 @@
 """Detect species in recordings with a trained model.
 
-Writes into the output folder: a page to look and listen (detections.html), events (events.csv), the scores of
-all frames or windows (scores.csv, scores.parquet), tables for Raven and labels for Audacity, and what could not be
-read (problems.csv). What has been scored with the same model and windows is not scored again when the command is
-repeated on one output folder.
+Writes into the output folder: a page to look and listen (detections.html), events (events.csv), how often each
+species calls by hour and site, where names of files say them (activity.csv), the scores of all frames or windows
+(scores.csv, scores.parquet), tables for Raven and labels for Audacity, and what could not be read (problems.csv).
+What has been scored with the same model and windows is not scored again when the command is repeated on one output
+folder.
 """
 
 import argparse

@@ -7,14 +7,16 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dawnchorus.annotations import bands, exports
+from dawnchorus.annotations.recorded import Recorded, recorded
 from dawnchorus.detection import events, presence, presence_calibration, presence_scoring, results_folder, scoring
+from dawnchorus.detection.activity import Activity
 from dawnchorus.detection.fusion import ALONE, Fusion, stores
 from dawnchorus.detection.score_store import Entry, Stores
 from dawnchorus.features import extraction
@@ -25,7 +27,7 @@ from dawnchorus.learning import model_file
 from dawnchorus.metrics import calibration
 from dawnchorus.tables import made
 from dawnchorus.tables.cells import Writer
-from dawnchorus.tables.definitions import EVENTS, PROBLEMS
+from dawnchorus.tables.definitions import ACTIVITY, EVENTS, PROBLEMS
 from dawnchorus.tables.users import write_rows
 
 if TYPE_CHECKING:
@@ -208,14 +210,21 @@ class Written:
     events: list[dict]
     maxima: dict[str, np.ndarray]
     doubled: set[str]
+    activity: Activity = field(default_factory=Activity)
 
 
-def write_all(output: Path, entries: Iterable[Entry], decision: Decision) -> Written:
+def said_by(path: str, folder: str) -> Recorded:
+    """Return what the name of a sound file says of it; folders count below ``folder``, which holds all recordings."""
+    inside = PurePath(os.path.relpath(path, folder))
+    return recorded(escaped(inside.with_suffix("").as_posix()))
+
+
+def write_all(output: Path, entries: Iterable[Entry], decision: Decision, folder: str = ".") -> Written:
     """Write every format into an empty folder, one recording in memory at a time.
 
-    scores.parquet and scores.csv (a row a window, calibrated), events.csv, problems.csv (a row a file that
-    could not be scored), raven/<file>.selections.txt and raven.selections.txt (all files),
-    audacity/<file>.txt.
+    scores.parquet and scores.csv (a row a window, calibrated), events.csv, activity.csv (events against searched
+    sound by hour and site), problems.csv (a row a file that could not be scored), raven/<file>.selections.txt and
+    raven.selections.txt (all files), audacity/<file>.txt. ``folder``: the one that all recordings lie in.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -240,7 +249,12 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision) -> Wri
                 made_of.doubled.add(entry.recording_id)
             made_of.maxima[entry.recording_id] = scores.max(axis=0)
             durations_s[entry.shown_path] = entry.duration_s
-            found = events_of(entry, decision)
+            said = said_by(entry.path, folder)
+            found = [
+                {**event, "site": said.site, "recorded_at": said.at(event["start_s"])}
+                for event in events_of(entry, decision)
+            ]
+            made_of.activity.add(said, entry.duration_s, found)
             selected = selections(found, decision.bands_in(entry.sample_rate_hz))
             raven, audacity, _ = (output / name for name in results_folder.names_of(entry.name))
             exports.write_raven(raven, selected, None, decision.raven_channel)
@@ -251,6 +265,7 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision) -> Wri
         output / "raven.selections.txt", combined, exports.begins_of(durations_s), decision.raven_channel
     )
     made.write(output / EVENTS.name, EVENTS, made_of.events)
+    made.write(output / ACTIVITY.name, ACTIVITY, made_of.activity.rows(decision.species_ids, decision.species_names))
     made.write(output / PROBLEMS.name, PROBLEMS, problems)
     return made_of
 

@@ -23,7 +23,10 @@ from dawnchorus.foundation.files import write_json
 
 STAGED = ".dawnchorus-new"
 LIST = "results.json"  # the files that the last run wrote
-TABLES = ("scores.parquet", "scores.csv", "events.csv", "problems.csv", "raven.selections.txt", "submission.csv")
+TABLES = (
+    *("scores.parquet", "scores.csv", "events.csv", "activity.csv", "problems.csv"),
+    *("raven.selections.txt", "submission.csv"),
+)
 # The folders with a file of each recording, and how that file is called after it.
 OF_RECORDING = {"raven": ".selections.txt", "audacity": ".txt", "pictures": ".png"}
 LONGEST_NAME_BYTES, LONGEST_PATH_BYTES = 255, 4000

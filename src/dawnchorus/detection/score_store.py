@@ -152,6 +152,10 @@ class Store:
         """Iterate over the names of the recordings in the store, in the order in which they were added."""
         return iter(self._facts)
 
+    def path_of(self, name: str) -> str:
+        """Return the file of a recording as the user named it."""
+        return self._facts[name]["path"]
+
     def signature(self, name: str) -> str | None:
         """Return what made the scores of a recording, None when the store has none of it."""
         facts = self._facts.get(name)
@@ -205,6 +209,12 @@ class Stores:
                 self.n_recordings += 1
                 self.duration_s += entry.duration_s
             yield entry
+
+    @property
+    def folder(self) -> str:
+        """The innermost folder that all recordings lie in."""
+        places = {os.path.dirname(os.path.abspath(store.path_of(name))) for name, store in self._where.items()}
+        return os.path.commonpath(places) if places else os.curdir
 
     def of_path(self, path: str) -> Entry:
         """Return the recording of a path as results say it, after all have been looked at once."""

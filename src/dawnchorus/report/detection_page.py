@@ -5,13 +5,16 @@ One file with all sound and pictures inside, that a browser opens from disk with
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from dawnchorus.detection.detections import Decision
+from dawnchorus.detection.activity import HOUR_S
+from dawnchorus.detection.detections import Decision, Written
 from dawnchorus.detection.score_store import Entry
 from dawnchorus.foundation.files import write_whole
-from dawnchorus.report import excerpts, media, pages
+from dawnchorus.report import activity_tables, excerpts, media, pages
 from dawnchorus.sound import audio
 from dawnchorus.sound.spans import Span
 
@@ -38,8 +41,10 @@ def stretch_of(rows: Sequence[dict], duration_s: float) -> Span:
     return excerpts.stretch((0.0, duration_s), duration_s, 0.0, PICTURE_S, peak_s)
 
 
-def cards_of(found: Sequence[dict], entry_of: Callable[[str], Entry]) -> list[dict]:
+def cards_of(found: Sequence[dict], entry_of: Callable[[str], Entry], decision: Decision) -> list[dict]:
     """Return what the page shows of each event: all of it with some context, or what is around its peak.
+
+    What is marked is as high as the band of the species.
 
     Each card of :func:`dawnchorus.report.excerpts.cards`, with the ``event``, and its ``start`` and ``end`` in words.
     """
@@ -47,7 +52,8 @@ def cards_of(found: Sequence[dict], entry_of: Callable[[str], Entry]) -> list[di
     for event in found:
         entry, marked_s = entry_of(event["path"]), (event["start_s"], event["end_s"])
         stretch_s = excerpts.stretch(marked_s, entry.duration_s, CONTEXT_S, LONGEST_CUT_S, event["peak_s"])
-        places.append(excerpts.Place(Path(entry.path), entry.sample_rate_hz, stretch_s, marked_s))
+        band_hz = decision.bands_in(entry.sample_rate_hz)[event["species_id"]]
+        places.append(excerpts.Place(Path(entry.path), entry.sample_rate_hz, stretch_s, marked_s, band_hz))
     made = dict(excerpts.cards(places, HIGHEST_RATE_HZ, IMAGE_SIZE))
     return [
         {**made[number], "event": event, "start": clock(event["start_s"]), "end": clock(event["end_s"])}
@@ -76,23 +82,23 @@ def picture(entry: Entry, rows: Sequence[dict], decision: Decision) -> bytes:
 
 
 def write(
-    page: Path, pictures: Path, found: Sequence[dict], entry_of: Callable[[str], Entry], decision: Decision, facts: dict
+    page: Path, pictures: Path, made: Written, entry_of: Callable[[str], Entry], decision: Decision, facts: dict
 ) -> None:
     """Write the page, and the pictures of the recordings with the strongest events as PNG files too.
 
-    ``found``: all events; ``entry_of`` gives the recording of a path. ``facts``: what the page says at its
+    ``made``: what was found; ``entry_of`` gives the recording of a path. ``facts``: what the page says at its
     top: ``n_recordings``, ``duration_s``, ``problems`` (rows of problems.csv), ``model``.
     """
-    species = []
+    found, species = made.events, list[dict[str, Any]]()
+    counts = Counter(event["species_id"] for event in found)
     best = strongest(found, decision.params["page_events"])
     for species_id, name, threshold in zip(
         decision.species_ids, decision.species_names, decision.thresholds, strict=True
     ):
         rows = best.get(species_id, [])
-        n_events = sum(event["species_id"] == species_id for event in found)
-        facts_of = {"id": species_id, "name": name, "n_events": n_events, "threshold": float(threshold)}
+        facts_of = {"id": species_id, "name": name, "n_events": counts[species_id], "threshold": float(threshold)}
         highest = rows[0]["peak_score"] if rows else 0.0
-        species.append({**facts_of, "cards": cards_of(rows, entry_of), "best": highest})
+        species.append({**facts_of, "cards": cards_of(rows, entry_of, decision), "best": highest})
     species.sort(key=lambda row: -row["best"])
 
     by_path: dict[str, list[dict]] = {}
@@ -106,7 +112,14 @@ def write(
             file.write(png)
         shown.append({"path": path, "image": media.data_uri(png, "image/png")})
 
-    context = {**facts, "duration": clock(facts["duration_s"]), "species": species, "pictures": shown}
+    common = {row["id"]: row["name"] for row in sorted(species, key=lambda row: -row["n_events"]) if row["n_events"]}
+    activity = {
+        "by_hour": activity_tables.by_hour(made.activity, common),
+        "by_site": activity_tables.by_site(made.activity, common),
+        "untimed_h": made.activity.sound_by("hour")[None] / HOUR_S,
+        "n_silent": len(species) - len(common),
+    }
+    context = {**facts, **activity, "duration": clock(facts["duration_s"]), "species": species, "pictures": shown}
     text = pages.render("detections.html.j2", {**context, "n_events": len(found)})
     with write_whole(page) as file:
         file.write(text)

@@ -21,14 +21,14 @@ def make(
     submission.
     """
     sample = decision.params["sample_submission"]
-    found = detections.write_all(staged, stores, decision)
+    found = detections.write_all(staged, stores, decision, stores.folder)
     facts = {
         "n_recordings": stores.n_recordings,
         "duration_s": stores.duration_s,
         "problems": stores.problems,
         "model": escaped(model),
     }
-    detection_page.write(staged / page.name, staged / "pictures", found.events, stores.of_path, decision, facts)
+    detection_page.write(staged / page.name, staged / "pictures", found, stores.of_path, decision, facts)
     problem = None
     if sample is not None:
         try:

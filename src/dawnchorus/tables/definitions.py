@@ -241,6 +241,22 @@ EVENTS = Table(
         _number("end_s", "offset", "s"),
         _number("peak_score", "highest score of its windows, calibrated"),
         _number("peak_s", "middle of that window", "s"),
+        _text("site", "as the name of the file says; empty where it says none"),
+        _text(
+            "recorded_at", "date and time of the onset by the recorder's clock, ISO 8601; empty where no name says it"
+        ),
+    ),
+)
+ACTIVITY = Table(
+    "activity.csv",
+    (
+        *(SPECIES_ID, SPECIES_NAME),
+        _text("site", "as names of files say; empty where they say none"),
+        _integer("hour", "of the day by the recorder's clock, from 0; empty where no name says it", "h", empty=True),
+        _integer("events", "that begin in this hour at this site"),
+        _integer("recordings", "with sound of this hour"),
+        _number("sound_h", "sound that was searched, of this hour", "h"),
+        _number("events_per_hour", "events over sound_h", "1/h", empty=True),
     ),
 )
 HELD_OUT = Table(
