@@ -188,6 +188,16 @@ def test_every_call_and_every_event_has_an_outcome():
     ]  # fmt: skip
 
 
+def test_the_average_precision_of_a_species_has_an_interval_where_it_calls_in_several_recordings():
+    found = {row["species_id"]: row for row in run(ENTRIES, PARTITIONS, ANNOTATIONS).tables["detection_per_class"]}
+    ends = [found["wren"][f"segment_average_precision{end}"] for end in ("_low", "", "_high")]
+    assert ends == sorted(ends)
+    assert not np.isnan(ends).any()
+    # The frog calls in one test recording alone.
+    assert found["frog"]["segment_average_precision"] == 1
+    assert np.isnan(found["frog"]["segment_average_precision_low"])
+
+
 def test_events_of_unknown_sound_have_no_verdict():
     unknown = [
         {"recording_id": "a", "t_min_s": 8.0, "t_max_s": 10.0, "species_id": "wren"},

@@ -44,6 +44,10 @@ def metrics(truth, scores, partition):
     return evaluation.metrics(truth, scores, partition, 2, None, 1)
 
 
+def per_class(truth, scores):
+    return evaluation.per_class(truth, scores, CLASSES, THRESHOLDS, np.arange(len(truth)).astype(str), None)
+
+
 def some_rows(n_classes, n, seed=5):
     rng = np.random.default_rng(seed)
     scores = rng.dirichlet(np.ones(n_classes), n).astype(np.float32)
@@ -66,7 +70,7 @@ def test_a_class_without_rows_neither_counts_nor_warns():
     # Recall 1/2 and 1; F1 2/3 (precision 1, recall 1/2) and 1. Class 2 was answered once but has no rows.
     assert result["balanced_accuracy"] == pytest.approx(3 / 4)
     assert result["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
-    table = evaluation.per_class(truth, scores, CLASSES, THRESHOLDS)
+    table = per_class(truth, scores)
     assert table["support"].tolist() == [2, 2, 0]
     assert table["precision"].tolist() == [1.0, 1.0, 0.0]
     assert table["recall"].tolist()[:2] == [0.5, 1.0]
@@ -77,13 +81,13 @@ def test_a_class_without_rows_neither_counts_nor_warns():
 
 
 def test_a_class_that_is_never_answered_has_precision_and_f1_zero():
-    table = evaluation.per_class(np.array([0, 1, 2]), scores_of([0, 1, 1]), CLASSES, THRESHOLDS)
+    table = per_class(np.array([0, 1, 2]), scores_of([0, 1, 1]))
     assert table.loc[2, ["precision", "recall", "f1"]].tolist() == [0, 0, 0]
     assert table["species_id"].tolist() == ["7", "NA", "007"]
 
 
 def test_counts_are_whole_numbers_when_no_row_is_right():
-    table = evaluation.per_class(np.array([0, 1, 1]), scores_of([1, 0, 2]), CLASSES, THRESHOLDS)
+    table = per_class(np.array([0, 1, 1]), scores_of([1, 0, 2]))
     assert [str(count) for count in table["support"]] == ["1", "2", "0"]
 
 
@@ -113,7 +117,7 @@ def test_an_empty_test_partition_is_null_and_said():
     assert result["majority_class"] == {"accuracy": None}
     assert summary.of_metrics(result, None) == ["no test clips, so nothing is known about new sound"]
     nothing = (truth[:0], scores[:0], CLASSES)
-    assert evaluation.per_class(*nothing, THRESHOLDS)["support"].tolist() == [0, 0, 0]
+    assert per_class(*nothing[:2])["support"].tolist() == [0, 0, 0]
     assert evaluation.confusion(*nothing)["count"].sum() == 0
 
 
@@ -132,7 +136,7 @@ def test_confusion_sums_to_support_in_class_order():
     assert len(table) == 9
     assert table["true_species_id"].tolist() == ["7"] * 3 + ["NA"] * 3 + ["007"] * 3
     assert table["predicted_species_id"].tolist() == ["7", "NA", "007"] * 3
-    support = evaluation.per_class(truth, scores, CLASSES, THRESHOLDS)["support"]
+    support = per_class(truth, scores)["support"]
     assert table["count"].to_numpy().reshape(3, 3).sum(axis=1).tolist() == support.tolist()
     for (i, j), count in np.ndenumerate(table["count"].to_numpy().reshape(3, 3)):
         assert count == sum((truth == i) & (scores.argmax(axis=1) == j))

@@ -114,6 +114,7 @@ def test_stage_writes_what_the_model_says(tmp_path, capsys):
     test, truth = (rows["partition"] == "test").to_numpy(), data.class_index
     assert found["test"]["support"] == test.sum() == N_TEST
     assert found["test"]["groups"] == rows["recording_id"][test].nunique() == 8
+    assert found["test"]["units"] == "recordings"
     assert found["test"]["accuracy"] == accuracy_score(truth[test], expected[test].argmax(axis=1))
     assert found["test"]["accuracy_low"] < found["test"]["accuracy"] < found["test"]["accuracy_high"]
     for name in PARTITIONS:
@@ -192,7 +193,9 @@ def test_the_same_twice_and_another_seed_moves_intervals_alone():
     assert (one.metrics, one.calibration) == (two.metrics, two.calibration)
     for name, table in one.tables.items():
         pd.testing.assert_frame_equal(table, two.tables[name])
-        assert table.equals(other.tables[name]) == (name != "baselines")
+        assert table.equals(other.tables[name]) == (name not in ("baselines", "per_class"))
+    values = [name for name in one.tables["per_class"] if not name.endswith(("_low", "_high"))]
+    pd.testing.assert_frame_equal(one.tables["per_class"][values], other.tables["per_class"][values])
     assert one.metrics["test"]["accuracy"] == other.metrics["test"]["accuracy"]
     assert one.metrics["test"]["accuracy_low"] != other.metrics["test"]["accuracy_low"]
     assert one.calibration == other.calibration

@@ -240,7 +240,14 @@ ROW = {"model": "presence network", "recordings": 9, "groups": 4}
 ROW |= {"event_f1_iou30": 0.8, "event_f1_iou30_low": 0.7, "event_f1_iou30_high": 0.9, "event_recall_iou30": 0.85}
 ROW |= {"event_recall_iou30_low": 0.75, "event_recall_iou30_high": 0.95}
 METRICS = {
-    "test": {"support": 1200, "groups": 40, "accuracy": 0.9, "accuracy_low": 0.85, "accuracy_high": 0.95},
+    "test": {
+        "support": 1200,
+        "groups": 40,
+        "units": "groups",
+        "accuracy": 0.9,
+        "accuracy_low": 0.85,
+        "accuracy_high": 0.95,
+    },
     "majority_class": {"accuracy": 0.25},
     "svm": {"accuracy": 0.5},
     "context_only": {"accuracy": None},

@@ -13,10 +13,10 @@ RULES = {
     *("evaluation", "presence_calibration", "detection_metrics", "figures", "report"),
 }
 PROFILE = "Using workflow specific profile profiles/default for setting default command line arguments."
-TEST = r"  naming clips   accuracy \d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\], 6 clips in 2 groups"
+TEST = r"  naming clips   accuracy \d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\], 6 clips in 2 recordings"
 RESULT = (
     r"",
-    r"In test recordings that no training heard, with 95 % intervals over groups:",
+    r"In test recordings that no training heard, with 95 % intervals:",
     TEST,
     r"                 beside it: commonest species 0\.333, SVM on pooled statistics \d\.\d{3}",
     r"  finding calls  event F1 \d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\] at IoU >= 0\.3, 2 recordings; by .* on windows",

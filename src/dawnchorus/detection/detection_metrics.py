@@ -13,7 +13,7 @@ from dawnchorus.detection import detection_baselines, detections, measured
 from dawnchorus.detection.measured import HIT, Answer, Measured, Truth
 from dawnchorus.evaluation import summary
 from dawnchorus.foundation.seeds import rng
-from dawnchorus.metrics import bootstrap, calibration, classification, segments
+from dawnchorus.metrics import average_precision, bootstrap, calibration, classification, segments
 from dawnchorus.metrics import events as event_metrics
 from dawnchorus.partitioning import groups
 from dawnchorus.tables.definitions import SCORES
@@ -124,6 +124,7 @@ def results(
     )
     metrics: dict = {name: _metrics(counted[name], None, 0, annotated) for name in HELD_OUT}
     metrics["test"] = _metrics(counted["test"], weights, n_groups, annotated)
+    metrics["test"]["units"] = groups.units_of(units.tolist(), [of.recording_id for of in test])
     metrics["test"]["presence_calibration_error"] = calibration.expected_error(table) if annotated == "all" else None
     metrics["left_out"] = sum(row["partition"] == groups.MIXED for row in held_out)
     metrics["why_unknown"] = REASONS["none"] if not test else REASONS["boxes"] if annotated == "boxes" else None
@@ -140,7 +141,7 @@ def results(
         baselines.append({"model": name, "recordings": len(test), "groups": n_groups, **values})
     known = annotated == "all"
     tables = {
-        "detection_per_class": per_class(counted["test"], decision, known),
+        "detection_per_class": per_class(counted["test"], decision, known, units, weights),
         "detection_events": [
             row
             for of, answer in zip(test, answers["test"], strict=True)
@@ -179,15 +180,32 @@ def _only(values: dict) -> dict:
     return {name + end: values.get(name + end) for name in measured.NAMES for end in ("", "_low", "_high")}
 
 
-def per_class(counted: Measured, decision: detections.Decision, known: bool) -> list[dict]:
-    """Return the rows of detection_per_class.csv; ``known``: whether all calls are annotated."""
+def per_class(
+    counted: Measured,
+    decision: detections.Decision,
+    known: bool,
+    units: np.ndarray,
+    weights: np.ndarray | None,
+) -> list[dict]:
+    """Return the rows of detection_per_class.csv.
+
+    ``known``: whether all calls are annotated; ``units``: what each recording is resampled with, ``weights``: (draws,
+    recordings).
+    """
     once = np.ones((1, len(counted.durations_s)))
+    ranked = average_precision.with_intervals(
+        counted.present,
+        counted.scores,
+        counted.known,
+        units[counted.of_segment],
+        None if weights is None else weights[:, counted.of_segment],
+    )
     annotated, detected = counted.annotated.sum(axis=0), counted.detected.sum(axis=0)
     rates = {name: event_metrics.rates(hits.sum(axis=0), detected, annotated) for name, hits in counted.hits.items()}
     made = []
     for index, (species_id, name) in enumerate(zip(decision.species_ids, decision.species_names, strict=True)):
         of = counted.known[:, index]
-        ranked = classification.average_precision_and_roc_auc(
+        _, area = classification.average_precision_and_roc_auc(
             counted.present[of, index], counted.scores[of, index], np.ones((1, of.sum()))
         )
         uncertain = {
@@ -195,8 +213,10 @@ def per_class(counted: Measured, decision: detections.Decision, known: bool) -> 
             "f1": rates[HIT].f1[index],
             "f1_iou50": rates["iou50"].f1[index],
             "f1_overlap": rates["overlap"].f1[index],
-            "segment_average_precision": ranked[0][0],
-            "segment_roc_auc": ranked[1][0],
+            "segment_average_precision": ranked[index, 0],
+            "segment_average_precision_low": ranked[index, 1],
+            "segment_average_precision_high": ranked[index, 2],
+            "segment_roc_auc": area[0],
             "psds": measured.areas(counted, index, once)[0],
         }
         made.append(

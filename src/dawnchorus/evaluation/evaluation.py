@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.metrics import bootstrap, calibration, classification
+from dawnchorus.metrics import average_precision, bootstrap, calibration, classification
 from dawnchorus.tables.definitions import PARTITIONS, SCORES
 
 
@@ -99,30 +99,37 @@ def _difference(value: float | None, other: float | None) -> float | None:
 
 
 def per_class(
-    true_index: np.ndarray, scores: np.ndarray, classes: pd.DataFrame, thresholds: dict[str, float]
+    true_index: np.ndarray,
+    scores: np.ndarray,
+    classes: pd.DataFrame,
+    thresholds: dict[str, float],
+    of_row: np.ndarray,
+    weights: np.ndarray | None,
 ) -> pd.DataFrame:
     """Return what the model is worth class by class, in class order.
 
     Columns: species_id, species_name, support, precision, recall, f1, average_precision (of the scores of all
-    rows, this class against all others), threshold (from ``thresholds``, by species_id; of scaled scores).
-    Precision is 0 for a class that is never predicted; recall, f1 and average_precision are NaN for a class
-    without rows.
+    rows, this class against all others) with the ends of its interval, threshold (from ``thresholds``, by species_id;
+    of scaled scores). Precision is 0 for a class that is never predicted; recall, f1 and average_precision are NaN for
+    a class without rows.
+
+    ``of_row``: (rows,), the group of each row; ``weights``: (draws, rows), how often it counts in each draw of groups,
+    or None. A class whose rows are all of one group has no interval: nothing is known of how it varies.
     """
     table = classes[["species_id", "species_name"]].reset_index(drop=True)
-    names = ["support", "precision", "recall", "f1", "average_precision"]
+    ends = ["average_precision_low", "average_precision_high"]
+    names = ["support", "precision", "recall", "f1", "average_precision", *ends]
     if len(true_index) == 0:
         table = table.assign(**dict.fromkeys(names, np.nan)).assign(support=0)
     else:
         precision, recall, f1, support = precision_recall_fscore_support(
             true_index, scores.argmax(axis=1), labels=np.arange(len(classes)), zero_division=0
         )
-        once = np.ones((1, len(true_index)))
         recall, f1 = (np.where(support == 0, np.nan, values) for values in (recall, f1))
-        ranked = [
-            classification.average_precision_and_roc_auc(true_index == number, scores[:, number], once)[0][0]
-            for number in range(len(classes))
-        ]
-        table = table.assign(**dict(zip(names, [support.astype(int), precision, recall, f1, ranked], strict=True)))
+        truth = np.eye(len(classes), dtype=bool)[true_index]
+        ranked = average_precision.with_intervals(truth, scores, np.ones_like(truth), of_row, weights)
+        values = [support.astype(int), precision, recall, f1, *ranked.T]
+        table = table.assign(**dict(zip(names, values, strict=True)))
     return table.assign(threshold=[thresholds[key] for key in table["species_id"]])
 
 

@@ -67,6 +67,7 @@ def of_model(
     group = np.array(groups.resampled(test_rows["group"].to_list(), test_rows["recording_id"].to_list()), dtype=str)
     weights = bootstrap.draws(group, params["bootstrap_draws"], rng(seed, "bootstrap"))
     metrics = evaluation.metrics(truth, scores, partition, params["top_k"], weights, len(np.unique(group)))
+    metrics["test"]["units"] = groups.units_of(group.tolist(), test_rows["recording_id"].to_list())
     of_validation = truth[validation], scores[validation]
     fitted, metrics["calibration"], reliability = evaluation.calibrated(of_validation, of_test, ids, params)
 
@@ -88,7 +89,7 @@ def of_model(
         row = next(row for row in beside if row["model"] == summary.BASELINES[name])
         metrics[name] = {key: row[key] for key in row if key.startswith(("accuracy", "advantage")) or key == "clips"}
 
-    per_class = evaluation.per_class(*of_test, data.classes, fitted["thresholds"])
+    per_class = evaluation.per_class(*of_test, data.classes, fitted["thresholds"], group, weights)
     absent = _where_absent(predict, data, fitted, ids)
     per_class = per_class.assign(**{name: None if absent is None else absent[name] for name in ABSENT})
     if absent is not None:

@@ -1,5 +1,7 @@
 """The lines that stages evaluation and cross_validation print: the result in words."""
 
+from dawnchorus.partitioning.groups import GROUPS
+
 # What the baselines are called in baselines.csv, by their names in metrics.json.
 BASELINES = {
     "majority_class": "majority class",
@@ -23,9 +25,10 @@ def of_metrics(result: dict[str, dict], majority_name: str | None) -> list[str]:
         "macro_f1": "macro F1",
         "lwlrap": "LWLRAP",
     }
+    over = f"{test['groups']} {test.get('units', GROUPS)}"
     lines = [
         f"test {', '.join(f'{label} {with_ends(test, name)}' for name, label in named.items())}, loss "
-        f"{test['loss']:.3f} ({test['support']} clips of {test['groups']} groups; 95 % intervals over groups)"
+        f"{test['loss']:.3f} ({test['support']} clips of {over}; 95 % intervals over these)"
     ]
     if gap["accuracy"] is not None:
         share = result["majority_class"]["accuracy"]

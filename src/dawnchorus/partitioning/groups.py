@@ -11,6 +11,7 @@ from dawnchorus.foundation.spelling import composed
 
 ARTICLE = "article"
 MIXED = "mixed"
+RECORDINGS, GROUPS = "recordings", "groups"
 
 
 def column_of(rows: Sequence[Mapping], columns: Iterable[str], name: str, key: str) -> list[str]:
@@ -44,6 +45,12 @@ def resampled(groups: Sequence[str], recordings: Sequence[str]) -> list[str]:
     pairs = set(zip(groups, recordings, strict=True))
     groups_hold_recordings = len(pairs) == len(set(recordings))
     return list(groups if groups_hold_recordings and len(set(groups)) > 1 else recordings)
+
+
+def units_of(resampled_with: Sequence[str], recordings: Sequence[str]) -> str:
+    """Return what :func:`resampled` gave, as a word: ``recordings`` where each is a recording, else ``groups``."""
+    pairs = set(zip(resampled_with, recordings, strict=True))
+    return RECORDINGS if len(pairs) == len(set(resampled_with)) == len(set(recordings)) else GROUPS
 
 
 def of_recordings(

@@ -188,6 +188,10 @@ PER_CLASS = Table(
         _number("recall", "share of its clips that are called so; empty without any", empty=True),
         _number("f1", "harmonic mean of the two", empty=True),
         _number("average_precision", "area under its precision-recall curve", empty=True),
+        _number(
+            "average_precision_low", "lower end of its 95 % interval; empty of clips of one group alone", empty=True
+        ),
+        _number("average_precision_high", "upper end", empty=True),
         _number("threshold", "score from which the species counts as detected"),
         _integer("absent_clips", "test boxes that were checked not to hold the species", empty=True),
         _number("detected_share_where_absent", "share of these in which it is detected", empty=True),
@@ -313,6 +317,12 @@ DETECTION_PER_CLASS = Table(
         _number("f1_iou50", "the same, with an IoU of 0.5 or more", empty=True),
         _number("f1_overlap", "the same, where any overlap counts", empty=True),
         _number("segment_average_precision", "of the segments: area under its precision-recall curve", empty=True),
+        _number(
+            "segment_average_precision_low",
+            "lower end of its 95 % interval; empty of a species that calls in one group alone",
+            empty=True,
+        ),
+        _number("segment_average_precision_high", "upper end", empty=True),
         _number("segment_roc_auc", "of the segments", empty=True),
         _number("psds", "area under detected events over false alarms an hour", empty=True),
         _number("threshold", "score from which the species counts as detected"),

@@ -26,7 +26,7 @@ def of_run(left_out: str | None) -> list[str]:
     metrics = json.loads(METRICS.read_text(encoding="utf-8"))
     return [
         "",
-        "In test recordings that no training heard, with 95 % intervals over groups:",
+        "In test recordings that no training heard, with 95 % intervals:",
         *_beside_each_other("naming clips", of_clips(metrics)),
         *_beside_each_other("finding calls", of_calls(made.read(DETECTION, DETECTION_BASELINES))),
         *_beside_each_other("left out", [escaped(left_out) if left_out else "nothing"]),
@@ -47,7 +47,8 @@ def of_clips(metrics: dict) -> list[str]:
     others = {name: metrics.get(name, {}).get("accuracy") for name in ("presence", "svm", "context_only")}
     beside = {"commonest species": metrics["majority_class"]["accuracy"]}
     beside |= {summary.BASELINES[name]: value for name, value in others.items()}
-    said = f"accuracy {summary.with_ends(test, 'accuracy')}, {test['support']:,} clips in {test['groups']:,} groups"
+    clips = f"{test['support']:,} clips in {test['groups']:,} {test['units']}"
+    said = f"accuracy {summary.with_ends(test, 'accuracy')}, {clips}"
     return [said, *_others(beside)]
 
 
