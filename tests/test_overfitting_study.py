@@ -61,6 +61,20 @@ def test_the_table_by_hand():
     assert (row["accuracy_last"], row["val_accuracy_last"]) == pytest.approx((0.975, 0.4))
 
 
+def test_where_the_validation_loss_still_falls_no_overfitting_was_seen():
+    falls = history([2.0, 1.0, 0.5, 0.1], [2.0, 1.5, 1.4, 1.3])
+    falling, turning = overfitting_study.table(["a", "b"], [falls, OVERFITS])
+    assert falling["overfitting_begins_at_epoch"] is falling["gap_loss_there"] is None
+    assert falling["gap_loss_last"] == pytest.approx(1.2)
+    assert "no overfitting seen, validation loss still falls" in overfitting_study.sentence(falling)
+    assert "overfitting begins at epoch 2" in overfitting_study.sentence(turning)
+    drawn = overfitting_figure.draw(["a", "b"], [falls, OVERFITS])
+    # Of each column the curves of both, and a third line where overfitting begins.
+    assert [len(ax.lines) for ax in drawn.axes[:2]] == [2, 3]
+    assert [ax.get_xlabel().split(":")[0] for ax in drawn.axes[4:]] == ["none seen", "overfits from epoch 2"]
+    assert overfitting_figure.BEGINS in [text.get_text() for text in drawn.legends[0].get_texts()]
+
+
 @pytest.mark.parametrize("n", [1, 5, 12])
 def test_the_figure_shows_curves_turning_points_and_gaps(n):
     drawn = overfitting_figure.draw([f"step {k}" for k in range(n)], [OVERFITS] * n)

@@ -7,8 +7,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from dawnchorus.learning.history import best_epoch
+from dawnchorus.evaluation.overfitting_study import turning_point
 from dawnchorus.report.figure_style import COLOURS, DPI, FAINT, INK, styled
+
+BEGINS = "lowest validation loss: overfitting begins"
 
 
 @styled()
@@ -23,15 +25,14 @@ def draw(labels: Sequence[str], histories: Sequence[pd.DataFrame]) -> Figure:
     highest = max(np.nanmax(history[["loss", "val_loss"]].to_numpy(float)[1:]) for history in histories)
     chance = max(history[["loss", "val_loss"]].to_numpy(float)[0].max() for history in histories)
     for column, (label, history) in enumerate(zip(labels, histories, strict=True)):
-        turn = best_epoch(history)
+        turn = turning_point(history)
         for ax, quantity in zip(axes[:2, column], ("loss", "accuracy"), strict=True):
             known, seen = history[quantity], history["val_" + quantity]
             ax.fill_between(history["epoch"], known, seen, color=FAINT, alpha=0.18, linewidth=0, label="gap")
             ax.plot(history["epoch"], known, color=COLOURS["train"], label="training")
             ax.plot(history["epoch"], seen, color=COLOURS["validation"], label="validation")
-            ax.axvline(
-                turn, color=INK, linewidth=1, linestyle=(0, (3, 2)), label="lowest validation loss: overfitting begins"
-            )
+            if turn is not None:
+                ax.axvline(turn, color=INK, linewidth=1, linestyle=(0, (3, 2)), label=BEGINS)
             ax.grid(axis="y")
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes[0, column].set_ylim(0, min(1.05 * highest, 2.2 * chance))
@@ -47,11 +48,12 @@ def draw(labels: Sequence[str], histories: Sequence[pd.DataFrame]) -> Figure:
         )
         last.set_xlim(-0.6, 0.6)
         last.set_xticks([])
-        last.set_xlabel(f"overfits from epoch {turn}")
+        last.set_xlabel("none seen: validation\nloss still falls" if turn is None else f"overfits from epoch {turn}")
     axes[0, 0].set_ylabel("loss")
     axes[1, 0].set_ylabel("accuracy")
     axes[2, 0].set_ylabel("gap in accuracy\nat the last epoch")
     axes[2, 0].margins(y=0.2)
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    drawn.legend(handles, names, loc="outside lower center", ncols=4)
+    # Not every step has a line where overfitting begins.
+    named = {name: handle for ax in axes[0] for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)}
+    drawn.legend(named.values(), named.keys(), loc="outside lower center", ncols=4)
     return drawn

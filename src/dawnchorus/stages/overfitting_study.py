@@ -31,7 +31,8 @@ def main(argv: list[str] | None = None) -> None:
     ]
     rows = overfitting_study.table(labels, histories)
     with write_whole(args.table) as file:
-        pd.DataFrame(rows).to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
+        table = pd.DataFrame(rows).astype({"overfitting_begins_at_epoch": "Int64"})
+        table.to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
     figure = overfitting_figure.draw(labels, histories)
     for path in args.figures:
         figure_style.write(figure, path)
