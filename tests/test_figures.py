@@ -8,13 +8,21 @@ import pandas as pd
 import pytest
 import soundfile
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from sklearn.metrics import average_precision_score
 
 import report_run
 from dawnchorus.features import kinds
 from dawnchorus.foundation.display_names import display_names
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.learning.history import best_epoch
-from dawnchorus.report import class_figures, example_figure, figure_style, figures, media
+from dawnchorus.learning.history import best_epoch, kept_epoch
+from dawnchorus.report import (
+    class_figures,
+    example_figure,
+    figure_style,
+    figures,
+    media,
+    precision_recall_figure,
+)
 from dawnchorus.tables import definitions, made
 
 HOSTILE = [
@@ -215,15 +223,24 @@ def test_labels_are_printable_distinct_and_short():
     assert len(set(display_names(["a", "a\x00"], ["wren", "wren"], 20))) == 2
 
 
-def test_the_marked_epoch_has_the_lowest_validation_loss():
+def test_the_marked_epoch_is_the_one_that_was_kept():
+    """Without early stopping it is the last, and nothing is said of the lowest validation loss, which is elsewhere."""
+    history = some_history(30, best=11)
+    figure = figures.training(history, kept_epoch(history, early_stopping=False))
+    [marked] = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert marked.get_xydata().tolist() == [[30, history["val_loss"][29]]]
+    assert "epoch 30, kept" in svg_texts(figure)
+
+
+def test_the_kept_epoch_of_early_stopping_has_the_lowest_validation_loss():
     history = some_history(30, best=11)
     assert best_epoch(history) == 11
-    figure = figures.training(history)
+    figure = figures.training(history, kept_epoch(history, early_stopping=True))
     loss, accuracy = figure.axes
     for ax, column in ((loss, "val_loss"), (accuracy, "val_accuracy")):
         [marked] = [line for line in ax.lines if line.get_marker() == "o"]
         assert marked.get_xydata().tolist() == [[11, history[column][10]]]
-    assert "epoch 11, lowest validation loss" in svg_texts(figure)
+    assert "epoch 11, kept, lowest validation loss" in svg_texts(figure)
     assert_apart_and_inside(figure, texts_of(figure))
 
 
@@ -243,7 +260,7 @@ def test_the_first_of_equal_epochs_is_marked_and_nan_is_not():
     ids=["one epoch", "no validation", "no validation columns", "diverged"],
 )
 def test_training_curves_of_unusual_histories(history):
-    figure = figures.training(history)
+    figure = figures.training(history, kept_epoch(history, early_stopping=True))
     drawn = [line for line in figure.axes[0].lines if line.get_label() in ("training", "validation")]
     assert len(drawn) == (2 if "val_loss" in history and history["val_loss"].notna().any() else 1)
     assert_apart_and_inside(figure, texts_of(figure))
@@ -336,6 +353,58 @@ def test_baselines_have_their_intervals_or_say_that_they_are_not_there():
     assert_apart_and_inside(figure, texts_of(figure))
 
 
+def some_curves(n, label="Eleutherodactylus {}"):
+    rng = np.random.default_rng(n)
+    labels = display_names([str(i) for i in range(n)], [label.format(i) for i in range(n)], 20)
+    truth = rng.integers(n + 1, size=40 * n)
+    predictions = pd.DataFrame({"true_species_id": [f"s{i}" for i in truth]})
+    per_class = pd.DataFrame({"species_id": [f"s{i}" for i in range(n)]})
+    for i in range(n):
+        predictions[f"score_s{i}"] = (rng.random(len(truth)) + 0.5 * (truth == i)).round(2)
+    expected = [average_precision_score(truth == i, predictions[f"score_s{i}"]) for i in range(n)]
+    per_class = per_class.assign(average_precision=expected, average_precision_low=0.5, average_precision_high=0.9)
+    return precision_recall_figure.of_clips(predictions, per_class, labels), expected, truth
+
+
+@pytest.mark.parametrize("n", [3, 24, 100])
+def test_precision_recall_curves_can_be_read_and_enclose_the_average_precision(n):
+    curves, expected, truth = some_curves(n)
+    figure = precision_recall_figure.draw(curves, "40 test clips")
+    assert len(figure.axes) == n
+    for ax, value, index in zip(figure.axes, expected, range(n), strict=True):
+        chance, curve = ax.lines
+        recall, precision = curve.get_data()
+        assert np.trapezoid(precision, recall) == pytest.approx(value)
+        assert recall[[0, -1]].tolist() == [0, 1]
+        assert chance.get_ydata()[0] == pytest.approx((truth == index).mean())
+        assert f"{value:.2f} (0.50 to 0.90)" in [text.get_text() for text in ax.texts]
+    assert_apart_and_inside(figure, [text for text in texts_of(figure) if text.get_text().strip() not in ("0", "1")])
+    assert len(written(figure, "svg")) < 12_000 * n
+
+
+def test_a_species_without_test_clips_has_an_empty_panel_that_says_so():
+    curve = precision_recall_figure.Curve("wren", np.empty(0), np.empty(0), np.nan, np.nan, np.nan, 0.0)
+    alone = precision_recall_figure.Curve("frog", np.array([1.0]), np.array([1.0]), 1.0, np.nan, np.nan)
+    figure = precision_recall_figure.draw([curve, alone], "x")
+    assert [ax.texts[0].get_text() for ax in figure.axes] == ["none in the test", "1.00 (no interval)"]
+
+
+def test_the_parts_of_a_figure_lie_where_their_ids_say():
+    figure = figures.training(some_history(30, best=11), 30)
+    width, height = 72 * figure.get_size_inches()
+    root = ElementTree.fromstring(written(figure, "svg"))
+    ids = [element.get("id") for element in root.iter(f"{SVG}g") if element.get("id", "").startswith(("panel", "wide"))]
+    assert [name.split("_")[0] for name in ids] == ["panel", "panel", "wide"]
+    for name, artist in zip(ids, [*figure.axes, *figure.legends], strict=True):
+        left, top, wide, high = (float(side) for side in name.split("_")[1:])
+        box = artist.get_window_extent().extents / figure.dpi * 72
+        assert left <= box[0]
+        assert left + wide >= box[2]
+        assert top <= height - box[3]
+        assert top + high >= height - box[1]
+        assert -3 <= left <= left + wide <= width + 3
+
+
 def test_every_duration_is_in_one_bin():
     values = [*np.random.default_rng(0).uniform(0.2, 4.9, 300), 1.0, 2.0, 0.3]
     figure = figures.durations(values)
@@ -374,6 +443,7 @@ def finished(tmp_path):
 
 
 NAMES = ("training", "confusion", "baselines", "reliability", "durations", "classes", "examples", "detection")
+NAMES += ("precision_recall", "detection_precision_recall")
 
 
 @pytest.mark.parametrize("features", [{"kind": "mfcc", "n_mfcc": 13}, {"clip": "window", "window_s": 1.0}])

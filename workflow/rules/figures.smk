@@ -1,7 +1,7 @@
 # figures: plot
 #
 # needs  the history, what evaluation and detection_metrics measured, the rows and classes of the data set, some audio, the blocks
-#        `figures` and `features`
+#        `figures` and `features`, train.early_stopping_patience
 # makes  reports/figures/, each figure as .png and as .svg; the report embeds some of the latter
 
 # The figures, and where each stands in Snakemake's own report.
@@ -10,20 +10,25 @@ FIGURES = {
     "confusion": "Naming clips",
     "baselines": "Naming clips",
     "reliability": "Naming clips",
+    "precision_recall": "Naming clips",
     "durations": "Data",
     "classes": "Data",
     "examples": "Data",
     "detection": "Finding calls",
+    "detection_precision_recall": "Finding calls",
 }
 
 
 rule figures:
-    """Draw training curves, confusion matrix, baselines, reliability, durations, clips of each species, examples."""
+    """Draw training and precision-recall curves, confusions, baselines, reliability, durations, clips, examples."""
     input:
         history="models/history.csv",
         confusion="reports/confusion.csv",
         baselines="reports/baselines.csv",
         reliability="reports/reliability.csv",
+        predictions="reports/predictions.csv",
+        per_class="reports/per_class.csv",
+        detection_per_class="reports/detection_per_class.csv",
         detection_curves="reports/detection_curves.csv",
         detection_reliability="reports/detection_reliability.csv",
         rows="data/dataset/rows.csv",
@@ -60,7 +65,8 @@ rule figures:
             "--history {input.history:q} --confusion {input.confusion:q}"
             " --baselines {input.baselines:q} --reliability {input.reliability:q}"
             " --detection-curves {input.detection_curves:q} --detection-reliability {input.detection_reliability:q}"
-            " --rows {input.rows:q}"
+            " --predictions {input.predictions:q} --per-class {input.per_class:q}"
+            " --detection-per-class {input.detection_per_class:q} --rows {input.rows:q}"
             " --classes {input.classes:q} --recordings {input.recordings:q} --audio-dir {params.audio_dir:q}"
             " --params {params.figures:q} --output {output.figures:q}",
         )

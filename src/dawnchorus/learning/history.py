@@ -8,3 +8,9 @@ def best_epoch(history: pd.DataFrame) -> int | None:
     if "val_loss" not in history or not history["val_loss"].notna().any():
         return None
     return int(history["epoch"][history["val_loss"].idxmin()])
+
+
+def kept_epoch(history: pd.DataFrame, early_stopping: bool) -> int:
+    """Return the epoch whose weights were kept: that of the lowest validation loss, or the last."""
+    best = best_epoch(history) if early_stopping else None
+    return int(history["epoch"].iloc[-1]) if best is None else best

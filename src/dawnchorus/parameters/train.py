@@ -79,7 +79,7 @@ class Train(Block):
         "epochs without a lower validation loss before training ends and the best weights return; or null",
         ge=1,
         le=100_000,
-        read_by=("model", "folds", "report"),
+        read_by=("model", "folds", "figures", "report"),
     )
 
 

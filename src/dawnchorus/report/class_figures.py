@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.report.figure_style import COLOURS, DPI, INK, axes_in, styled, width_in
+from dawnchorus.report.figure_style import COLOURS, DPI, INK, as_panels, axes_in, styled, width_in
 
 
 def confusion_counts(table: pd.DataFrame, species_ids: Sequence[str], source: str) -> np.ndarray:
@@ -124,4 +124,4 @@ def classes(counts: pd.DataFrame, labels: Sequence[str]) -> Figure:
     anchor = (from_left, 1 - 0.34 * to_top)
     look = {"ncols": len(handles), "borderpad": 0, "borderaxespad": 0}
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=anchor, **look)
-    return figure
+    return as_panels(figure)

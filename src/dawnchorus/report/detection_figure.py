@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dawnchorus.report.figure_style import COLOURS, DPI, FAINT, INK, styled
+from dawnchorus.report.figure_style import COLOURS, DPI, FAINT, INK, as_panels, styled
 from dawnchorus.report.figures import DOTTED, LARGEST_DOT_PT2, SMALLEST_DOT_PT2
 
 # Recalls at which the mean of the curves is drawn.
@@ -51,4 +51,4 @@ def detection(curves: pd.DataFrame, bins: pd.DataFrame) -> Figure:
             ax.legend(loc="best", fontsize=8)
         else:
             ax.text(0.5, 0.5, "not known", ha="center", va="center", color=FAINT)
-    return figure
+    return as_panels(figure)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from matplotlib import font_manager, style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -18,6 +19,8 @@ COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73"}
 INK, FAINT, GRID, PAPER = "#222222", "#767676", "#E3E3E3", "#FFFFFF"
 VERDICTS = {"better": "#116329", "worse": "#A40E26", "unclear": FAINT}
 DPI = 150
+# What the id of a part of a figure begins with: one of several beside each other, or one that stands below them all.
+PANEL, WIDE, MARGIN_IN = "panel", "wide", 0.04
 
 # Tried in this order for a character that the fonts before it lack; those not installed are left out.
 _FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Emoji")
@@ -72,6 +75,32 @@ def axes_in(figure: Figure, left: float, bottom: float, width: float, height: fl
     """Add axes at a place given in inches."""
     w, h = figure.get_size_inches()
     return figure.add_axes((left / w, bottom / h, width / w, height / h))
+
+
+def panel(
+    artist: Artist, figure: Figure, left: float, bottom: float, width: float, height: float, kind: str = PANEL
+) -> None:
+    """Mark what is drawn as a part of its figure that a page may place by itself; the place of all of it in inches.
+
+    The file of the figure is the same but for an id that says where the part is, in points from the upper left:
+    :func:`dawnchorus.report.inline_svg.inlined` reads it.
+    """
+    sides = (left, float(figure.get_size_inches()[1]) - bottom - height, width, height)
+    artist.set_gid("_".join([kind, *(f"{72 * side:.1f}" for side in sides)]))
+
+
+def as_panels(figure: Figure) -> Figure:
+    """Mark all axes and legends of a finished figure as parts, with their titles and labels; see :func:`panel`."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw_without_rendering()
+    for artist in (*figure.axes, *figure.legends):
+        box = artist.get_tightbbox(renderer)
+        if box is not None:
+            left, bottom, right, top = (float(end) / figure.dpi for end in box.extents)
+            size = right - left + 2 * MARGIN_IN, top - bottom + 2 * MARGIN_IN
+            kind = PANEL if isinstance(artist, Axes) else WIDE
+            panel(artist, figure, left - MARGIN_IN, bottom - MARGIN_IN, *size, kind)
+    return figure
 
 
 @styled()

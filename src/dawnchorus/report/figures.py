@@ -5,6 +5,7 @@ touches pyplot or keeps state. Labels are foreign text: pass them through ``disp
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dawnchorus.learning.history import best_epoch
-from dawnchorus.report.figure_style import COLOURS, DPI, FAINT, INK, VERDICTS, axes_in, styled, width_in
+from dawnchorus.report.figure_style import COLOURS, DPI, FAINT, INK, VERDICTS, as_panels, axes_in, styled, width_in
 
 DASHED, DOTTED = (0, (3, 2)), (0, (1, 2))
 MOST_BINS = 30
@@ -21,13 +22,14 @@ SMALLEST_DOT_PT2, LARGEST_DOT_PT2 = 12.0, 110.0
 
 
 @styled()
-def training(history: pd.DataFrame) -> Figure:
-    """Draw loss and accuracy per epoch, training against validation, and mark the lowest validation loss.
+def training(history: pd.DataFrame, kept: int) -> Figure:
+    """Draw loss and accuracy per epoch, training against validation, and mark the epoch that was kept.
 
-    ``history``: epoch (from 1), loss, accuracy and, if there was validation, val_loss, val_accuracy.
+    ``history``: epoch (from 1), loss, accuracy and, if there was validation, val_loss, val_accuracy. That validation
+    loss is lowest in the ``kept`` epoch is said only where it is.
     """
     figure = Figure(figsize=(9, 3.7), dpi=DPI, layout="constrained")
-    epochs, best = history["epoch"], best_epoch(history)
+    epochs = history["epoch"]
     curves = {"training": ("", COLOURS["train"]), "validation": ("val_", COLOURS["validation"])}
     handles: list[Artist] = []
     for ax, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
@@ -37,11 +39,11 @@ def training(history: pd.DataFrame) -> Figure:
                 values = history[prefix + quantity]
                 marker = "o" if len(history) == 1 else None
                 handles += ax.plot(epochs, values, "-", color=colour, label=label, marker=marker)
-        if best is not None:
-            label = f"epoch {best}, lowest validation loss"
-            row = history[epochs == best]
-            handles += [ax.axvline(best, color=INK, linewidth=1, linestyle=DASHED, label=label, zorder=1)]
-            ax.plot(row["epoch"], row["val_" + quantity], "o", color=INK, markersize=4.5, zorder=4)
+        why = ", lowest validation loss" if best_epoch(history) == kept else ""
+        label, row = f"epoch {kept}, kept{why}", history[epochs == kept]
+        handles += [ax.axvline(kept, color=INK, linewidth=1, linestyle=DASHED, label=label, zorder=1)]
+        of_kept = "val_" + quantity if "validation" in {handle.get_label() for handle in handles} else quantity
+        ax.plot(row["epoch"], row[of_kept], "o", color=INK, markersize=4.5, zorder=4)
         ax.set_title(quantity.capitalize(), fontweight="bold")
         ax.set_xlabel("epoch")
         ax.grid(axis="y")
@@ -51,8 +53,8 @@ def training(history: pd.DataFrame) -> Figure:
         drawn = history[[c for c in (quantity, "val_" + quantity) if c in history]].to_numpy(float)
         highest = np.max(drawn[np.isfinite(drawn)], initial=0.0)
         ax.set_ylim(0, 1.02 if quantity == "accuracy" else 1.06 * highest or 1)
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    return figure
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return as_panels(figure)
 
 
 @styled()
@@ -86,24 +88,26 @@ def baselines(rows: pd.DataFrame, labels: Sequence[str]) -> Figure:
 
     ``rows``: accuracy, accuracy_low, accuracy_high (NaN for what there is not); ``labels``: one a row.
     """
-    n, label_in, value_in, bar_in, row_in = len(labels), width_in(labels, 8.5), 1.55, 3.6, 0.36
+    n, bar_in, row_in = len(labels), 4.6, 0.52
     height_in = n * row_in
-    figure = Figure(figsize=(0.25 + label_in + bar_in + value_in, height_in + 0.85), dpi=DPI)
-    ax = axes_in(figure, 0.2 + label_in, 0.5, bar_in, height_in)
-    for position, row in enumerate(rows.itertuples()):
+    figure = Figure(figsize=(bar_in + 0.3, height_in + 0.75), dpi=DPI)
+    ax = axes_in(figure, 0.15, 0.45, bar_in, height_in)
+    for position, (row, label) in enumerate(zip(rows.itertuples(), labels, strict=True)):
+        # Name and number stand above the bar, so that the figure is narrow enough for a phone.
+        above: dict[str, Any] = {"va": "center", "fontsize": 8.5}
+        ax.text(0, position - 0.24, label, fontweight="normal" if position else "bold", **above)
         if np.isnan(row.accuracy):
-            ax.annotate("not available", (0, position), (4, 0), textcoords="offset points", va="center", color=FAINT)
+            ax.text(1, position - 0.24, "not available", ha="right", color=FAINT, **above)
             continue
-        ax.barh(position, row.accuracy, 0.62, color=FAINT if position else COLOURS["test"])
+        ax.barh(position + 0.18, row.accuracy, 0.36, color=FAINT if position else COLOURS["test"])
         text = f"{row.accuracy:.3f}"
         if not np.isnan(row.accuracy_low):
-            ax.plot((row.accuracy_low, row.accuracy_high), (position, position), color=INK, linewidth=1.4)
-            text += f" ({row.accuracy_low:.3f} to {row.accuracy_high:.3f})"
-        ax.text(1.03, position, text, transform=ax.get_yaxis_transform(), va="center", fontsize=8.5)
-    ax.set_yticks(range(n), labels)
-    ax.set(xlim=(0, 1), ylim=(n - 0.5, -0.5), xlabel="accuracy on the test clips")
+            ends = row.accuracy_low, row.accuracy_high
+            ax.plot(ends, (position + 0.18, position + 0.18), color=INK, linewidth=1.4)
+            text += f" ({ends[0]:.3f} to {ends[1]:.3f})"
+        ax.text(1, position - 0.24, text, ha="right", **above)
+    ax.set(xlim=(0, 1), ylim=(n - 0.5, -0.5), xlabel="accuracy on the test clips", yticks=())
     ax.set_title("The model and its baselines", fontweight="bold")
-    ax.tick_params(axis="y", length=0)
     ax.grid(axis="x")
     return figure
 
@@ -138,7 +142,7 @@ def differences(rows: Sequence[dict], labels: Sequence[str]) -> Figure:
     ``rows``: difference, low, high (None without an interval), verdict; see
     :func:`dawnchorus.evaluation.comparison.differences`.
     """
-    n, label_in, plot_in, row_in = len(labels), width_in(labels, 8.5), 4.2, 0.3
+    n, label_in, plot_in, row_in = len(labels), width_in(labels, 8.5), 3.2, 0.3
     figure = Figure(figsize=(0.4 + label_in + plot_in, n * row_in + 0.8), dpi=DPI)
     ax = axes_in(figure, 0.2 + label_in, 0.45, plot_in, n * row_in)
     for position, row in enumerate(rows):
@@ -150,6 +154,6 @@ def differences(rows: Sequence[dict], labels: Sequence[str]) -> Figure:
     ax.axvline(0, color=FAINT, linewidth=1, linestyle=DASHED)
     ax.set_yticks(range(n), labels)
     ax.set(xlim=(-1, 1), ylim=(n - 0.5, -0.5), xticks=[], xlabel="B − A; each row on its own scale")
-    ax.set_title("Differences with their 95 % intervals", fontweight="bold")
+    ax.set_title("Differences with their 95\u00a0% intervals", fontweight="bold")
     ax.tick_params(axis="y", length=0)
     return figure

@@ -8,10 +8,19 @@ from pathlib import Path
 from dawnchorus.features import kinds
 from dawnchorus.foundation.display_names import display_names
 from dawnchorus.foundation.errors import InputError, run
-from dawnchorus.report import class_figures, detection_figure, example_figure, figure_style, figures, findings
+from dawnchorus.learning.history import kept_epoch
+from dawnchorus.report import (
+    class_figures,
+    detection_figure,
+    example_figure,
+    figure_style,
+    figures,
+    findings,
+    precision_recall_figure,
+)
 from dawnchorus.tables import definitions, made
 
-LABEL_CHARACTERS = 28
+LABEL_CHARACTERS, PANEL_CHARACTERS = 28, 20
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -22,11 +31,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--reliability", type=Path, required=True, help="reliability.csv of the evaluation")
     parser.add_argument("--detection-curves", type=Path, required=True, help="detection_curves.csv")
     parser.add_argument("--detection-reliability", type=Path, required=True, help="detection_reliability.csv")
+    parser.add_argument("--predictions", type=Path, required=True, help="predictions.csv of the evaluation")
+    parser.add_argument("--per-class", type=Path, required=True, help="per_class.csv of the evaluation")
+    parser.add_argument("--detection-per-class", type=Path, required=True, help="detection_per_class.csv")
     parser.add_argument("--rows", type=Path, required=True, help="rows.csv of the dataset")
     parser.add_argument("--classes", type=Path, required=True, help="classes.csv of the dataset")
     parser.add_argument("--recordings", type=Path, required=True, help="clean recordings, of rule recordings")
     parser.add_argument("--audio-dir", type=Path, required=True, help="folder of the recordings")
-    parser.add_argument("--params", type=json.loads, required=True, help="features and figures, as JSON")
+    parser.add_argument("--params", type=json.loads, required=True, help="features, figures and train, as JSON")
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="the pictures to draw")
     args = parser.parse_args(argv)
 
@@ -42,12 +54,25 @@ def main(argv: list[str] | None = None) -> None:
     block, n_examples = args.params["features"], args.params["figures"]["example_species"]
     examples = example_figure.examples_of(rows, recordings, labels, args.audio_dir, block, n_examples)
 
+    history, curves = (
+        made.frame(args.history, definitions.HISTORY),
+        made.frame(args.detection_curves, definitions.DETECTION_CURVES),
+    )
+    predictions = made.frame(args.predictions, definitions.PREDICTIONS)
+    kept = kept_epoch(history, args.params["train"]["early_stopping_patience"] is not None)
+    short = display_names(ids, classes["species_name"].to_list(), PANEL_CHARACTERS)
+    of_clips = precision_recall_figure.of_clips(predictions, made.frame(args.per_class, definitions.PER_CLASS), short)
+    of_segments = precision_recall_figure.of_segments(
+        curves, made.frame(args.detection_per_class, definitions.DETECTION_PER_CLASS), short
+    )
     drawn = {
-        "training": figures.training(made.frame(args.history, definitions.HISTORY)),
+        "training": figures.training(history, kept),
+        "precision_recall": precision_recall_figure.draw(of_clips, f"{len(predictions)} test clips"),
+        "detection_precision_recall": precision_recall_figure.draw(of_segments, "Segments of the test recordings"),
         "baselines": figures.baselines(baselines, findings.baseline_labels(baselines)),
         "reliability": figures.reliability(made.frame(args.reliability, definitions.RELIABILITY)),
         "detection": detection_figure.detection(
-            made.frame(args.detection_curves, definitions.DETECTION_CURVES),
+            curves,
             made.frame(args.detection_reliability, definitions.DETECTION_RELIABILITY),
         ),
         "durations": figures.durations((rows["t_max_s"] - rows["t_min_s"]).to_list()),
