@@ -20,7 +20,8 @@ REPORT = {"clips": 500, "context_s": 0.2, "longest_clip_s": 3.0, "sound_rate_hz"
 REPORT["detection_examples"] = 3
 
 
-FIGURES = ("training.svg", "baselines.svg", "durations.svg", "classes.svg", "reliability.svg", "detection.svg")
+FIGURES = ("training.svg", "baselines.svg", "durations.svg", "classes.svg", "reliability.svg", "precision_recall.svg")
+FIGURES += ("detection.svg", "detection_precision_recall.svg")
 BASELINES = ("lstm", "majority class", "SVM on pooled statistics", "context only")
 
 
@@ -78,6 +79,7 @@ class Run:
         ]
         self.write(definitions.CLASSES, classes)
         per_class = {"support": 4, "precision": 0.75, "recall": 0.75, "average_precision": 0.9, "threshold": 0.5}
+        per_class |= {"average_precision_low": 0.8, "average_precision_high": 0.95}
         per_class |= {"absent_clips": None, "detected_share_where_absent": None}
         self.write(
             definitions.PER_CLASS,
@@ -130,7 +132,7 @@ class Run:
         metrics = {
             "train": {"accuracy": 0.95, "support": 30},
             "validation": {"accuracy": None, "support": 0},
-            "test": {**test, "support": len(predictions), "groups": 2},
+            "test": {**test, "support": len(predictions), "groups": 2, "units": "recordings"},
             "majority_class": {"accuracy": 0.1},
             "svm": {**with_ends, "advantage": 0.05, "advantage_low": -0.02, "advantage_high": 0.12},
             "context_only": {"accuracy": None, "accuracy_low": None, "accuracy_high": None, "clips": 0},
@@ -177,8 +179,17 @@ class Run:
             definitions.DETECTION_BASELINES,
             [{"model": name, "recordings": 2, "groups": 2, **metrics} for name in ("lstm", "chance")],
         )
-        counted = {"recordings": 2, "groups": 2, "hours": 0.1, "call_free_hours": 0.05, "annotated_events": 10}
+        counted = {
+            "recordings": 2,
+            "groups": 2,
+            "units": "recordings",
+            "hours": 0.1,
+            "call_free_hours": 0.05,
+            "annotated_events": 10,
+        }
         test = {**counted, "detected_events": 10, "presence_calibration_error": 0.1, **metrics}
+        worth = {"0": 0.81, "0.25": 0.9, "0.5": 0.88, "1": 0.7}
+        self.presence_calibration = {"fusion": {"weight": 0.25, "segment_average_precision": worth}}
         self.detection_metrics = {"test": test, "left_out": 1, "why_unknown": None}
 
     def write(self, table: definitions.Table, rows: list[dict]) -> None:
@@ -205,7 +216,7 @@ class Run:
         """Draw figures, those that the report embeds unless others are named, and return their paths."""
         paths = [self.path / "figures" / name for name in names]
         tables = ("history", "confusion", "baselines", "reliability", "rows", "classes", "recordings")
-        tables += ("detection_curves", "detection_reliability")
+        tables += ("predictions", "per_class", "detection_per_class", "detection_curves", "detection_reliability")
         figures.main([*self._arguments(*tables), "--output", *map(str, paths)])
         return paths
 
@@ -213,10 +224,12 @@ class Run:
         """Make the figures and the report as the rules do, and return the path of the page."""
         paths, output = self.figures(), self.path / "report.html"
         (self.path / "detection_metrics.json").write_text(json.dumps(self.detection_metrics))
+        (self.path / "presence_calibration.json").write_text(json.dumps(self.presence_calibration))
         report.main(
             [
                 *self._arguments(*report.TABLES),
                 *("--metrics", str(self.path / "metrics.json")),
+                *("--presence-calibration", str(self.path / "presence_calibration.json")),
                 *(
                     "--detection-metrics",
                     str(self.path / "detection_metrics.json"),

@@ -23,10 +23,12 @@ def run(tmp_path):
 def test_detection_comes_first_in_the_page(run):
     page = run.report().read_text()
     headings = re.findall(r"<h2 id=\"(\w+)-title\">", page)
-    assert headings[:2] == ["detection", "glance"]
+    assert headings[:3] == ["lead", "detection", "glance"]
     first = page[page.index('id="detection-title"') : page.index('id="glance-title"')]
     assert "Event F1" in first
-    assert "95 % intervals over 2 groups" in first
+    assert "95\u00a0% intervals over 2 recordings" in first
+    assert "So few recordings leave the intervals themselves rough." in first
+    assert "to the power 0.25" in first
     assert "1 recordings were left out" in first
     assert first.count("<audio") == 4
     assert "False alarm of frog" in first
@@ -53,7 +55,7 @@ def test_what_cannot_be_known_is_said_and_left_out(run):
 
 
 def test_without_test_recordings_the_page_says_why(run):
-    empty = {**dict.fromkeys(run.detection_metrics["test"]), "recordings": 0, "groups": 0}
+    empty = {**dict.fromkeys(run.detection_metrics["test"]), "recordings": 0, "groups": 0, "units": "recordings"}
     run.detection_metrics = {"test": empty, "left_out": 3, "why_unknown": "no recording is of the test partition"}
     for table in (definitions.DETECTION_CURVES, definitions.DETECTION_RELIABILITY, definitions.DETECTION_EVENTS):
         run.write(table, [])
@@ -72,6 +74,32 @@ def test_the_worst_errors_are_confident_false_alarms_and_hopeless_misses():
     assert [row["score"] for row in alarms] == [0.9, 0.6]
     assert [row["score"] for row in misses] == [0.01, 0.2]
     assert [len(part) for part in detection_section.worst(table, 1)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("fusion", "said"),
+    [
+        (
+            {"weight": 0.5, "segment_average_precision": {"0": 0.8, "0.5": 0.9, "1": 0.85}},
+            "to the power 0.5, which the validation recordings chose: there the average precision of segments is "
+            "0.900, and 0.800 by presence alone.",
+        ),
+        (
+            {"weight": 0.0, "segment_average_precision": {"0": 0.8, "0.5": 0.81, "1": 0.7}},
+            "Presence counts alone (power 0): in the validation recordings the average precision of segments is 0.800 "
+            "so, and 0.810 at best with",
+        ),
+        ({"weight": 0.0, "segment_average_precision": {}}, "Presence counts alone (power 0): with one species"),
+    ],
+)
+def test_how_much_windows_count_is_one_sentence(fusion, said):
+    assert said in detection_section.fusion({"fusion": fusion})
+
+
+def test_without_a_network_of_presence_nothing_is_said_of_it(run):
+    run.params["presence"] |= {"network": "none"}
+    assert "Presence counts" not in run.report().read_text()
+    assert "moment of presence" not in run.report().read_text()
 
 
 def test_the_mean_curve_is_the_area_that_is_stated():

@@ -18,12 +18,14 @@ from sklearn.metrics import confusion_matrix
 
 import report_run
 from dawnchorus.features import kinds
+from dawnchorus.learning.history import kept_epoch
 from dawnchorus.report import (
     class_figures,
     confusions,
     excerpts,
     findings,
     inline_svg,
+    interval_words,
     media,
     pages,
     provenance,
@@ -109,7 +111,7 @@ def some_metrics(train, test, half=0.05, validation=0.5):
         "train": {"accuracy": train, "support": 100},
         "validation": {"accuracy": validation, "support": 50},
         "majority_class": {"accuracy": 0.1},
-        "test": {"accuracy": test, "support": 80, **ends},
+        "test": {"accuracy": test, "support": 80, "units": "groups", **ends},
     }
 
 
@@ -166,9 +168,51 @@ def test_what_the_baselines_mean():
 
 
 def test_why_there_are_no_intervals():
-    test = {"support": 88, "groups": 1, "accuracy_low": None}
-    assert "take two test groups" in findings.headline_note(test)
-    assert "88 test clips of 9 groups" in findings.headline_note(test | {"groups": 9, "accuracy_low": 0.5})
+    by_site = interval_words.Split("grouped", "site", 9)
+    alone = findings.headline_note({"support": 88, "groups": 1, "units": "recordings"}, by_site)
+    assert "On 88 test clips. There are no" in alone
+    assert "take two recordings or more, and the test has 1 recording." in alone
+
+
+def test_intervals_say_what_they_are_drawn_over():
+    """Of a fold that is the whole test recordings are drawn, which says nothing of another fold."""
+    by_site, by_fold = (interval_words.Split("grouped", *of) for of in (("site", 9), ("fold", 1)))
+    sites = interval_words.note({"groups": 9, "units": "groups"}, by_site)
+    assert "over 9 groups (one value of “site” each)" in sites
+    assert "other groups had been drawn" in sites
+    assert "rough" not in sites
+    folds = interval_words.note({"groups": 12, "units": "recordings"}, by_fold)
+    assert "over 12 recordings:" in folds
+    assert "one group of the split (one value of “fold”), so its recordings are drawn instead" in folds
+    few = interval_words.note({"groups": 3, "units": "groups"}, by_site)
+    assert few.endswith("So few groups leave the intervals themselves rough.")
+    clips = interval_words.note({"groups": 12, "units": "recordings"}, interval_words.Split("article", "fold", 1))
+    assert "one group of the split" not in clips
+
+
+def test_the_split_in_a_fact():
+    rows = pd.DataFrame({"group": ["a", "a", "b", "c"], "partition": ["train", "train", "train", "test"]})
+    assert summary_tables.split_text(rows, {"method": "grouped", "group": "site"}) == "by site: 2 train, 1 test"
+    assert summary_tables.split_text(rows, {"method": "article", "group": "site"}) == "clip by clip"
+
+
+def leading(detection, accuracy=0.9, support=10):
+    names = ("event_f1_iou30", "event_recall_iou30")
+    ends = {f"{name}{end}": None for name in names for end in ("", "_low", "_high")}
+    test = {"accuracy": accuracy, "accuracy_low": 0.8, "accuracy_high": 0.95, "support": support}
+    rows = [{"model": name, names[0]: f1, names[1]: f1} for name, f1 in (("ours", 0.9), ("x", 0.2), ("y", 0.4))]
+    found = {"test": {**ends, "recordings": 7, **detection}}
+    return findings.lead({"test": test}, found, pd.DataFrame(rows))
+
+
+def test_one_number_leads():
+    f1 = leading({"event_f1_iou30": 0.7, "event_recall_iou30": 0.8, "event_f1_iou30_low": 0.6})
+    assert (f1["name"], f1["value"], f1["low"], f1["high"]) == ("Event F1", 0.7, 0.6, None)
+    assert "in 7 whole test recordings. The best of the simpler methods beside it, y, reaches 0.400." in f1["text"]
+    assert "90.0% right" in f1["text"]
+    assert leading({"event_recall_iou30": 0.8})["name"] == "Recall of calls"
+    assert leading({})["name"] == "Accuracy"
+    assert leading({}, None, 0) is None
 
 
 def test_what_the_audit_left_out():
@@ -214,11 +258,11 @@ def test_the_kept_epoch():
         {"epoch": [1, 2, 3], "loss": [3.0, 2, 1], "accuracy": [0.1, 0.5, 0.9], "val_loss": [2.0, 1.5, 1.7]}
     )
     card = {"training_time_s": 2.0, "device": "CPU"}
-    assert findings.kept_epoch(history, True) == 2
+    assert kept_epoch(history, True) == 2
     assert "epoch 2 was kept, that of the lowest validation loss" in findings.training_text(history, True, card)
-    assert findings.kept_epoch(history, False) == 3
+    assert kept_epoch(history, False) == 3
     without = history.assign(val_loss=np.nan)
-    assert findings.kept_epoch(without, True) == 3
+    assert kept_epoch(without, True) == 3
     assert findings.training_text(without, True, card).startswith("The last of 3 epochs was kept.")
 
 
@@ -427,7 +471,7 @@ def test_nothing_is_fetched(hostile):
 
 def test_hostile_names_are_text(hostile):
     _, _, page = hostile
-    assert sum(tag == "script" for tag, _ in page.tags) == 2, "the data, and the page's own"
+    assert sum(tag == "script" for tag, _ in page.tags) == 3, "the data, and the page's own two"
     assert all(attributes.get("src") != "x" for _, attributes in page.tags)
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
     assert any("<script>alert(1)</script>" in text for text in page.texts)
@@ -448,15 +492,19 @@ def test_images_and_players_have_names(hostile):
 
 def test_figures_are_part_of_the_page_in_its_colours(hostile):
     _, path, page = hostile
-    drawings = [attributes for tag, attributes in page.tags if tag == "svg"]
+    # A figure of one panel is a drawing, one of several a grid of drawings.
+    drawings = [attributes for _, attributes in page.tags if attributes.get("role") == "img"]
     assert len(drawings) == len(report_run.FIGURES)
-    assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in drawings)
+    assert all(attributes["aria-label"] for attributes in drawings)
+    hidden = [attributes for tag, attributes in page.tags if tag == "svg" and "role" not in attributes]
+    assert hidden
+    assert all(attributes["aria-hidden"] == "true" for attributes in hidden)
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     text = path.read_text(encoding="utf-8")
     for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
         used = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
-        assert used <= set(re.findall(r'id="([^"]+)"', svg))
+        assert used <= set(ids), "of a grid what is used may be defined in its first drawing"
         assert not re.findall("#[0-9a-fA-F]{6}", svg), "each colour is one of the page's"
         assert "<style" not in svg
     assert "perfect calibration" in text
@@ -492,6 +540,41 @@ def test_an_svg_in_a_page_keeps_its_texts_and_its_references():
     assert "var(--train)" in made
     assert "<text>&lt;b&gt; a<tspan>b</tspan> c</text>" in made
     assert 'aria-label="say &quot;x&quot; &lt;b&gt;"' in made
+
+
+def test_a_figure_of_panels_becomes_a_grid_and_each_is_cut_out_where_it_lies():
+    defined = '<defs><clipPath id="a"><rect/></clipPath></defs>'
+    parts = '<g id="panel_0.0_10.0_100.0_50.0"><g clip-path="url(#a)"/></g><g id="panel_110.0_10.0_90.0_50.0"/>'
+    made = inline_svg.inlined(
+        SVG.format(f'<g id="figure_1">{parts}<g id="wide_0.0_70.0_150.0_9.0"/></g>{defined}'), "f", "x"
+    )
+    assert made.startswith('<div class="panels" role="img" aria-label="x"')
+    assert re.findall('viewBox="([^"]+)"', made) == ["0 10 100 50", "110 10 90 50", "0 70 150 9"]
+    assert made.count("<clipPath") == 1
+    assert 'clip-path="url(#f-a)"' in made
+    assert [("grid-column" in svg) for svg in made.split("<svg")[1:]] == [False, False, True]
+
+
+def test_numbers_do_not_part_from_their_percent_sign(hostile):
+    _, path, _ = hostile
+    text = path.read_text(encoding="utf-8")
+    assert "95\u00a0% interval" in text
+    assert not re.findall(r"\d %", text)
+
+
+def test_the_mfcc_of_a_card_are_those_of_librosa():
+    import librosa
+
+    y = np.random.default_rng(0).normal(size=8000).astype(np.float32) * np.linspace(0.1, 1, 8000, dtype=np.float32)
+    expected = librosa.feature.mfcc(y=y, sr=24000, n_mfcc=20, n_mels=64, n_fft=512, hop_length=256)[1:]
+    pixels = media.mfcc_pixels(y, 24000)
+    assert pixels.shape == (19, expected.shape[1], 3)
+    assert media.mfcc_pixels(np.tile(y, 9), 24000).shape[1] == media.MFCC_COLUMNS, "longer sound is no larger"
+    # Red above 0, blue below; the first coefficient at the bottom.
+    warm = pixels[::-1, :, 0].astype(int) - pixels[::-1, :, 2]
+    clear = np.abs(expected) > np.percentile(np.abs(expected), 70)
+    assert (np.sign(warm)[clear] == np.sign(expected)[clear]).mean() > 0.99
+    assert media.mfcc_pixels(y[:10], 8000).shape[0] == 19
 
 
 def test_styles_of_elements_are_classes_of_the_one_style_sheet(monkeypatch, tmp_path):

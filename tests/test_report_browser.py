@@ -130,6 +130,47 @@ def test_a_cell_opens_its_clips_and_the_sound_has_a_duration(opened, few):
     assert page.evaluate("document.activeElement.dataset.cell") == "0-1"
 
 
+@pytest.mark.parametrize("width", [390, 1600])
+def test_a_clip_opens_its_waveform_spectrogram_and_mfcc_beside_each_other(opened, few, width):
+    page = opened(few, width=width)
+    page.locator('.matrix [data-cell="0-1"]').click()
+    page.locator("#clips .picture").first.click()
+    views = page.locator("dialog .view")
+    views.nth(2).wait_for()
+    names = [text.split()[0].strip(",") for text in page.locator("dialog figcaption").all_inner_texts()]
+    assert names == ["Waveform", "Spectrogram", "MFCC"]
+    assert page.locator("dialog .scale b").all_text_contents() == ["", "s", "kHz", "s", "no.", "s"]
+    # The sound of that run is at 8 kHz, so its spectrogram reaches to 4.
+    assert page.locator("dialog .view").nth(1).locator(".up span").all_text_contents() == ["0", "1", "2", "3", "4"]
+    tops = {round(view.bounding_box()["y"]) for view in views.all()}
+    assert len(tops) == (1 if width == 1600 else 3)
+    lit = "document.querySelector('dialog canvas').getContext('2d').getImageData(0, 0, 600, 160).data"
+    assert page.evaluate(f"{lit}.filter((value, i) => i % 4 === 0 && value > 99).length") > 600
+    assert page.evaluate("[...document.querySelectorAll('dialog img')].every((image) => image.naturalWidth > 0)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.keyboard.press("Escape")
+    assert page.locator("dialog").is_hidden()
+
+
+def test_rows_of_numbers_are_stacked_on_a_phone_and_say_what_they_are(opened, few):
+    page = opened(few, width=390)
+    cell = page.locator("#detection .stacks td").first
+    assert cell.evaluate("e => getComputedStyle(e, '::before').content").replace('"', "").strip() == "Event F1"
+    table = page.locator("#per-class")
+    assert table.evaluate("e => e.scrollWidth") <= 350
+    assert page.locator("#per-class thead button").first.is_visible(), "it can still be sorted"
+
+
+def test_one_number_is_the_largest_of_the_page(opened, few):
+    page = opened(few)
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('.value')].map((e) => [parseFloat(getComputedStyle(e).fontSize), e.innerText])"
+    )
+    sizes.sort(reverse=True)
+    assert sizes[0][1] == page.locator(".lead .value").inner_text() == "0.500"
+    assert sizes[0][0] > 2 * sizes[1][0]
+
+
 def test_without_frequency_bands_the_page_works(opened, tmp_path):
     page = opened(report_run.Run(tmp_path / "run", ["a", "b", "c"], with_bands=False).report())
     page.locator('.matrix [data-cell="0-1"]').click()
@@ -152,7 +193,7 @@ def test_the_order_of_the_clips(opened, few):
     page = opened(few)
     page.locator('.matrix [data-cell="0-0"]').click()
     shown = page.locator("#clips article .scores tr.truth td:last-child").all_inner_texts()
-    assert shown == ["40.0 %", "80.0 %", "80.0 %"], "the least certain first"
+    assert shown == ["40.0\u00a0%", "80.0\u00a0%", "80.0\u00a0%"], "the least certain first"
     page.locator('[data-list="wrong"]').click()
     assert page.locator("#clips article").count() == 3
     assert page.locator("[aria-expanded=true]").count() == 1
@@ -286,13 +327,15 @@ def a_comparison(tmp_path):
         "b": {"name": "workspace", "commit": None},
         "clips": 12,
         "groups": 3,
+        "units": "groups",
+        "species": [{"species_id": "s", "species": HOSTILE[2], "clips": 4, "metrics": [{"metric": "recall", **row}]}],
         "only_in_a": 0,
         "only_in_b": 1,
         "metrics": [
             {"metric": "accuracy", **row},
             {"metric": "loss", **row, "low": None, "high": None, "verdict": "unclear"},
         ],
-        "detection": {"recordings": 5, "groups": 3, "only_in_a": 1, "only_in_b": 0}
+        "detection": {"recordings": 5, "groups": 3, "units": "groups", "species": [], "only_in_a": 1, "only_in_b": 0}
         | {"metrics": [{"metric": "event_f1_iou30", **row}]},
         "mcnemar": {"became_right": 1, "became_wrong": 0, "p_value": 1.0},
         "changed": [{"became": "right", **clip, "predicted_by_a": HOSTILE[1], "predicted_by_b": HOSTILE[2]}],

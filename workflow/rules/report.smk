@@ -20,6 +20,7 @@ rule report:
         detection_baselines="reports/detection_baselines.csv",
         detection_per_class="reports/detection_per_class.csv",
         detection_events="reports/detection_events.csv",
+        presence_calibration="models/presence_calibration.json",
         history="models/history.csv",
         model="models/model.keras",
         rows="data/dataset/rows.csv",
@@ -27,7 +28,16 @@ rule report:
         audit="data/recordings/audit.csv",
         figures=expand(
             "reports/figures/{figure}.svg",
-            figure=["training", "baselines", "durations", "classes", "reliability", "detection"],
+            figure=[
+                "training",
+                "baselines",
+                "durations",
+                "classes",
+                "reliability",
+                "precision_recall",
+                "detection",
+                "detection_precision_recall",
+            ],
         ),
         kind_files=KIND_FILES,
         code=code("report"),
@@ -60,6 +70,7 @@ rule report:
             " --detection-metrics {input.detection_metrics:q} --detection-baselines {input.detection_baselines:q}"
             " --detection-per-class {input.detection_per_class:q} --detection-events {input.detection_events:q}"
             " --reliability {input.reliability:q} --history {input.history:q} --model {input.model:q}"
+            " --presence-calibration {input.presence_calibration:q}"
             " --rows {input.rows:q} --recordings {input.recordings:q} --audit {input.audit:q}"
             " --figures {input.figures:q} --audio-dir {params.audio_dir:q} --params {params.report:q}"
             " --output {output.page:q} --headline {output.headline:q}",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dawnchorus.report import excerpts
+from dawnchorus.report import excerpts, interval_words
 
 METRICS = {
     "event_f1_iou30": ("Event F1", "events that share at least 0.3 of their joint time with a call (IoU)"),
@@ -55,18 +55,18 @@ def shown(name: str, value: float | None) -> str:
 
 
 def headline(metrics: dict) -> list[dict]:
-    """Return the metrics of the test recordings that are known: name, meaning, value, low, high, as text."""
+    """Return the metrics of the test recordings that are known: key, name, meaning, value, low, high, as text."""
     test = metrics["test"]
     return [
-        {"name": name, "meaning": meaning, "value": shown(key, test[key])}
+        {"key": key, "name": name, "meaning": meaning, "value": shown(key, test[key])}
         | {end: None if test[f"{key}_{end}"] is None else shown(key, test[f"{key}_{end}"]) for end in ("low", "high")}
         for key, (name, meaning) in METRICS.items()
         if test[key] is not None
     ]
 
 
-def sentences(metrics: dict, segment_s: float) -> list[str]:
-    """Say what was measured, what is not known, and what was left out."""
+def sentences(metrics: dict, segment_s: float, split: interval_words.Split) -> list[str]:
+    """Say what was measured, over what intervals are drawn, what is not known, and what was left out."""
     test, left_out = metrics["test"], metrics["left_out"]
     made = []
     if test["recordings"]:
@@ -75,13 +75,40 @@ def sentences(metrics: dict, segment_s: float) -> list[str]:
             f"{test['annotated_events']} calls are annotated, and {test['detected_events']} events were detected by "
             f"the code that users run, dawnchorus detect. Segments are {segment_s:g} s long."
         )
-        if test["event_f1_iou30_low"] is not None:
-            made.append(f"The small numbers are 95 % intervals over {test['groups']} groups.")
+        made.append(interval_words.note(test, split))
     if metrics["why_unknown"]:
         made.append(f"What is missing here cannot be known: {metrics['why_unknown']}.")
     if left_out:
         made.append(f"{left_out} recordings were left out: their annotations lie in several partitions.")
     return made
+
+
+def fusion(calibration: dict) -> str | None:
+    """Say how much the network that names clips counts beside presence; None without a network of presence.
+
+    ``calibration``: what presence_calibration.json holds; its key ``fusion`` is of
+    :func:`dawnchorus.detection.fusion_fit.fit`.
+    """
+    fitted = calibration.get("fusion")
+    if fitted is None:
+        return None
+    weight, worth = fitted["weight"], fitted["segment_average_precision"]
+    if weight:
+        return (
+            "A moment of presence counts times what the network that names clips says of the windows around it, to the "
+            f"power {weight:g}, which the validation recordings chose: there the average precision of segments is "
+            f"{worth[f'{weight:g}']:.3f}, and {worth['0']:.3f} by presence alone."
+        )
+    others = [value for power, value in worth.items() if power != "0"]
+    if not others:
+        return (
+            "Presence counts alone (power 0): with one species, or few validation calls, nothing is gained or known by "
+            "hearing the network that names clips beside it."
+        )
+    return (
+        "Presence counts alone (power 0): in the validation recordings the average precision of segments is "
+        f"{worth['0']:.3f} so, and {max(others):.3f} at best with the network that names clips beside it."
+    )
 
 
 def baselines(table: pd.DataFrame) -> dict:
@@ -128,7 +155,7 @@ def cards(rows: Sequence[dict], recordings: Mapping[str, dict], audio_dir: Path,
         places.append(
             excerpts.Place(audio_dir / recording["path"], int(recording["sample_rate_hz"]), stretch_s, marked_s)
         )
-    made = dict(excerpts.cards(places, params["sound_rate_hz"], CARD_IMAGE))
+    made = dict(excerpts.cards(places, params["sound_rate_hz"], CARD_IMAGE, with_mfcc=True))
     return [{**made[number], "marked_s": places[number].marked_s, "event": row} for number, row in enumerate(rows)]
 
 

@@ -99,11 +99,14 @@ def cut(places: Sequence[Place], rate_of: Callable[[int], int]) -> Iterator[tupl
             yield positions[index], y, rate_hz
 
 
-def cards(places: Sequence[Place], most_rate_hz: int, size: tuple[int, int]) -> Iterator[tuple[int, dict]]:
+def cards(
+    places: Sequence[Place], most_rate_hz: int, size: tuple[int, int], with_mfcc: bool = False
+) -> Iterator[tuple[int, dict]]:
     """Yield the position of each place, and what a page shows of it, for the template's ``excerpt`` and report.js.
 
     ``start_s``, ``end_s`` and ``top_khz`` of the picture, and ``box``: how far what is marked is from its left, right,
-    top and bottom edge, in percent; ``image``: the spectrogram, ``size`` (width, height) pixels; ``sound``: an MP3.
+    top and bottom edge, in percent; ``image``: the spectrogram, ``size`` (width, height) pixels; ``sound``: an MP3;
+    ``mfcc``, if asked for: a small picture of the MFCC.
     """
     for position, y, rate_hz in cut(places, partial(media.sound_rate_hz, most_hz=most_rate_hz)):
         place, level = places[position], media.gain(y)
@@ -117,9 +120,11 @@ def cards(places: Sequence[Place], most_rate_hz: int, size: tuple[int, int]) -> 
             low_hz / top_hz,
         )
         pixels = media.spectrogram_pixels(y * level, rate_hz, *size)
+        coefficients = {"mfcc": media.data_uri(media.webp(media.mfcc_pixels(y, rate_hz)), "image/webp")}
         yield (
             position,
-            {
+            (coefficients if with_mfcc else {})
+            | {
                 "start_s": round(start_s, 3),
                 "end_s": round(end_s, 3),
                 "top_khz": f"{top_hz / 1000:g}",

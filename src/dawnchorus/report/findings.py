@@ -5,7 +5,8 @@ Everywhere: ``metrics`` is what metrics.json holds.
 
 import pandas as pd
 
-from dawnchorus.learning.history import best_epoch
+from dawnchorus.learning.history import best_epoch, kept_epoch
+from dawnchorus.report import interval_words
 
 METRICS = {
     "accuracy": ("Accuracy", "clips whose highest score is the right species"),
@@ -29,6 +30,19 @@ DETECTION_METRICS = {
     "recording_lwlrap": "Recordings: LWLRAP",
     "false_alarms_per_hour": "False alarms an hour",
 }
+# What `compare` calls those of a species among the clips.
+SPECIES_METRICS = {"recall": "Recall", "average_precision": "Average precision"}
+# What a run is known by, the first of these that is known.
+LEADS = {
+    "event_f1_iou30": (
+        "Event F1",
+        "How well calls are found: what is found counts if it shares at least 0.3 of the joint time with a call (IoU)",
+    ),
+    "event_recall_iou30": (
+        "Recall of calls",
+        "Share of the annotated calls that are found, with at least 0.3 of the joint time shared (IoU)",
+    ),
+}
 BASELINE_NOTES = {
     "majority class": "always predicts the commonest species",
     "SVM on pooled statistics": "the simple method that a network has to beat",
@@ -42,16 +56,18 @@ LARGE_GAP = 0.2
 
 def metric_name(key: str) -> str:
     """Return what a page calls a metric."""
-    if key in DETECTION_METRICS:
-        return DETECTION_METRICS[key]
+    named = {**DETECTION_METRICS, **SPECIES_METRICS}
+    if key in named:
+        return named[key]
     return METRICS[key][0] if key in METRICS else key.replace("_", " ").capitalize()
 
 
 def headline(metrics: dict) -> list[dict]:
-    """Return the metrics of the test clips with their intervals: name, meaning, value, low, high."""
+    """Return the metrics of the test clips with their intervals: key, name, meaning, value, low, high."""
     test = metrics["test"]
     return [
         {
+            "key": key,
             "name": name,
             "meaning": meaning,
             "value": test[key],
@@ -63,17 +79,37 @@ def headline(metrics: dict) -> list[dict]:
     ]
 
 
-def headline_note(test: dict) -> str:
+def lead(metrics: dict, detection: dict, baselines: pd.DataFrame) -> dict | None:
+    """Return the one number that a run is known by: how well it finds calls, or else how well it names clips.
+
+    ``detection``: what detection_metrics.json holds; ``baselines``: detection_baselines.csv. Returns ``name``,
+    ``value``, ``low``, ``high`` (None without an interval), and ``text``, what it means and what stands beside it;
+    None where nothing is known.
+    """
+    test, of_detection = metrics["test"], detection["test"]
+    known = next((key for key in LEADS if of_detection[key] is not None), None)
+    if known is not None:
+        name, meaning = LEADS[known]
+        others = baselines.iloc[1:]
+        others = others[others[known].notna()]
+        text = f"{meaning}, in {of_detection['recordings']} whole test recordings."
+        if len(others):
+            best = others.loc[others[known].idxmax()]
+            text += f" The best of the simpler methods beside it, {best['model']}, reaches {best[known]:.3f}."
+        if test["support"]:
+            text += f" Of {test['support']} annotated test clips it names {test['accuracy']:.1%} right."
+        ends = {end: of_detection[f"{known}_{end}"] for end in ("low", "high")}
+        return {"key": known, "name": name, "value": of_detection[known], **ends, "text": text}
+    if not test["support"]:
+        return None
+    text = f"Share of {test['support']} annotated test clips whose highest score is the right species."
+    ends = {end: test[f"accuracy_{end}"] for end in ("low", "high")}
+    return {"key": "accuracy", "name": "Accuracy", "value": test["accuracy"], **ends, "text": text}
+
+
+def headline_note(test: dict, split: interval_words.Split) -> str:
     """Say what was tested, and what the intervals mean or why there are none."""
-    if test["accuracy_low"] is None:
-        return (
-            f"On {test['support']} test clips, all of one group: there are no 95 % intervals, which take two test "
-            "groups or more."
-        )
-    return (
-        f"On {test['support']} test clips of {test['groups']} groups. The small numbers are 95 % intervals: how much "
-        "the metric would vary if other groups had been drawn for the test."
-    )
+    return f"On {test['support']} test clips. {interval_words.note(test, split)}"
 
 
 def baseline_labels(table: pd.DataFrame) -> list[str]:
@@ -97,7 +133,7 @@ def baseline_verdicts(metrics: dict) -> list[str]:
         if low is None:
             interval, verdict = "", "without an interval this may be chance"
         else:
-            interval = f" (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+            interval = f" ({interval_words.PERCENT} interval {100 * low:+.1f} to {100 * high:+.1f})"
             unclear = "this does not show that either is better"
             verdict = "the network is worth its effort" if low > 0 else "the SVM is better" if high < 0 else unclear
         more = "more" if svm["advantage"] >= 0 else "less"
@@ -135,7 +171,7 @@ def gap(metrics: dict) -> dict:
     difference = train["accuracy"] - test["accuracy"]
     known = test["accuracy_low"] is not None
     noise = (test["accuracy_high"] - test["accuracy_low"]) / 2 if known else 0.0
-    drawn = f" (the choice of test groups alone can make {100 * noise:.1f} of it)" if known else ""
+    drawn = f" (the choice of test {test['units']} alone can make {100 * noise:.1f} of it)" if known else ""
     counts, commonest = max(SMALL_GAP, noise), metrics["majority_class"]["accuracy"] or 0.0
     if train["accuracy"] <= commonest + SMALL_GAP:
         verdict, word = "poor", f"it learned next to nothing (the commonest species alone gives {commonest:.1%})"
@@ -154,12 +190,6 @@ def gap(metrics: dict) -> dict:
         f"and test{drawn}: {word}."
     )
     return {"verdict": verdict, "text": text}
-
-
-def kept_epoch(history: pd.DataFrame, early_stopping: bool) -> int:
-    """Return the epoch whose weights were kept: that of the lowest validation loss, or the last."""
-    best = best_epoch(history) if early_stopping else None
-    return int(history["epoch"].iloc[-1]) if best is None else best
 
 
 def training_text(history: pd.DataFrame, early_stopping: bool, card: dict) -> str:

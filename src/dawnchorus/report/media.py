@@ -19,6 +19,7 @@ PEAK = 0.7  # MP3 overshoots a little; leaves room for it
 IMAGE_QUALITY = 55
 DYNAMIC_RANGE_DB = 70.0
 FLOOR = 1e-9
+MFCC, MFCC_SHOWN, MFCC_COLUMNS = Kind("MFCC", axis="coefficient", signed=True, level_features=1), 19, 72
 WAVEFORM = np.array([(0, 0, 4), (178, 192, 206)], dtype=np.uint8)  # behind the sound, and the sound
 
 
@@ -106,6 +107,22 @@ def feature_pixels(features: np.ndarray, kind: Kind, width: int, height: int) ->
     columns = np.linspace(0, len(shown) - 1, width).round().astype(int)
     rows = ((np.arange(height)[::-1] + 0.5) / height * shown.shape[1]).astype(int)
     return shades(shown[columns].T[rows], low, high, colour_map(name))
+
+
+def mfcc_pixels(y: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+    """Return the MFCC of a sound as colours (coefficients, columns, 3), a pixel each, the first at the bottom.
+
+    Windows of about 21 ms, half of that apart, of which at most :data:`MFCC_COLUMNS` are shown; coefficient 0, which
+    says only how loud the sound is, is left out.
+    """
+    import librosa
+
+    n_fft = 2 ** max(5, round(np.log2(0.021 * sample_rate_hz)))
+    padded = np.pad(np.asarray(y, dtype=np.float32), (0, max(0, n_fft - len(y))))
+    # Of low rates fewer bands, so that each holds a bin.
+    bands = {"n_mels": min(64, max(24, n_fft // 8)), "n_fft": n_fft, "hop_length": n_fft // 2}
+    values = librosa.feature.mfcc(y=padded, sr=sample_rate_hz, n_mfcc=MFCC.level_features + MFCC_SHOWN, **bands).T
+    return feature_pixels(values, MFCC, min(len(values), MFCC_COLUMNS), MFCC_SHOWN)
 
 
 def envelope(y: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,12 +8,15 @@ import pandas as pd
 
 from dawnchorus.features import kinds
 from dawnchorus.foundation.display_names import display_names
+from dawnchorus.learning import presence
+from dawnchorus.learning.history import kept_epoch
 from dawnchorus.report import (
     confusions,
     detection_section,
     excerpts,
     findings,
     inline_svg,
+    interval_words,
     provenance,
     summary_tables,
 )
@@ -34,13 +37,15 @@ dvc repro                  # the same, and records the contents in dvc.lock"""
 class Run:
     """All that a report is made from: tables by their definitions, and what there is beside them.
 
-    ``metrics``: metrics.json; ``detection_metrics``: detection_metrics.json; ``card``: what is written beside the
+    ``metrics``: metrics.json; ``detection_metrics``: detection_metrics.json;
+    ``presence_calibration``: presence_calibration.json; ``card``: what is written beside the
     model's weights; ``params``: the blocks of the run; ``figures``: SVG files as text, by name; ``hashes``: path and
     MD5 of the files read; ``commit``: where the code is.
     """
 
     metrics: dict
     detection_metrics: dict
+    presence_calibration: dict
     detection_baselines: pd.DataFrame
     detection_per_class: pd.DataFrame
     detection_events: pd.DataFrame
@@ -65,11 +70,13 @@ def embedded(order: Sequence[int], places: Sequence[excerpts.Place], params: dic
     ``params``: the block ``report``.
     """
     wanted = order[: params["clips"]]
-    found = excerpts.cards([places[position] for position in wanted], params["sound_rate_hz"], CLIP_IMAGE)
+    found = excerpts.cards(
+        [places[position] for position in wanted], params["sound_rate_hz"], CLIP_IMAGE, with_mfcc=True
+    )
     made = {wanted[number]: card for number, card in found}
     room, kept = params["media_mb"] * 1e6, {}
     for position in wanted:
-        room -= len(made[position]["image"]) + len(made[position]["sound"])
+        room -= sum(len(made[position][part]) for part in ("image", "mfcc", "sound"))
         if room < 0:
             break
         kept[position] = made[position]
@@ -85,7 +92,7 @@ def species_examples(rows: pd.DataFrame, n_classes: int, places: Sequence[excerp
     wanted = [places[position] for position in chosen]
     seen = excerpts.as_the_model_sees_it(wanted, params["features"], WAVE_IMAGE, FEATURE_IMAGE)
     examples = {}
-    for number, card in excerpts.cards(wanted, params["report"]["sound_rate_hz"], EXAMPLE_IMAGE):
+    for number, card in excerpts.cards(wanted, params["report"]["sound_rate_hz"], EXAMPLE_IMAGE, with_mfcc=True):
         row = rows.iloc[chosen[number]]
         examples[number] = {
             **card,
@@ -132,25 +139,31 @@ def context(run: Run, audio_dir: Path) -> dict:
     media = embedded(order, [place_of_annotation[clip["annotation"]] for clip in clips], params["report"])
     counts = summary_tables.clips_by_partition(class_counts(rows, n_classes))
     early_stopping = params["train"]["early_stopping_patience"] is not None
-    baseline_labels = findings.baseline_labels(run.baselines)
-    said = summary_tables.descriptions(run.history, run.baselines, baseline_labels, rows, run.reliability)
+    of_test = rows.loc[rows["partition"] == "test", "group"]
+    split = interval_words.Split(params["split"]["method"], params["split"]["group"], of_test.nunique())
+    kept, baseline_labels = kept_epoch(run.history, early_stopping), findings.baseline_labels(run.baselines)
+    tables = rows, run.reliability, run.per_class, run.detection_per_class
+    said = summary_tables.descriptions(run.history, kept, run.baselines, baseline_labels, *tables)
     said["detection"] = detection_section.description(run.detection_metrics["test"])
     page_data = _page_data(clips, by_cell, order, media, full, labels)
     cell_rem, cell_font_rem = next((cell, font) for most, cell, font in CELLS if n_classes <= most)
+    lead = findings.lead(run.metrics, run.detection_metrics, run.detection_baselines)
     return {
         "title": f"{n_classes} species, network {params['model']['name']}",
         "subtitle": f"Report of a run of dawnchorus on {params['data']['annotations']}",
         "classes": page_data["classes"],
         "figures": {name: inline_svg.inlined(svg, name, said[name]) for name, svg in run.figures.items()},
         "n_test": len(clips),
-        "detection": _detection(run, everywhere, audio_dir),
+        "lead": lead,
+        "lead_key": lead and lead["key"],
+        "detection": _detection(run, split, everywhere, audio_dir),
         "headline": findings.headline(run.metrics),
         "gap": findings.gap(run.metrics),
-        "headline_note": findings.headline_note(run.metrics["test"]),
+        "headline_note": findings.headline_note(run.metrics["test"], split),
         "baseline_notes": findings.baseline_notes(run.baselines),
         "baseline_verdicts": findings.baseline_verdicts(run.metrics) if clips else [],
         "audit": summary_tables.audit_of(run.audit, params["data"]["on_bad_recording"] == "quarantine", len(rows)),
-        "facts": summary_tables.facts_of(rows, used),
+        "facts": summary_tables.facts_of(rows, used, params["split"]),
         "partitions": counts,
         "examples": species_examples(rows, n_classes, places, params),
         "kind": kinds.get(params["features"]["kind"]).KIND,
@@ -185,13 +198,18 @@ def context(run: Run, audio_dir: Path) -> dict:
     }
 
 
-def _detection(run: Run, recordings: dict[str, dict], audio_dir: Path) -> dict:
+def _detection(run: Run, split: interval_words.Split, recordings: dict[str, dict], audio_dir: Path) -> dict:
     """Return what the section on detections shows."""
     params = run.params["report"]
     alarms, misses = detection_section.worst(run.detection_events, params["detection_examples"])
     return {
         "headline": detection_section.headline(run.detection_metrics),
-        "sentences": detection_section.sentences(run.detection_metrics, run.params["detection_metrics"]["segment_s"]),
+        "sentences": detection_section.sentences(
+            run.detection_metrics, run.params["detection_metrics"]["segment_s"], split
+        ),
+        "fusion": detection_section.fusion(run.presence_calibration)
+        if presence.wanted(run.params["presence"])
+        else None,
         "baselines": detection_section.baselines(run.detection_baselines),
         "has_curves": run.detection_metrics["test"]["segment_average_precision"] is not None,
         "per_class": detection_section.per_class(run.detection_per_class),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dawnchorus.learning.history import best_epoch
+from dawnchorus.partitioning.groups import ARTICLE
 from dawnchorus.tables.definitions import PARTITIONS
 
 PER_CLASS_TITLES = {
@@ -39,7 +39,10 @@ def per_class_table(table: pd.DataFrame, names: Sequence[str]) -> dict:
             elif np.isnan(value):
                 cells.append({"text": "–", "value": None})
             else:
-                cells.append({"text": f"{value:.0f}" if name in COUNTS else f"{value:.3f}", "value": float(value)})
+                text = f"{value:.0f}" if name in COUNTS else f"{value:.3f}"
+                low, high = (row.get(f"{name}_{end}", np.nan) for end in ("low", "high"))
+                text += "" if np.isnan(low) else f" ({low:.3f} to {high:.3f})"
+                cells.append({"text": text, "value": float(value)})
         rows.append(cells)
     return {"columns": columns, "rows": rows}
 
@@ -52,8 +55,11 @@ def clips_by_partition(counts: pd.DataFrame) -> list[dict[str, int]]:
     return [{**row, "all": sum(row.values())} for row in counts[list(PARTITIONS)].to_dict("records")]
 
 
-def facts_of(rows: pd.DataFrame, recordings: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return the data in a few numbers: clips, species, recordings, hours, rates, channels, groups."""
+def facts_of(rows: pd.DataFrame, recordings: pd.DataFrame, split: dict) -> list[tuple[str, str]]:
+    """Return the data in a few numbers: clips, species, recordings, hours, rates, channels, and what the groups are.
+
+    ``split``: the block.
+    """
     rates = sorted(set(recordings["sample_rate_hz"]))
     channels = sorted(set(recordings["channels"]))
     minutes = recordings["duration_s"].sum() / 60
@@ -64,9 +70,18 @@ def facts_of(rows: pd.DataFrame, recordings: pd.DataFrame) -> list[tuple[str, st
         ("Recordings", f"{len(recordings):,}, {length}"),
         ("Sample rates", ", ".join(f"{rate / 1000:g} kHz" for rate in rates)),
         ("Channels", ", ".join(str(n) for n in channels)),
-        ("Groups of the split", f"{rows['group'].nunique():,}"),
+        ("Split", split_text(rows, split)),
         ("Median duration", f"{(rows['t_max_s'] - rows['t_min_s']).median():.2f} s"),
     ]
+
+
+def split_text(rows: pd.DataFrame, split: dict) -> str:
+    """Say what a group of the split is, and how many each partition has; ``rows``: group, partition."""
+    if split["method"] == ARTICLE:
+        return "clip by clip"
+    of_partition = rows.groupby("partition")["group"].nunique()
+    counts = [f"{of_partition[name]:,} {name}" for name in PARTITIONS if name in of_partition]
+    return f"by {split['group']}: {', '.join(counts)}"
 
 
 def audit_of(table: pd.DataFrame, quarantine: bool, n_kept: int) -> dict:
@@ -90,26 +105,36 @@ def audit_of(table: pd.DataFrame, quarantine: bool, n_kept: int) -> dict:
 
 
 def descriptions(
-    history: pd.DataFrame, baselines: pd.DataFrame, labels: Sequence[str], rows: pd.DataFrame, bins: pd.DataFrame
+    history: pd.DataFrame,
+    kept: int,
+    baselines: pd.DataFrame,
+    labels: Sequence[str],
+    rows: pd.DataFrame,
+    bins: pd.DataFrame,
+    per_class: pd.DataFrame,
+    detection_per_class: pd.DataFrame,
 ) -> dict[str, str]:
     """Return what each figure of the page shows, in words.
 
-    ``history``: history.csv; ``baselines``: baselines.csv and ``labels`` of its rows; ``rows``: those of the data set;
-    ``bins``: reliability.csv.
+    ``history``: history.csv and its epoch that was ``kept``; ``baselines``: baselines.csv and ``labels`` of its rows;
+    ``rows``: those of the data set; ``bins``: reliability.csv; ``per_class``, ``detection_per_class``: those tables.
     """
     durations_s = rows["t_max_s"] - rows["t_min_s"]
-    last, best = history.iloc[-1], best_epoch(history)
-    lowest = "" if best is None else f"; the validation loss is lowest at epoch {best}"
+    last = history.iloc[-1]
     filled = bins[(bins["n"] > 0) & (bins["temperature"] == "before")]
     return {
         "training": f"Loss and accuracy by epoch, training and validation. At the last, epoch {last['epoch']:.0f}, the "
-        f"training loss is {last['loss']:.3f} and the training accuracy {last['accuracy']:.3f}{lowest}.",
+        f"training loss is {last['loss']:.3f} and the training accuracy {last['accuracy']:.3f}; epoch {kept} was kept.",
         "baselines": "Accuracy on the test clips. "
         + "; ".join(map(_accuracy, labels, baselines.to_dict("records")))
         + ".",
         "durations": f"Histogram of the durations of {len(rows)} annotated calls, {durations_s.min():.2f} to "
         f"{durations_s.max():.2f} s, median {durations_s.median():.2f} s.",
         "classes": "Clips of each species in each partition; the same numbers are in the table below.",
+        "precision_recall": "Precision against recall of each species among the test clips. "
+        + _average_precisions(per_class, "average_precision"),
+        "detection_precision_recall": "Precision against recall of each species in segments of the test recordings. "
+        + _average_precisions(detection_per_class, "segment_average_precision"),
         "reliability": "Share of clips that are right by their highest score, beside perfect calibration. "
         + "; ".join(f"score {row.mean_score:.2f}: {row.accuracy:.2f} right" for row in filled.itertuples())
         + ".",
@@ -121,3 +146,9 @@ def _accuracy(label: str, row: dict) -> str:
         return f"{label}: not available"
     low, high = row["accuracy_low"], row["accuracy_high"]
     return f"{label}: {row['accuracy']:.3f}" + ("" if np.isnan(low) else f", {low:.3f} to {high:.3f}")
+
+
+def _average_precisions(table: pd.DataFrame, column: str) -> str:
+    known = table[table[column].notna()]
+    said = (f"{name}: {value:.2f}" for name, value in zip(known["species_name"], known[column], strict=True))
+    return f"Average precision: {'; '.join(said)}." if len(known) else "It is not known of any."

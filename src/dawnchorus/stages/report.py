@@ -32,6 +32,7 @@ def main(argv: list[str] | None = None) -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True, metavar="CSV", help=table.name)
     parser.add_argument("--metrics", type=Path, required=True, metavar="JSON", help="metrics.json")
     parser.add_argument("--detection-metrics", type=Path, required=True, metavar="JSON", help="those of detection")
+    parser.add_argument("--presence-calibration", type=Path, required=True, metavar="JSON", help="that of presence")
     parser.add_argument("--model", type=Path, required=True, metavar="PATH", help="model.keras; only its card is read")
     parser.add_argument("--figures", type=Path, nargs="+", required=True, metavar="SVG", help="what the page embeds")
     parser.add_argument("--audio-dir", type=Path, required=True, metavar="DIR", help="folder of the recordings")
@@ -40,11 +41,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--headline", type=Path, required=True, metavar="PATH", help="where to write the few metrics")
     args = parser.parse_args(argv)
 
-    files = [*(getattr(args, name) for name in TABLES), args.metrics, args.detection_metrics, args.model]
+    files = [*(getattr(args, name) for name in TABLES), args.metrics, args.detection_metrics]
+    files += [args.presence_calibration, args.model]
     finished = report.Run(
         **{name: made.frame(getattr(args, name), table) for name, table in TABLES.items()},
         metrics=json.loads(args.metrics.read_text(encoding="utf-8")),
         detection_metrics=json.loads(args.detection_metrics.read_text(encoding="utf-8")),
+        presence_calibration=json.loads(args.presence_calibration.read_text(encoding="utf-8")),
         card=model_file.read_card(args.model, ("device", "epochs_trained", "training_time_s", "versions")),
         params=args.params,
         figures={path.stem: path.read_text(encoding="utf-8") for path in args.figures},

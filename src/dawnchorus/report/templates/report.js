@@ -13,15 +13,16 @@
     return element;
   };
   const name = (index, tag = "bdi") => make(tag, { class: "name", dir: "auto", title: page.classes[index].name }, page.classes[index].label);
-  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
   const picture = (clip, media) => {
     const said = `Spectrogram of ${page.classes[clip.true].label}, predicted as ${page.classes[clip.guess].label}, recording ${clip.recording}`;
     const box = make("div", { class: "box" });
     box.style.cssText = `left:${media.box[0]}%;right:${media.box[1]}%;top:${media.box[2]}%;bottom:${media.box[3]}%`;
-    return make("div", {},
+    return make("div", { class: "plot" },
+      make("div", { class: "up", "aria-hidden": "true" }, make("span", {}, media.top_khz), make("span", {}, "kHz"), make("span", {}, "0")),
       make("div", { class: "picture" }, make("img", { src: media.image, alt: said, width: 260, height: 96 }), box),
-      make("div", { class: "axis" }, make("span", {}, `${media.start_s.toFixed(2)} s`), make("span", {}, `0 to ${media.top_khz} kHz`), make("span", {}, `${media.end_s.toFixed(2)} s`)));
+      make("div", { class: "axis" }, ...[media.start_s, media.end_s].map((time_s) => make("span", {}, `${time_s.toFixed(2)}\u00a0s`))));
   };
 
   const scores = (clip) => {
@@ -42,7 +43,7 @@
     const title = clip.true === clip.guess ? make("h5", {}, name(clip.true)) : make("h5", {}, name(clip.true), " predicted as ", name(clip.guess));
     const element = make("article", { class: "card" }, title,
       make("div", { class: "faint" }, make("bdi", { dir: "auto" }, clip.recording), `, ${clip.start_s.toFixed(2)} to ${clip.end_s.toFixed(2)} s`));
-    if (media) element.append(picture(clip, media));
+    if (media) element.append(picture(clip, media), make("button", { type: "button", class: "views screen-only", "data-mfcc": media.mfcc, "data-start": media.start_s, "data-end": media.end_s, "data-khz": media.top_khz, "data-box": media.box.join(","), "aria-haspopup": "dialog" }, "Waveform, spectrogram, MFCC"));
     element.append(scores(clip));
     if (media) element.append(make("audio", { controls: "", preload: "metadata", src: media.sound, "aria-label": `Sound of ${page.classes[clip.true].label}, recording ${clip.recording}` }));
     else element.append(make("p", { class: "faint" }, "Picture and sound are left out to keep the page small (report.clips, report.media_mb)."));
