@@ -4,14 +4,21 @@ import argparse
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from dawnchorus.commands import compare
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import sha256_of
+from dawnchorus.parameters.fields import defaults
+from dawnchorus.parameters.report import Report
+from dawnchorus.tables import definitions
 
 # Stands for the pipeline: a model that is right on `model.right` of 40 clips of 10 recordings.
 PIPELINE = """
@@ -124,7 +131,7 @@ def test_an_experiment_by_name(project, capsys):
 def test_text_says_what_changed(project, capsys):
     called("wild-frog", "HEAD")
     out = capsys.readouterr().out
-    assert "40 test clips in both, 10 groups" in out
+    assert "40 test clips in both, 10 recordings" in out
     assert "B is worse" in out
     assert "model.right  38 -> 20" in out
     assert "made with other versions of libraries:\n  numpy  2.38 -> 2.20" in out
@@ -158,7 +165,7 @@ def test_what_both_detect_is_compared_where_both_say_so(project, capsys, tmp_pat
         assert result["detection"]["recordings"] == 6
         assert {row["difference"] for row in result["detection"]["metrics"]} == {0}
         called("workspace", "workspace")
-        assert "detection in 6 whole test recordings of both, 6 groups" in capsys.readouterr().out
+        assert "detection in 6 whole test recordings of both, 6 recordings" in capsys.readouterr().out
         called("workspace", "workspace", "--html", str(tmp_path / "page.html"))
         assert "Detection in 6 whole test recordings" in (tmp_path / "page.html").read_text()
     finally:
@@ -173,6 +180,30 @@ def test_html_shows_names_as_text(project, tmp_path, capsys):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "B is better" in page
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
+
+
+def test_clips_that_changed_are_to_hear_where_the_recordings_are_those_of_the_run(project):
+    """The block `report` and the folder of the recordings are those of run B."""
+    b = compare.Revision(project.path, "workspace")
+    changed = [{"became": "wrong", "annotation_id": 0, "recording_id": "rec0"}]
+    assert compare.heard(b, {}, changed) == {}
+    folder = project.path / "data/recordings"
+    folder.mkdir()
+    try:
+        sound = project.path / "audio/rec0.wav"
+        sound.parent.mkdir()
+        soundfile.write(sound, np.zeros(8000), 8000)
+        row = f"rec0,rec0.wav,{sha256_of(sound)},1.0,8000,1,8000,"
+        header = ",".join(definitions.RECORDINGS.names)
+        (folder / "recordings.csv").write_text(f"{header}\n{row}\n")
+        params = {"data": {"audio_dir": "audio"}, "report": defaults(Report)}
+        assert list(compare.heard(b, params, changed)) == [0]
+        with pytest.raises(InputError, match=r"workspace: params.yaml: report\.clips: missing"):
+            compare.heard(b, {"data": {"audio_dir": "audio"}}, changed)
+        assert compare.heard(b, {}, []) == {}
+    finally:
+        shutil.rmtree(folder)
+        shutil.rmtree(project.path / "audio")
 
 
 def test_other_test_clips_are_refused_unless_common_is_asked_for(project, capsys):

@@ -6,7 +6,7 @@ from math import comb
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, log_loss
 
 from dawnchorus.evaluation import comparison
 from dawnchorus.foundation.errors import InputError
@@ -161,6 +161,73 @@ def test_models_that_know_other_classes_can_be_compared():
     result = compared(a.drop(columns="score_x"), b)
     assert result["clips"] == 30
     assert all(row["a"] == row["a"] for row in result["metrics"])
+
+
+def test_each_species_has_its_recall_and_average_precision_as_scikit_learn_says():
+    a, b = some_predictions(90, 1), some_predictions(90, 2, sharpness=3.0)
+    found = compared(a, b)["species"]
+    assert sorted(of["species_id"] for of in found) == sorted(IDS)
+    for of in found:
+        rows = {row["metric"]: row for row in of["metrics"]}
+        for side, table in (("a", a), ("b", b)):
+            truth = table["true_species_id"] == of["species_id"]
+            assert of["clips"] == truth.sum()
+            expected = average_precision_score(truth, table[f"score_{of['species_id']}"])
+            assert rows["average_precision"][side] == pytest.approx(expected)
+            assert rows["recall"][side] == pytest.approx(
+                (table["predicted_species_id"][truth] == of["species_id"]).mean()
+            )
+        for row in rows.values():
+            assert row["low"] <= row["difference"] <= row["high"]
+            assert row["difference"] == row["b"] - row["a"]
+
+
+def test_the_interval_of_a_species_is_paired_and_asks_for_two_groups():
+    a = some_predictions(90, 1)
+    [*_, same] = (row for of in compared(a, a)["species"] for row in of["metrics"])
+    assert (same["low"], same["high"], same["verdict"]) == (0, 0, "unclear")
+    # All clips of species x are of one recording then, and the others stay as they are.
+    alone = a[(a["true_species_id"] != "x") | (a["recording_id"] == "rec3")]
+    if not (alone["true_species_id"] == "x").any():
+        alone = pd.concat([alone, a[a["true_species_id"] == "x"].head(1)])
+    of = {of["species_id"]: of["metrics"] for of in compared(alone, alone)["species"]}
+    assert {row["low"] for row in of["x"]} == {None}
+    assert {row["low"] for row in of["7"]} == {0}
+
+
+def test_what_differs_in_every_clip_of_a_species_is_better_for_that_species_alone():
+    a = some_predictions(90, 1, sharpness=0.5)
+    b = a.copy()
+    mine = b["true_species_id"] == "x"
+    b.loc[mine, ["score_07", "score_7", "score_x"]] = [0.0, 0.0, 1.0]
+    b.loc[mine, "predicted_species_id"] = "x"
+    of = {of["species_id"]: {row["metric"]: row for row in of["metrics"]} for of in compared(a, b)["species"]}
+    assert (of["x"]["recall"]["b"], of["x"]["recall"]["verdict"]) == (1, "better")
+    assert of["7"]["recall"]["difference"] == 0
+    assert of["7"]["recall"]["verdict"] == "unclear"
+
+
+def test_a_single_clip_that_became_right_shows_nothing():
+    """In a third of the draws its recording is not there, and the difference is 0: no interval may leave that out."""
+    b = some_predictions(90, 1, sharpness=9.0)
+    a = b.copy()
+    [first, *_] = a.index[a["true_species_id"] == "x"]
+    a.loc[first, ["score_07", "score_7", "score_x"]] = [1.0, 0.0, 0.0]
+    a.loc[first, "predicted_species_id"] = "07"
+    found = compared(a, b)
+    of = {of["species_id"]: {row["metric"]: row for row in of["metrics"]} for of in found["species"]}
+    for row in (of["x"]["recall"], of["x"]["average_precision"], found["metrics"][0]):
+        assert row["difference"] > 0
+        assert (row["low"], row["verdict"]) == (0, "unclear")
+        assert row["high"] >= row["difference"]
+
+
+def test_what_groups_are_is_said():
+    a = some_predictions(60, 1)
+    assert compared(a, a)["units"] == "recordings"
+    pairs = {key: f"site{int(key[0][3:]) // 2}" for key in comparison.keys(a)}
+    found = comparison.compare(a, a, pairs, False, 2, 50, np.random.default_rng(1))
+    assert (found["units"], found["groups"]) == ("groups", 10)
 
 
 def test_changed_clips():

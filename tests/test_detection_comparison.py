@@ -86,3 +86,45 @@ def test_folds_that_divide_recordings_detect_nothing():
     nothing = Tables(*(table.iloc[:0] for table in tables(4)))
     row = detection_folds.row([nothing], "cnn", "all", 100, np.random.default_rng(0))
     assert (row["recordings"], row["event_f1_iou30"], row["event_f1_iou30_low"]) == (0, None, None)
+
+
+def events(outcomes, names=range(N)):
+    """Return detection_events.csv of so many events of species s0 in each recording, by their outcome."""
+    rows = [
+        {"recording_id": f"r{number}", "species_id": "s0", "species_name": "frog", "outcome": outcome}
+        for number in names
+        for outcome, n in outcomes.items()
+        for _ in range(n)
+    ]
+    return pd.DataFrame(rows, columns=["recording_id", "species_id", "species_name", "outcome"])
+
+
+def test_each_species_has_its_f1_and_average_precision_with_paired_intervals():
+    """By hand: 2 hits of 4 calls with 2 false alarms are F1 1/2; 3 of 4 with none are 6/7. What is unknown is none."""
+    before = events({"hit": 2, "miss": 2, "false_alarm": 2})
+    after = events({"hit": 3, "miss": 1, "unknown": 5})
+    draws = np.random.default_rng(0)
+    given = tables(4, score=0.2), tables(8, score=0.9)
+    found = detection_comparison.compare(*given, "all", 200, draws, (before, after))
+    [of] = found["species"]
+    assert (of["species"], of["calls"]) == ("frog", 4 * N)
+    rows = {row["metric"]: row for row in of["metrics"]}
+    f1 = rows["event_f1_iou30"]
+    assert (f1["a"], f1["b"]) == (pytest.approx(1 / 2), pytest.approx(6 / 7))
+    assert f1["low"] == pytest.approx(f1["high"]) == pytest.approx(6 / 7 - 1 / 2)
+    assert f1["verdict"] == "better"
+    # Half of the segments hold the frog, at first below all others.
+    assert rows["segment_average_precision"]["b"] == 1
+    assert rows["segment_average_precision"]["a"] == pytest.approx(0.5)
+    of_boxes = detection_comparison.compare(*given, "boxes", 200, draws, (before, after))["species"]
+    [recall] = of_boxes[0]["metrics"]
+    assert (recall["metric"], recall["a"], recall["b"]) == ("event_recall_iou30", 0.5, 0.75)
+
+
+def test_a_species_that_calls_in_one_recording_has_no_interval_and_one_that_never_calls_no_row():
+    alone = events({"hit": 1, "miss": 1}, names=[0])
+    found = detection_comparison.compare(tables(4), tables(8), "boxes", 100, np.random.default_rng(0), (alone, alone))
+    assert [(row["low"], row["verdict"]) for row in found["species"][0]["metrics"]] == [(None, "unclear")]
+    nothing = events({"false_alarm": 1})
+    found = detection_comparison.compare(tables(4), tables(8), "all", 100, np.random.default_rng(0), (nothing, nothing))
+    assert found["species"] == []

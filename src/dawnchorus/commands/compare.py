@@ -5,8 +5,8 @@ Their files are read through DVC; nothing is checked out and nothing runs.
 
 Test clips are matched by recording, times and species. Each metric comes with a 95 % interval of its difference,
 bootstrapped over the groups of the split with the same draws for both. McNemar's test asks whether as many clips
-became right as became wrong. Then follow what both detect in whole test recordings, the clips that changed and the
-parameters that differ.
+became right as became wrong. Then follow each species, what both detect in whole test recordings, the clips that
+changed, on the page (--html) to see and hear, and the parameters that differ.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from dawnchorus.parameters.base import Block
 from dawnchorus.parameters.data import Data
 from dawnchorus.parameters.evaluation import Evaluation
 from dawnchorus.parameters.recipe import Recipe
+from dawnchorus.parameters.report import Report
 from dawnchorus.report import comparison_page
 from dawnchorus.tables import definitions, made
 
@@ -43,6 +44,8 @@ MOST_PARAMS_BYTES = 2**20
 MODEL_RECORD = "models/model.provenance.json"
 PREDICTIONS, ROWS, PARAMS = "reports/predictions.csv", "data/dataset/rows.csv", "params.yaml"
 DETECTED, SEGMENTS = "reports/detection_recordings.csv", "reports/detection_segments.csv"
+EVENTS, RECORDINGS = "reports/detection_events.csv", "data/recordings/recordings.csv"
+HEARD = ("clips", "context_s", "longest_clip_s", "sound_rate_hz", "media_mb")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -157,7 +160,27 @@ def detections_of(a: Revision, b: Revision, params: dict, seed: int, n_draws: in
         )
         for of in (a, b)
     )
-    return detection_comparison.compare(in_a, in_b, annotated, n_draws, rng(seed, "comparison of detections"))
+    events = None
+    if all(of.has(EVENTS) for of in (a, b)):
+        events = a.table(EVENTS, definitions.DETECTION_EVENTS), b.table(EVENTS, definitions.DETECTION_EVENTS)
+    draws = rng(seed, "comparison of detections")
+    return detection_comparison.compare(in_a, in_b, annotated, n_draws, draws, events)
+
+
+def heard(b: Revision, params: dict, changed: list[dict]) -> dict[int, dict]:
+    """Return picture and sound of the clips that changed, by position, as many as the block ``report`` allows.
+
+    The recordings are those of the working folder. One that is not there, or is not what it was in the run, leaves its
+    clips without.
+    """
+    from dawnchorus.report import changed_clips
+
+    if not changed or not b.has(RECORDINGS):
+        return {}
+    block = {key: b.value(params, "report", Report, key) for key in HEARD}
+    audio_dir = b.root / b.value(params, "data", Data, "audio_dir")
+    recordings = b.table(RECORDINGS, definitions.RECORDINGS)
+    return changed_clips.cards(changed, b.table(ROWS, definitions.ROWS), recordings, audio_dir, block)
 
 
 def _json_object(text: str, source: str) -> dict:
@@ -218,7 +241,7 @@ def main(args: argparse.Namespace) -> None:
         print(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False))
     elif args.html:
         with write_whole(args.html) as file:
-            file.write(comparison_page.html(result))
+            file.write(comparison_page.html(result, heard(b, params["b"], result["changed"])))
         print(f"compare: {args.html}")
     else:
         print(comparison_page.text(result))

@@ -13,11 +13,13 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.metrics import bootstrap, classification
+from dawnchorus.metrics import average_precision, bootstrap, classification
 from dawnchorus.partitioning import groups as groups_of_rows
 from dawnchorus.tables.definitions import SCORES
 
 LOWER_IS_BETTER = ("loss",)
+# The share of draws beyond one end of an interval.
+TAIL = (1 - bootstrap.LEVEL) / 2
 
 
 def keys(table: pd.DataFrame) -> list[tuple]:
@@ -77,22 +79,39 @@ def mcnemar(gained: int, lost: int) -> float:
     return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
 
 
+def difference(
+    metric: str, a: float, b: float, drawn: np.ndarray | None, n_groups: int, lower_is_better: bool = False
+) -> dict:
+    """Return a metric of both runs, their difference, its 95 % interval over groups, and what that says.
+
+    ``drawn``: (draws,), the difference in each draw of ``n_groups`` groups. ``verdict``: better, worse, or unclear if
+    the interval includes 0 or there is none. It reaches to 0 where that many draws show no difference or the opposite
+    one: what a single group decides is gone in every third draw, yet the interval, moved by its bias, could miss 0.
+    """
+    low, high = bootstrap.interval(drawn, b - a, n_groups)
+    if drawn is not None and low is not None and high is not None:
+        known = drawn[~np.isnan(drawn)]
+        low = min(low, 0.0) if (known <= 0).mean() >= TAIL else low
+        high = max(high, 0.0) if (known >= 0).mean() >= TAIL else high
+    verdict = "unclear"
+    if low is not None and high is not None and (low > 0 or high < 0):
+        verdict = "better" if (low > 0) != lower_is_better else "worse"
+    return {"metric": metric, "a": a, "b": b, "difference": b - a, "low": low, "high": high, "verdict": verdict}
+
+
 def differences(
     true_index: np.ndarray,
     scores: tuple[np.ndarray, np.ndarray],
-    of_row: np.ndarray,
+    n_groups: int,
     top_k: int,
-    n_draws: int,
-    rng: np.random.Generator,
+    weights: np.ndarray | None,
 ) -> list[dict]:
-    """Return each metric's value in a and b, their difference, and the 95 % interval of that over groups.
+    """Return :func:`difference` of each metric.
 
-    ``of_row``: the group of each row. Both models are measured on the same draws of groups, so what is common
-    to both cancels. ``verdict``: better, worse, or unclear if the interval includes 0 or there is none.
+    ``weights``: (draws, rows) of draws of ``n_groups`` groups. Both models are measured on the same draws, so what is
+    common to both cancels.
     """
     once = np.ones((1, len(true_index)))
-    weights = bootstrap.draws(of_row, n_draws, rng)
-    n_groups = len(np.unique(of_row))
     plain = [classification.compute(true_index, of, once, top_k) for of in scores]
     drawn = [] if weights is None else [classification.compute(true_index, of, weights, top_k) for of in scores]
     rows = []
@@ -100,14 +119,39 @@ def differences(
         in_a, in_b = (float(found[name][0]) for found in plain)
         if math.isnan(in_a) or math.isnan(in_b):
             continue
-        values = drawn[1][name] - drawn[0][name] if drawn else None
-        low, high = bootstrap.interval(values, in_b - in_a, n_groups)
-        verdict = "unclear"
-        if low is not None and high is not None and (low > 0 or high < 0):
-            verdict = "better" if (low > 0) != (name in LOWER_IS_BETTER) else "worse"
-        row = {"metric": name, "a": in_a, "b": in_b, "difference": in_b - in_a}
-        rows.append(row | {"low": low, "high": high, "verdict": verdict})
+        gains = drawn[1][name] - drawn[0][name] if drawn else None
+        rows.append(difference(name, in_a, in_b, gains, n_groups, name in LOWER_IS_BETTER))
     return rows
+
+
+def by_species(
+    truth: np.ndarray, scores: tuple[np.ndarray, np.ndarray], of_row: np.ndarray, weights: np.ndarray | None
+) -> list[list[dict]]:
+    """Return :func:`difference` of recall and of average precision of each class, in class order.
+
+    ``truth``: (rows, classes) bool; ``of_row``: (rows,), the group of each row; ``weights``: (draws, rows). A class
+    without rows has none of both; one whose rows are all of one group has differences without intervals.
+    """
+    known, once = np.ones_like(truth), np.ones((1, len(truth)))
+    hits = [truth & (of.argmax(axis=1)[:, None] == np.arange(truth.shape[1])) for of in scores]
+    plain = [average_precision.of_classes(truth, of, known, once)[0] for of in scores]
+    drawn = None
+    if weights is not None:
+        drawn = [average_precision.of_classes(truth, of, known, weights) for of in scores]
+    found = []
+    for index in range(truth.shape[1]):
+        mine = truth[:, index]
+        n, n_groups, rows = int(mine.sum()), len(np.unique(of_row[mine])), []
+        if n:
+            right = [of[mine, index].astype(np.float64) for of in hits]
+            gains = None if weights is None else classification.mean_of_rows(right[1] - right[0], weights[:, mine])
+            rows.append(difference("recall", float(right[0].mean()), float(right[1].mean()), gains, n_groups))
+        if not np.isnan(plain[0][index]):
+            gains = None if drawn is None else drawn[1][:, index] - drawn[0][:, index]
+            ends = float(plain[0][index]), float(plain[1][index])
+            rows.append(difference("average_precision", *ends, gains, n_groups))
+        found.append(rows)
+    return found
 
 
 def changed_clips(a: pd.DataFrame, b: pd.DataFrame) -> list[dict]:
@@ -116,6 +160,7 @@ def changed_clips(a: pd.DataFrame, b: pd.DataFrame) -> list[dict]:
     return [
         {
             "became": "right" if right[1][row] else "wrong",
+            "annotation_id": int(b["annotation_id"].iloc[row]),
             "recording_id": b["recording_id"].iloc[row],
             "t_min_s": float(b["t_min_s"].iloc[row]),
             "t_max_s": float(b["t_max_s"].iloc[row]),
@@ -152,12 +197,24 @@ def compare(
     gained = sum(clip["became"] == "right" for clip in changed)
     lost = len(changed) - gained
     scores = scores_of(a, ids), scores_of(b, ids)
+    weights, n_groups = bootstrap.draws(units, n_draws, rng), len(np.unique(units))
+    truth, name_of = (
+        np.eye(len(ids), dtype=bool)[true_index],
+        dict(zip(b["true_species_id"], b["true_name"], strict=True)),
+    )
+    species = [
+        {"species_id": ids[index], "species": name_of[ids[index]], "clips": int(truth[:, index].sum()), "metrics": rows}
+        for index, rows in enumerate(by_species(truth, scores, units, weights))
+        if rows
+    ]
     return {
         "clips": len(b),
-        "groups": len(np.unique(units)),
+        "groups": n_groups,
+        "units": groups_of_rows.units_of(units.tolist(), b["recording_id"].to_list()),
         "only_in_a": only_a,
         "only_in_b": only_b,
-        "metrics": differences(true_index, scores, units, top_k, n_draws, rng),
+        "metrics": differences(true_index, scores, n_groups, top_k, weights),
+        "species": species,
         "mcnemar": {"became_right": gained, "became_wrong": lost, "p_value": mcnemar(gained, lost)},
         "changed": changed,
     }
