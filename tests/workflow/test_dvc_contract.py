@@ -170,7 +170,8 @@ def closure(module: Path, source: Path) -> set[Path]:
 
 
 TEMPLATES = {
-    "report": {"report.html.j2", "page.html.j2", "parts.html.j2", "page.css", "report.css", "report.js"},
+    "report": {"report.html.j2", "page.html.j2", "parts.html.j2", "page.css"}
+    | {"report.css", "report.js", "views.css", "views.js"},
     "detections": {"detections.html.j2", "page.html.j2", "parts.html.j2", "page.css", "detections.css"},
 }
 
