@@ -146,9 +146,10 @@ def end_with_snakemake() -> None:
         except psutil.NoSuchProcess:
             pass
         _end(psutil.Process().children(recursive=True))
-        # What writes the log may wait for ever for somebody who reads, and the shell for it.
+        # What writes the log may wait for ever for somebody who reads, and the shell for it. The shell first: without
+        # the other this process ends, and the shell would wait for ever itself, with what it says of that.
         if shell.pid not in (1, int(pid)) and not _ended(shell):
-            _end([*(child for child in shell.children() if child.pid != os.getpid()), shell])
+            _end([shell, *(child for child in shell.children() if child.pid != os.getpid())])
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
