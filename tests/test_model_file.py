@@ -272,6 +272,35 @@ def test_a_network_that_is_absurd_is_one_line(tmp_path, old, new, expected):
 
 
 @pytest.mark.parametrize(
+    ("layers", "changed", "expected"),
+    [
+        # 2 ** 18 units after 2 ** 18 are 256 GiB; each of the numbers is one that a network may have.
+        (
+            [keras.layers.Dense(7), keras.layers.Dense(CLASSES)],
+            {'"units": 7': f'"units": {2**18}', "[null, 7]": f"[null, {2**18}]"},
+            "Keras cannot load this model: a network of [0-9]+ bytes of parameters, of which the file holds",
+        ),
+        (
+            [keras.layers.RepeatVector(7), keras.layers.GlobalMaxPooling1D(), keras.layers.Dense(CLASSES)],
+            {'"n": 7': f'"n": {2**24}'},
+            "Keras cannot load this model: layer .* gives 805306368 numbers for a clip; expected at most",
+        ),
+    ],
+)
+def test_a_network_that_would_fill_the_memory_is_one_line(tmp_path, monkeypatch, layers, changed, expected):
+    path = tmp_path / "model.keras"
+    save_network(path, layers)
+    text = json.dumps(json.loads(zipfile.ZipFile(path).read("config.json")))
+    for old, new in changed.items():
+        assert old in text
+        text = text.replace(old, new)
+    with_config(path, lambda config: json.loads(text))
+    # If it comes so far, the machine is lost.
+    monkeypatch.setattr(keras.saving, "load_model", lambda *args, **named: pytest.fail("the network is made"))
+    assert_one_line(path, expected)
+
+
+@pytest.mark.parametrize(
     ("units", "shape", "expected"),
     [
         (CLASSES + 1, [12, 4], rf"outputs of the shape \({CLASSES + 1},\) for {CLASSES} classes"),

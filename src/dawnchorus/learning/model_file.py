@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ SHOWN_CHARACTERS = 60
 # Parts of a Keras network that hold code, or load a program from elsewhere.
 RUNS_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 LARGEST = 2**24  # of a number in the configuration of a network, which has none such
+MOST_OUTPUTS = 2**28  # numbers that a layer may give for one clip: 1 GiB
 
 
 class Model(Protocol):
@@ -74,13 +76,16 @@ def load(path: str | Path, threads: int) -> tuple[Model, dict]:
         with archives.opened(path) as archive:
             if ARRAYS in archive.namelist():
                 return _pooled(archive, card), card
-            _refuse_foreign(archives.strict_json(archives.member(archive, "config.json", CARD_BYTES)))
+            config = archives.strict_json(archives.member(archive, "config.json", CARD_BYTES))
+            _refuse_foreign(config)
+            stored_bytes = archive.getinfo("model.weights.h5").file_size
     except (*archives.DAMAGE, AttributeError, TypeError) as error:
         raise InputError(f"{path}: not a usable model: {_line(error)}") from None
     device.prepare(0, threads)
     import keras
 
     try:
+        _refuse_large(config, stored_bytes)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
         shapes = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
     except Exception as error:  # whatever a damaged file makes Keras raise
@@ -128,6 +133,32 @@ def _refuse_foreign(node: Any, key: str = "") -> None:
             _refuse_foreign(inner, key)
     elif isinstance(node, int) and abs(node) > LARGEST and not key.endswith(("_id", "seed")):
         raise ValueError(f"config.json: {key}: {node}: expected at most {LARGEST}")
+
+
+def _refuse_large(config: dict, stored_bytes: int) -> None:
+    """Raise ValueError for a network with more parameters than its file holds, or with a layer that fills the memory.
+
+    Numbers that are all small enough can have a product that is not. ``stored_bytes``: size of the stored parameters.
+    """
+    import keras
+
+    with device.without_memory():
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        n_bytes = sum(math.prod(weight.shape) * np.dtype(weight.dtype).itemsize for weight in model.weights)
+    if n_bytes > stored_bytes:
+        raise ValueError(f"a network of {n_bytes} bytes of parameters, of which the file holds {stored_bytes}")
+    for layer in _layers(model):
+        for output in keras.tree.flatten(layer.output):
+            if (n := math.prod(size or 1 for size in output.shape)) > MOST_OUTPUTS:
+                raise ValueError(f"layer {layer.name} gives {n} numbers for a clip; expected at most {MOST_OUTPUTS}")
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    """Yield every part of a network that computes something, those of networks within it too."""
+    # A Sequential has layers alone; in another network operations stand between them.
+    for part in getattr(model, "operations", getattr(model, "layers", ())):
+        yield part
+        yield from _layers(part)
 
 
 def _line(error: BaseException) -> str:
