@@ -121,6 +121,13 @@ def test_what_is_no_regular_file_is_one_line_and_is_not_waited_for(tmp_path, mon
     assert str(caught.value) == f"table: {kind}; expected {layout.name}"
 
 
+def test_a_disk_that_fails_while_a_table_is_read_is_one_line():
+    # The memory of this process, whose first page is nobody's: it opens, and the first byte is an error of the device.
+    with pytest.raises(InputError) as caught:
+        read_rows("/proc/self/mem", ())
+    assert str(caught.value) == "/proc/self/mem: input/output error; expected a CSV table"
+
+
 def test_a_file_without_an_end_of_line_eats_no_memory(tmp_path):
     path = tmp_path / "zeros.csv"
     with open(path, "wb") as file:

@@ -5,7 +5,7 @@ import resource
 import pytest
 
 from dawnchorus.foundation.errors import InputError, run
-from dawnchorus.foundation.files import write_whole
+from dawnchorus.foundation.files import sha256_of, write_whole
 
 
 def test_an_input_error_is_a_line_a_problem(capsys):
@@ -34,6 +34,11 @@ def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(tmp_path, capsys):
     assert capsys.readouterr().err == f"error: {kept}: File too large; nothing was left half-written\n"
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
     assert kept.read_text() == "as it was"
+
+
+def test_a_disk_that_fails_is_one_line(capsys):
+    assert run(lambda: print(sha256_of("/proc/self/mem"))) == 1
+    assert capsys.readouterr().err == "error: reading or writing: Input/output error; nothing was left half-written\n"
 
 
 def test_an_error_of_ours_keeps_its_trace():

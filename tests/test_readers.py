@@ -259,6 +259,24 @@ def test_a_band_of_audacity_is_that_of_the_label_above_it(tmp_path):
     assert [problem.line for problem in problems] == [1, 3, 6]
 
 
+def test_no_text_of_a_label_of_audacity_is_lost(tmp_path):
+    path = tmp_path / "rec1.txt"
+    path.write_text("1\t2\tcrow\t\n3\t4\tcrow\tcarrion\n")
+    _, rows, problems = readers.read(path, "audacity", {})
+    assert [row.cells["species_id"] for row in rows] == ["crow"]
+    [said] = map(str, problems)
+    assert said.endswith(r"rec1.txt:2: '3\t4\tcrow\tcarrion': expected start, end and a label, with tabs between")
+
+
+def test_a_table_whose_name_has_two_lines_is_one_line(tmp_path):
+    (tmp_path / "labels").mkdir()
+    os.mkfifo(tmp_path / "labels" / "a\nerror: all is well\x1b[2J.txt")
+    with pytest.raises(InputError) as caught:
+        readers.read(tmp_path / "labels", "audacity", {})
+    assert str(caught.value).isprintable()
+    assert str(caught.value).endswith(": a named pipe; expected labels of Audacity")
+
+
 def test_a_label_of_audacity_may_hold_what_only_python_takes_for_the_end_of_a_line(tmp_path):
     path = tmp_path / "rec1.txt"
     path.write_text('1\t2\tcrow\u2028x\x0b\n3\t4\t"owl\n')

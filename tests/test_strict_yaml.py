@@ -41,6 +41,7 @@ def line_of(content: str | bytes) -> str:
         ('seed: 1\nname: "a\\e[2J"\n', '2: name: "a\\u001b[2J": a control character; expected text or a number'),
         ('name: "\\ud800"\n', '1: name: "\\ud800": a control character; expected text or a number'),
         ('train:\n  "a\\nb": 1\n', '2: train: "a\\nb": an unprintable character in a key; expected a name'),
+        ('seed: 1\n"": 1\n', "2: a key without a name; expected a name"),
         ("a: [1\n", "2: no YAML: expected ',' or ']', but got '<stream end>', while parsing a flow sequence in line 1"),
         ("a: b: c\n", "1: no YAML: mapping values are not allowed here; expected keys and values"),
         ("seed: 1\ntrain: *missing\n", "2: train: *missing, an alias; expected the value itself"),

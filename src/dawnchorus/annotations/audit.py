@@ -154,7 +154,7 @@ class _Given:
         try:
             return read()
         except InputError as error:
-            self.faults += str(error).splitlines()
+            self.faults += str(error).split("\n")
             return None
 
 

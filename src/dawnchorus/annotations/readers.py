@@ -56,7 +56,7 @@ def read(path: Path, form: str, columns: Mapping[str, str]) -> UserTable:
         try:
             found = read_raven(table, columns, prefix) if form == "raven" else read_audacity(table, prefix)
         except InputError as error:
-            unusable.append(str(error))
+            unusable.append(printable(str(error)))
             continue
         header |= dict.fromkeys(found[0])
         rows += found[1]
@@ -228,7 +228,7 @@ def read_audacity(path: Path, prefix: str = "") -> UserTable:
                 problems.append(Problem(str(path), line, "", text.rstrip("\r\n"), expected))
             continue
         begun, label = True, None
-        if len(cells) < 3 or not cells[2]:
+        if len(cells) < 3 or not cells[2] or any(cells[3:]):
             expected = "start, end and a label, with tabs between"
             problems.append(Problem(str(path), line, "", text.rstrip("\r\n"), expected))
             continue

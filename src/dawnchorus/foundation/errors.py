@@ -14,13 +14,13 @@ class InputError(Exception):
 
 
 # What a disk or an administrator says no to: the system's words are clear enough, and a trace says no more.
-REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+REFUSALS = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def run(main: Callable[[], None]) -> int:
     """Call a command's ``main`` and return its exit code.
 
-    An :class:`InputError` is printed without a trace, and so is a disk that is full or may not be written.
+    An :class:`InputError` is printed without a trace, and so is a disk that fails, is full or may not be written.
     """
     try:
         main()
@@ -30,7 +30,7 @@ def run(main: Callable[[], None]) -> int:
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
-        print(f"error: {error.filename or 'writing'}: {error.strerror}; nothing was left half-written", file=sys.stderr)
+        print(f"error: {error.filename or 'reading or writing'}: {error.strerror}; nothing was left half-written", file=sys.stderr)
         return 1
     return 0
 

@@ -162,6 +162,8 @@ class _Reader:
                 if tag == "merge":
                     raise self._error(event, path, "<<, a merge key; expected the keys themselves")
                 raise self._error(event, path, f"{shown(key, quotes=False)}: a key that is no text; expected a name")
+            if not key:
+                raise self._error(event, path, "a key without a name; expected a name")
             if not key.isprintable():
                 raise self._error(event, path, f"{shown(key)}: an unprintable character in a key; expected a name")
             if key in found:

@@ -57,7 +57,7 @@ def lines(path: str | os.PathLike, name: str) -> Iterator[tuple[int, str]]:
         io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text,
     ):
         number = 0
-        while line := text.readline(LONGEST):
+        while line := _next_line(text, path, name):
             number += 1
             if len(line) == LONGEST and not line.endswith(("\n", "\r")):
                 raise InputError(f"{path}:{number}: expected {name}, but the line has more than {LONGEST} characters")
@@ -70,6 +70,13 @@ def lines(path: str | os.PathLike, name: str) -> Iterator[tuple[int, str]]:
                         f"{path}:{number}: expected {name} in UTF-8, but byte 0x{byte:02x} is none of it"
                     ) from None
             yield number, line
+
+
+def _next_line(file: IO[str], path: str | os.PathLike, name: str) -> str:
+    try:
+        return file.readline(LONGEST)
+    except OSError as error:
+        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}; expected {name}") from None
 
 
 def rows(path: str | os.PathLike, layout: Layout) -> Iterator[tuple[int, list[str]]]:
