@@ -274,6 +274,13 @@ def test_inspect_accepts_a_chunk_without_its_padding_byte(tmp_path):
     assert audio.inspect(path)[1] is None
 
 
+@pytest.mark.parametrize("suffix", ["wav", "au"])
+def test_inspect_refuses_a_last_sample_that_lacks_a_byte(tmp_path, suffix):
+    path = written(tmp_path / f"a.{suffix}", noise(1_000), 8_000, "PCM_16")
+    path.write_bytes(path.read_bytes()[:-1])
+    assert audio.inspect(path)[1] == "truncated: 1 bytes of the sound that the header announces are missing"
+
+
 def test_inspect_refuses_a_flac_without_its_length(tmp_path):
     path = sample_file(tmp_path, "a.flac", "PCM_16", 44_100)
     content = bytearray(path.read_bytes())

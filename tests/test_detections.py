@@ -506,6 +506,17 @@ def test_what_can_be_known_is_said_before_anything_is_scored(folder, model_dir, 
     assert sorted(folder.rglob("*")) == before
 
 
+def test_a_list_of_recordings_has_lines_as_any_system_ends_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["a\u2028b.wav", "a\x0bb.wav", "a\x85b.wav"]
+    Path("list.txt").write_bytes("\r\n".join(["\ufeff", *names]).encode())
+    assert [sound.path for sound in sounds.find("list.txt")] == names
+    for text, said in ((b"a\n\xff.wav\n", "list.txt:2: .*UTF-8"), (b"a" * 1_000_001, "list.txt:1: .*characters")):
+        Path("list.txt").write_bytes(text)
+        with pytest.raises(InputError, match=said):
+            sounds.find("list.txt")
+
+
 def test_every_file_bad_is_an_error_and_some_are_named(folder, model_dir, capsys):
     for name in ("bad 1.wav", "bad 2.wav"):
         (folder / name).write_bytes(b"no sound")
@@ -642,7 +653,7 @@ def test_the_fingerprint_of_recordings_waits_for_nothing(folder):
     (folder / "sound/bad/pipe.wav").unlink()
     assert sounds.fingerprint("sound", 0, 1, HashCache("cache.json")) != first
     os.mkfifo(folder / "list")
-    assert "not a regular file" in sounds.fingerprint("list", 0, 1, HashCache("cache.json"))
+    assert "list: a named pipe" in sounds.fingerprint("list", 0, 1, HashCache("cache.json"))
 
 
 def with_card(model_dir, folder, change):

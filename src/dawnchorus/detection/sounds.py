@@ -8,9 +8,9 @@ from pathlib import Path, PurePath, PurePosixPath
 from dawnchorus.annotations.recordings import AUDIO_SUFFIXES
 from dawnchorus.features.shards import shard_of
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.files import open_regular
 from dawnchorus.foundation.hashes import HashCache, digest_of
 from dawnchorus.sound import folders
+from dawnchorus.tables.cells import lines
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,8 @@ def find(recordings: str) -> list[Sound]:
         found = [Sound((root / name).as_posix(), name, _stem(name)) for name in names]
         wanted = f"sound files ({', '.join(sorted(AUDIO_SUFFIXES))})"
     else:
-        try:
-            with open_regular(root) as file:
-                lines = file.read().decode("utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(f"{recordings}: expected a folder of recordings, or a list of them: {reason}") from None
-        found, wanted = named([line.strip() for line in lines if line.strip()]), "one path of a sound file a line"
+        listed = [path for _, line in lines(root, "a folder of recordings, or a list of them") if (path := line.strip())]
+        found, wanted = named(listed), "one path of a sound file a line"
     if not found:
         raise InputError(f"{recordings}: no recordings; expected {wanted}")
     return found

@@ -230,11 +230,12 @@ def reason_of(error: Exception) -> str:
 
 def _missing(file: soundfile.SoundFile, n_bytes: int) -> str | None:
     """Return how much of the sound is missing that the header announces: libsndfile only logs it."""
-    pattern = r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+)(?: \(should be (\d+)\))?"
+    pattern = r"^ *(data|SSND|Data Size|riff|Riff size) *: (\d+)(?: \(should be (\d+)\))?"
     for said in re.finditer(pattern, file.extra_info, re.MULTILINE):
-        declared, actual = int(said[1]), int(said[2] or n_bytes)
-        # A chunk of odd length may lack its padding byte: no sound is lost.
-        if declared > actual + 1 and (declared < UNKNOWN_BYTES or file.format in _SIZED_IN_64_BITS):
+        declared, actual = int(said[2]), int(said[3] or n_bytes)
+        # A chunk of odd length may lack its padding byte, which some sizes count: no sound is lost.
+        padding = 0 if said[1] in ("data", "Data Size") else 1
+        if declared > actual + padding and (declared < UNKNOWN_BYTES or file.format in _SIZED_IN_64_BITS):
             return f"truncated: {declared - actual} bytes of the sound that the header announces are missing"
     return None
 
