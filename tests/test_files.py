@@ -107,8 +107,10 @@ def test_processes_share_what_they_learn(tmp_path, later):
     assert set(json.loads(store.read_text())) == {str(tmp_path / name) for name in "ab"}
 
 
-def test_a_damaged_hash_cache_costs_time_only(tmp_path):
-    (tmp_path / "hashes.json").write_text("{half")
+@pytest.mark.parametrize("text", ["{half", "[]", "[" * 100_000, "\xff", "{FILE: 5}", "{FILE: []}", "{FILE: null}"])
+def test_a_damaged_hash_cache_costs_time_only(tmp_path, text):
+    text = text.replace("FILE", json.dumps(str(tmp_path / "a")))
+    (tmp_path / "hashes.json").write_text(text, encoding="latin-1")
     (tmp_path / "a").write_text("x")
     assert HashCache(tmp_path / "hashes.json").sha256(tmp_path / "a") == hashlib.sha256(b"x").hexdigest()
 

@@ -1,5 +1,6 @@
 """One run at a time in a folder, and no process that outlives what it belongs to."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -73,6 +74,48 @@ def test_what_another_host_left_is_left_to_the_user(folder):
     supervision.OWNER.write_text("elsewhere process 5\n")
     supervision.clear_leftovers()
     assert all(path.exists() for path in leftovers)
+
+
+@contextlib.contextmanager
+def somebody_else(writable=()):
+    """Be a user who may write nothing that is there, but for what is ``writable``."""
+    there = [path for path in [Path(), *Path().rglob("*")] if not path.is_symlink()]
+    modes = {path: path.stat().st_mode for path in there}
+    for path in reversed(there):
+        path.chmod(0o777 if path in writable else 0o555 if path.is_dir() else 0o444)
+    administrator = os.geteuid() == 0
+    if administrator:
+        # Who may do anything, whatever the marks say.
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if administrator:
+            os.seteuid(0)
+        for path, mode in modes.items():
+            if path.exists():
+                path.chmod(mode)
+
+
+@pytest.mark.parametrize("writable", [[], [supervision.STATE], [supervision.STATE, supervision.LOCKS]])
+def test_a_folder_of_a_colleague_is_one_line_and_may_be_looked_at(folder, writable):
+    leftovers = left_behind()
+    supervision.OWNER.write_text("")
+    with somebody_else(writable):
+        supervision.clear_leftovers()
+        supervision.ask_for_room()
+        with pytest.raises(InputError) as caught:
+            supervision.take_folder()
+    assert str(caught.value) == ".snakemake/owner: Permission denied; expected a folder that you may write to"
+    assert all(path.exists() for path in leftovers)
+
+
+def test_locks_of_a_colleague_stay_where_the_owner_is_ones_own(folder):
+    leftovers = left_behind()
+    supervision.OWNER.write_text("")
+    with somebody_else([supervision.STATE, supervision.OWNER, supervision.MARKS]):
+        supervision.clear_leftovers()
+    assert [path.exists() for path in leftovers] == [True, False]
 
 
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])

@@ -45,7 +45,7 @@ class HashCache:
         key = os.path.abspath(path)
         seen_as = identity(key)
         known = self._known.get(key)
-        if known and known[:-1] == seen_as:
+        if isinstance(known, list) and known[:-1] == seen_as:
             return known[-1]
         read_ns = time.time_ns()
         digest = sha256_of(key)
@@ -86,7 +86,7 @@ class HashCache:
     def _stored(self) -> dict[str, list]:
         try:
             found = json.loads(self._store.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

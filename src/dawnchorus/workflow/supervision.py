@@ -42,16 +42,21 @@ _held: list[IO[str]] = []
 
 def clear_leftovers() -> None:
     """Remove what a killed run left of Snakemake's locks and marks, unless a run is at work in this folder."""
-    if not any(folder.is_dir() and any(folder.iterdir()) for folder in (LOCKS, MARKS)) or not os.access(STATE, os.W_OK):
+    if not any(folder.is_dir() and any(folder.iterdir()) for folder in (LOCKS, MARKS)):
         return
-    with open(OWNER, "a+", encoding="utf-8") as file:
+    try:
+        owner = open(OWNER, "a+", encoding="utf-8")  # noqa: SIM115 - closed below
+    except OSError:
+        # Somebody else's: it may be looked at, and take_folder says so to who wants to run.
+        return
+    with owner as file:
         if not _taken(file):
             return
         file.seek(0)
         # On a shared file system the lock may not reach other hosts: only this host's leftovers are known to be stale.
         if file.read().split(" ")[0].strip() in ("", socket.gethostname()):
             for path in [*LOCKS.rglob("*"), *MARKS.rglob("*")]:
-                if path.is_file():
+                if path.is_file() and os.access(path.parent, os.W_OK, effective_ids=True):
                     path.unlink(missing_ok=True)
 
 
