@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import tracemalloc
 import unicodedata
 from pathlib import Path
 
@@ -447,6 +448,48 @@ def test_no_list_in_a_message_is_empty(folder, mode):
     lines = lines_of_stop(false_positives="fp.csv", on_bad_recording=mode)
     assert len(lines) == len(GOOD) + 1
     assert not [line for line in lines if line.rstrip().endswith(("one of", "of", ":", ","))]
+
+
+def test_what_only_follows_from_a_table_that_is_not_there_is_not_said(folder):
+    """Without the annotations no species is known, and that is no fault of the boxes that name some."""
+    Path("table.csv").rename("fp.csv")
+    names = {"false_positives": "fp.csv", "recordings_table": "none.csv", "species_table": "none.csv"}
+    lines = lines_of_stop(annotations="none.csv", unknown="none.csv", annotated_spans="none.csv", **names)
+    assert lines == ["none.csv: no such file; expected a CSV table"]
+
+
+def test_a_side_table_that_is_not_there_hides_no_class_that_is_too_rare(folder):
+    write_table([*GOOD, good(1, "7")])
+    write_table([good(1, "8")], name="fp.csv")
+    rare, unknown = lines_of_stop(false_positives="fp.csv")[:2]
+    assert "'7': expected a class with at least 3 rows" in rare
+    assert unknown.startswith("fp.csv:2: column species_id: '8'")
+    lines = lines_of_stop(false_positives="fp.csv", species_table="none.csv")
+    assert lines[:3] == ["none.csv: no such file; expected a CSV table", rare, unknown]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        good(0),
+        "r{n},{n},1,0.5,100,1.0,2000",
+        "r0,{n},1,0.5,100,1.{n},2000",
+        "r0,0,1,{n},100,1.0,2000",
+        "r0,0,1,x{n},x{n},x{n},x{n}",
+        "r0,{n}",
+    ],
+)
+def test_memory_of_bad_rows_is_bounded_by_their_number(folder, row):
+    """Five problems of one row cost no more than its text; a problem that kept a line of its own would."""
+    n_rows = 2000
+    write_table([*GOOD, *(row.replace("{n}", str(10_000 + number)) for number in range(n_rows))])
+    lines_of_stop()  # what is made once
+    tracemalloc.start()
+    try:
+        lines_of_stop()
+        assert tracemalloc.get_traced_memory()[1] < n_rows * 2500
+    finally:
+        tracemalloc.stop()
 
 
 def fingerprint(**data) -> str:

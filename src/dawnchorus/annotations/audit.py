@@ -223,14 +223,14 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> A
     names, not_named = joined(annotations, data["species_table"], "species_id", given.names)
     annotations = recordings.without(annotations, not_named)
     problems += not_named
-    if not given.faults:
-        rare = recordings.rare_class_problems(annotations)
-        annotations = recordings.without(annotations, rare)
-        species_ids = {row["species_id"] for _, row in annotations}
-        of_some = [item for item in unknown_spans if item[1]["species_id"]]
-        others = false_positives.unknown_species([*negatives, *of_some], species_ids)
-        negatives, unknown_spans = (recordings.without(items, others) for items in (negatives, unknown_spans))
-        problems += [*rare, *others]
+    # Where annotations or recordings cannot be read none are left, and nothing follows from what nobody knows.
+    rare = recordings.rare_class_problems(annotations)
+    annotations = recordings.without(annotations, rare)
+    species_ids = {row["species_id"] for _, row in annotations}
+    of_some = [item for item in unknown_spans if item[1]["species_id"]]
+    others = false_positives.unknown_species([*negatives, *of_some], species_ids)
+    negatives, unknown_spans = (recordings.without(items, others) for items in (negatives, unknown_spans))
+    problems += [*rare, *others]
     spans_of = unknown_spans, None if given.annotated_spans is None else annotated
     return Audited(annotations, negatives, *spans_of, uncalled, facts, sites, names, given.faults, problems, n_rows)
 
