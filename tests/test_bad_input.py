@@ -440,6 +440,31 @@ def test_what_cannot_be_read_stops_in_quarantine_too(folder):
     ]
 
 
+def test_very_many_tables_that_are_none_are_a_few_lines_and_a_count(folder):
+    Path("labels").mkdir()
+    for number in range(100):
+        Path(f"labels/{number:03}.txt").write_bytes(b"\xff")
+    names = dict.fromkeys(("annotations", "false_positives"), "labels")
+    others = dict.fromkeys(("recordings_table", "species_table", "unknown", "annotated_spans"), "labels")
+    lines = lines_of_stop(format="audacity", **names, **others)
+    assert len(lines) == auditing.MOST_LINES + 1
+    assert lines[0].startswith("labels/000.txt:1: ")
+    assert lines[-1] == f"{100 - auditing.MOST_LINES} problems more, all of them in logs/audit.csv"
+    assert len(made.read("logs/audit.csv", AUDIT)) == 100
+
+
+def test_no_list_in_a_message_is_longer_than_a_person_reads(folder):
+    """Nor is it in the table of all problems, which would be so many lists."""
+    many = [good(number % 4, f"s{number // 3}") for number in range(3000)]
+    write_table([row.replace("0.5", f"0.{number + 1000}") for number, row in enumerate(many)])
+    write_table([good(0, "x"), good(1, "y")], name="fp.csv")
+    assert max(map(len, lines_of_stop(false_positives="fp.csv"))) < 400
+    write_table([], header=",".join(f"column {number}" for number in range(5000)))
+    assert len(lines_of_stop()[0]) < 600
+    write_table([], header=",".join(["doubled" * 1000] * 2))
+    assert len(lines_of_stop(format="csv", columns={"recording_id": "r", "species_id": "s"})[0]) < 400
+
+
 @pytest.mark.parametrize("mode", ["stop", "quarantine"])
 def test_no_list_in_a_message_is_empty(folder, mode):
     """Where no annotation is left the cause is named, and not that a box has no species of theirs."""

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from dawnchorus.foundation.errors import InputError, run
+from dawnchorus.foundation.errors import InputError, listed, run
 from dawnchorus.foundation.files import sha256_of, write_whole
 
 
@@ -34,6 +34,12 @@ def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(tmp_path, capsys):
     assert capsys.readouterr().err == f"error: {kept}: File too large; nothing was left half-written\n"
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
     assert kept.read_text() == "as it was"
+
+
+def test_a_list_in_a_line_is_no_longer_than_a_person_reads():
+    assert listed(["a", "b"]) == "a, b"
+    assert listed("abcde", most=3) == "a, b, c and 2 more"
+    assert len(listed(["x" * 1000] * 1000)) < 2000
 
 
 def test_a_disk_that_fails_is_one_line(capsys):

@@ -185,3 +185,12 @@ def test_a_submission_that_cannot_be_made_says_why(tmp_path, text, expected):
     (tmp_path / "sample.csv").write_text(text)
     with pytest.raises(InputError, match=expected):
         exports.submission(tmp_path / "sample.csv", {"a": np.zeros(2)}, ["0", "1"])
+
+
+def test_a_submission_of_very_many_bad_rows_is_a_few_lines_and_a_count(tmp_path):
+    (tmp_path / "sample.csv").write_text("recording_id,s0\n" + "a\n" * 1000)
+    with pytest.raises(InputError) as caught:
+        exports.submission(tmp_path / "sample.csv", {"a": np.zeros(1)}, ["0"])
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 21
+    assert lines[-1].endswith("sample.csv: 980 problems more")

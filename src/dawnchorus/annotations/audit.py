@@ -302,14 +302,14 @@ def check(audited: Audited, data: dict, list_of_all: Path) -> None:
         list_of_all.unlink(missing_ok=True)
         return
     made.write(list_of_all, AUDIT, all_problems(audited))
-    lines = [*faults, *map(str, problems[:MOST_LINES])]
-    if len(problems) > MOST_LINES:
-        lines.append(f"{_counted(len(problems) - MOST_LINES, 'problem')} more, all of them in {list_of_all}")
+    n = len(faults) + len(problems)
+    lines = [*faults, *map(str, problems[:MOST_LINES])][:MOST_LINES]
+    if n > MOST_LINES:
+        lines.append(f"{_counted(n - MOST_LINES, 'problem')} more, all of them in {list_of_all}")
     if problems and (faults or stops):
         sources = list(dict.fromkeys(data[key] for key in ("annotations", "false_positives", *unknown.TABLES)))
         whose = f"{', '.join(sources)} and {'their' if len(sources) > 1 else 'its'} recordings"
         hint = "" if faults else "data.on_bad_recording: quarantine goes on without these rows; "
-        n = len(faults) + len(problems)
         lines.append(f"{_counted(n, 'problem')} in {whose}; {hint}a table of them: {list_of_all}")
     elif not faults:
         lines.append(f"{data['annotations']}: no usable row; expected one or more")

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, listed
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.tables.definitions import RFCX
-from dawnchorus.tables.users import clean, read_rows
+from dawnchorus.tables.users import clean, read_rows, refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,16 +123,15 @@ def submission(
     """
     columns, rows, problems = read_rows(sample, ("recording_id",))
     if problems:
-        raise InputError("\n".join(map(str, problems)))
+        raise refusal(problems)
     of_id = {clean(recording_id): scores for recording_id, scores in maxima.items()}
     wanted = [column for column in columns if column != "recording_id"]
     odd = [column for column in wanted if not re.fullmatch(r"s.+", column)]
     if odd or not wanted:
-        raise InputError(f"{sample}:1: column {', '.join(odd) or 's0'}: expected recording_id, s0, s1, ...")
+        raise InputError(f"{sample}:1: column {listed(odd) or 's0'}: expected recording_id, s0, s1, ...")
     lacking = [column for column in wanted if column[1:] not in species_ids]
     if lacking:
-        known = ", ".join(species_ids)
-        raise InputError(f"{sample}:1: column {', '.join(lacking)}: expected species of the model: {known}")
+        raise InputError(f"{sample}:1: column {listed(lacking)}: expected species of the model: {listed(species_ids)}")
     absent = [row for row in rows if row.cells["recording_id"] not in of_id]
     if absent:
         first = absent[0]

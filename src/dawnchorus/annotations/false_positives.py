@@ -6,6 +6,7 @@ A row says that its box does not hold its species. It says nothing of other spec
 from collections.abc import Collection, Iterable
 
 from dawnchorus.annotations.recordings import Box, class_order
+from dawnchorus.foundation.errors import listed
 from dawnchorus.tables.users import Problem
 
 
@@ -16,5 +17,5 @@ def unknown_species(boxes: Iterable[Box], species_ids: Collection[str]) -> list[
     """
     if not species_ids:
         return []
-    expected = f"a species of the annotations, one of {', '.join(class_order(species_ids))}"
+    expected = f"a species of the annotations, one of {listed(class_order(species_ids))}"
     return [row.problem("species_id", expected) for row, box in boxes if box["species_id"] not in species_ids]

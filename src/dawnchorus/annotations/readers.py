@@ -14,7 +14,7 @@ from dawnchorus.annotations import column_names
 from dawnchorus.annotations.exports import RAVEN_OF_CELL
 from dawnchorus.annotations.recordings import REQUIRED_COLUMNS
 from dawnchorus.foundation.display_names import printable
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, listed
 from dawnchorus.foundation.spelling import composed
 from dawnchorus.tables.cells import RAVEN, lines
 from dawnchorus.tables.definitions import RFCX
@@ -130,7 +130,7 @@ def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> User
         wanted = " or ".join(dict.fromkeys((names["species_id"], names["species_name"])))
         others = [column for column in header if column not in _RAVEN_MEASURED]
         hint = column_names.hint(others, ("species_id",), ("species_id",))
-        raise InputError(f"{path}:1: column {wanted}: missing; found {', '.join(header)}{hint}")
+        raise InputError(f"{path}:1: column {wanted}: missing; found {listed(header)}{hint}")
     kept = _without_waveforms(rows, names)
     used = _RAVEN_MEASURED | set(names.values())
     extra = [column for column in header if column and column not in used]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dawnchorus.foundation import archives
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, listed
 
 MOST_BYTES = 2**26
 # The evaluation looks from 1/20 to 20.
@@ -33,7 +33,7 @@ def read_calibration(path: Path, species_ids: Sequence[str]) -> tuple[float, np.
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: not a calibration ({reason}); expected {expected}") from None
     if set(thresholds) != set(species_ids):
-        odd = ", ".join(sorted(set(thresholds) ^ set(species_ids)))
+        odd = listed(sorted(set(thresholds) ^ set(species_ids)))
         raise InputError(f"{path}: thresholds for other classes than the model has ({odd}); evaluate the model again")
     low, high = TEMPERATURES
     if not low <= temperature <= high:

@@ -11,7 +11,7 @@ from dawnchorus.detection.events import MOST_BYTES, number
 from dawnchorus.detection.fusion import ALONE, Fusion
 from dawnchorus.detection.measured import Truth
 from dawnchorus.foundation import archives
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, listed
 from dawnchorus.metrics import events
 
 Taken = TypeVar("Taken")
@@ -89,7 +89,7 @@ def read(path: Path, species_ids: Sequence[str]) -> list[dict[str, float]]:
     """
     made = _read(path, _decisions)
     if set(made) != set(species_ids):
-        odd = ", ".join(sorted(set(made) ^ set(species_ids)))
+        odd = listed(sorted(set(made) ^ set(species_ids)))
         raise InputError(f"{path}: of other classes than the model has ({odd}); make it again")
     for species_id, of in made.items():
         for key in SCORES:

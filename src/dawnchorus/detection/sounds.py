@@ -41,8 +41,8 @@ def find(recordings: str) -> list[Sound]:
         found = [Sound((root / name).as_posix(), name, _stem(name)) for name in names]
         wanted = f"sound files ({', '.join(sorted(AUDIO_SUFFIXES))})"
     else:
-        listed = [path for _, line in lines(root, "a folder of recordings, or a list of them") if (path := line.strip())]
-        found, wanted = named(listed), "one path of a sound file a line"
+        stripped = [line.strip() for _, line in lines(root, "a folder of recordings, or a list of them")]
+        found, wanted = named([path for path in stripped if path]), "one path of a sound file a line"
     if not found:
         raise InputError(f"{recordings}: no recordings; expected {wanted}")
     return found

@@ -3,7 +3,7 @@
 import errno
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from dawnchorus.foundation.display_names import escaped
@@ -12,6 +12,8 @@ from dawnchorus.foundation.display_names import escaped
 class InputError(Exception):
     """Bad input: the message names file, row, column, value and what was expected; one line a problem."""
 
+
+LONGEST_NAME = 80  # of a name in a list
 
 # What a disk or an administrator says no to: the system's words are clear enough, and a trace says no more.
 REFUSALS = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -30,7 +32,8 @@ def run(main: Callable[[], None]) -> int:
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
-        print(f"error: {error.filename or 'reading or writing'}: {error.strerror}; nothing was left half-written", file=sys.stderr)
+        where = error.filename or "reading or writing"
+        print(f"error: {where}: {error.strerror}; nothing was left half-written", file=sys.stderr)
         return 1
     return 0
 
@@ -42,6 +45,13 @@ def stop(error: InputError) -> NoReturn:
 
 def _lines(error: InputError) -> str:
     return "\n".join(f"error: {escaped(line)}" for line in str(error).split("\n"))
+
+
+def listed(names: Iterable[str], most: int = 20) -> str:
+    """Return names as a line lists them: the first ones, each cut where it is long, and how many more there are."""
+    names = list(names)
+    said = ", ".join(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names[:most])
+    return said if len(names) <= most else f"{said} and {len(names) - most} more"
 
 
 def shown(value: object, longest: int = 80, quotes: bool = True) -> str:

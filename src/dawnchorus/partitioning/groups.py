@@ -6,7 +6,7 @@ Every answer to "what group is this row of" is given here.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, listed
 from dawnchorus.foundation.spelling import composed
 
 ARTICLE = "article"
@@ -20,7 +20,7 @@ def column_of(rows: Sequence[Mapping], columns: Iterable[str], name: str, key: s
     if name not in columns:
         raise InputError(
             f"params.yaml: {key}: {name!r}: expected a column of the annotations or of data.recordings_table, one of "
-            f"{', '.join(columns)}"
+            f"{listed(columns)}"
         )
     return [str(row[name]) for row in rows]
 

@@ -18,7 +18,7 @@ from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.tables import cells
 from dawnchorus.tables.definitions import Column, Table
-from dawnchorus.tables.users import read_rows
+from dawnchorus.tables.users import read_rows, refusal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +102,7 @@ def _cell(value: Any) -> Any:
 def _read(path: str | os.PathLike, table: Table) -> tuple[list[str], list[dict[str, Any]]]:
     header, rows, problems = read_rows(path, table.names, cell=cells.original)
     if problems:
-        raise InputError("\n".join(map(str, problems)))
+        raise refusal(problems)
     converters = [(column.name, _converter(column)) for column in _columns_of(header, table, str(path))]
     made = []
     for row in rows:

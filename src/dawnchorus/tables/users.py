@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dawnchorus.foundation.display_names import printable
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, listed
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.foundation.spelling import composed
 from dawnchorus.tables import cells as cells_of
@@ -93,11 +93,11 @@ def read_rows(
     header = [cell(column) for column in next(found, (1, []))[1]]
     missing = [column for column in required if column not in header]
     if missing:
-        present = ", ".join(header) if header else "no header"
+        present = listed(header) if header else "no header"
         raise InputError(printable(f"{name}:1: column {', '.join(missing)}: missing; found {present}{hint(header)}"))
     doubled = sorted({column for column in header if column and header.count(column) > 1})
     if doubled:
-        raise InputError(printable(f"{name}:1: column {', '.join(doubled)}: given twice; expected each column once"))
+        raise InputError(printable(f"{name}:1: column {listed(doubled)}: given twice; expected each column once"))
     wanted = f"{'at most ' * layout.short_rows}{len(header)} cells, as the header has"
     for line, texts in found:
         values = [known[text] for text in texts]
@@ -122,6 +122,12 @@ class _Known(dict[str, str]):
         if len(self) < 100_000:
             self[text] = made
         return made
+
+
+def refusal(problems: Sequence[Problem], most: int = 20) -> InputError:
+    """Return the error that says the first problems of a table, a line each, and how many more there are."""
+    more = [f"{problems[0].file}: {len(problems) - most} problems more"] if len(problems) > most else []
+    return InputError("\n".join([*map(str, problems[:most]), *map(printable, more)]))
 
 
 def number(text: str) -> float:
