@@ -105,6 +105,24 @@ def test_options_of_detect_are_in_range(capsys, option, text, value):
         assert vars(cli.parser_of(words).parse_args(words))[option[2:].replace("-", "_")] == value
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["detect", "--model", "m", ""],
+        ["detect", "--model", "", "a.wav"],
+        ["detect", "--model", "m", "--output", "", "a.wav"],
+        ["init", ""],
+        ["init", "--output", "", "a"],
+        ["new", ""],
+        ["compare", "--html", ""],
+    ],
+)
+def test_a_variable_of_the_shell_that_is_not_set_is_not_the_folder_one_is_in(capsys, words):
+    with pytest.raises(SystemExit):
+        cli.parser_of(words).parse_args(words)
+    assert "'': expected the name of a file or a folder" in capsys.readouterr().err
+
+
 WRONG = ["detect", "--model", "no-such-folder", "--output", "out", "no-such-file"]
 
 

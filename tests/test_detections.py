@@ -483,6 +483,8 @@ LONG = "ä" * 121  # 242 bytes: a file may be called so, but not its table for R
         (["--output", "good.csv/out"], "good.csv/out: expected a folder to write into, but"),
         (["--output", "taken"], "taken/raven: not a folder; expected no such name, or a folder"),
         (["--output", "busy"], "busy/raven/r0.flac.selections.txt: a folder; expected no such name, or a file"),
+        (["--output", "x" * 300], "x{300}: expected a folder to write into, but File name too long"),
+        (["--output", "/".join(["x" * 200] * 30)], "r0.flac: its results would have a path of more than 4000 bytes"),
         ([f"{LONG}.wav"], f"{LONG}.wav: its results would be called .* bytes; expected names of at most 240 bytes"),
         (["--window-s", "600", "--batch-size", "4096"], "detections.window_s: 600: .* the windows alone take"),
         (["--step-s", "0.0005"], "detections.step_s: 0.0005: .* over each other"),

@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print everything as JSON")
-    output.add_argument("--html", type=Path, metavar="FILE", help="write a page instead of text")
+    output.add_argument("--html", type=options.path, metavar="FILE", help="write a page instead of text")
 
 
 class Revision:

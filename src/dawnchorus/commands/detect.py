@@ -30,10 +30,12 @@ MOST_THREADS = 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("audio", nargs="+", metavar="AUDIO", help="sound files, or folders of them")
+    parser.add_argument(
+        "audio", nargs="+", type=options.path_as_given, metavar="AUDIO", help="sound files, or folders of them"
+    )
     parser.add_argument(
         "--model",
-        type=Path,
+        type=options.path,
         required=True,
         metavar="DIR",
         help=f"folder with {' and '.join((*FRAMES, WINDOWS[0]))} (or {' and '.join(WINDOWS)}), as `models`",
@@ -42,7 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--windows", action="store_true", help=f"find calls by windows, with {WINDOWS[0]}, although there is presence"
     )
     parser.add_argument(
-        "--output", type=Path, default=Path("detections"), metavar="DIR", help="for the results (default: %(default)s)"
+        "--output",
+        type=options.path,
+        default=Path("detections"),
+        metavar="DIR",
+        help="for the results (default: %(default)s)",
     )
     parser.add_argument(
         "--keep-going",

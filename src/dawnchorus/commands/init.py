@@ -12,6 +12,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from dawnchorus.commands import options
 from dawnchorus.foundation import strict_yaml
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError
@@ -28,11 +29,19 @@ OF_DATA = ("data.", "split.group", "cross_validation.column")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "places", nargs="+", type=Path, metavar="FOLDER_OR_TABLE", help="folders and tables to look at, all together"
+        "places",
+        nargs="+",
+        type=options.path,
+        metavar="FOLDER_OR_TABLE",
+        help="folders and tables to look at, all together",
     )
     parser.add_argument("--preset", metavar="NAME", help="start from presets/NAME.yaml: its values are kept")
     parser.add_argument(
-        "--output", type=Path, default=Path("params.yaml"), metavar="FILE", help="to write (default: %(default)s)"
+        "--output",
+        type=options.path,
+        default=Path("params.yaml"),
+        metavar="FILE",
+        help="to write (default: %(default)s)",
     )
     parser.add_argument("--force", action="store_true", help="overwrite a file that somebody has edited")
 

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from dawnchorus.commands import options
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
 
@@ -27,7 +28,9 @@ PRODUCTS = ("data", "models", "reports")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder of the project; made if there is none")
+    parser.add_argument(
+        "folder", metavar="FOLDER", type=options.path, help="the folder of the project; made if there is none"
+    )
 
 
 def main(args: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -29,6 +30,22 @@ def typed(model: type[Block], key: str) -> Callable[[str], Any]:
         return found
 
     return parsed
+
+
+def path(given: str) -> Path:
+    """Return the path that an option names, for argparse.
+
+    An empty text, as of a variable of the shell that is not set, is refused: Python takes it for the folder one is in.
+    """
+    if not given:
+        raise argparse.ArgumentTypeError("'': expected the name of a file or a folder")
+    return Path(given)
+
+
+def path_as_given(given: str) -> str:
+    """Return the text of :func:`path`."""
+    path(given)
+    return given
 
 
 def whole_number(most: int) -> Callable[[str], int]:

@@ -24,6 +24,10 @@ def read_calibration(path: Path, species_ids: Sequence[str]) -> tuple[float, np.
             raise ValueError("not a file")
         with path.open("rb") as file:
             found = archives.strict_json(file.read(MOST_BYTES))
+        if not isinstance(found, dict):
+            raise ValueError("expected an object")
+        if not isinstance(found["thresholds"], dict):
+            raise ValueError("thresholds: expected an object")
         temperature = number(found["temperature"], "temperature")
         thresholds = {key: number(value, f"thresholds.{key}") for key, value in found["thresholds"].items()}
     except FileNotFoundError:
@@ -35,6 +39,9 @@ def read_calibration(path: Path, species_ids: Sequence[str]) -> tuple[float, np.
     if set(thresholds) != set(species_ids):
         odd = listed(sorted(set(thresholds) ^ set(species_ids)))
         raise InputError(f"{path}: thresholds for other classes than the model has ({odd}); evaluate the model again")
+    for key, value in thresholds.items():
+        if not 0 <= value <= 1:
+            raise InputError(f"{path}: thresholds.{key}: {value:g}; expected a number from 0 to 1")
     low, high = TEMPERATURES
     if not low <= temperature <= high:
         raise InputError(f"{path}: temperature {temperature:g}; expected a number > 0, from {low:g} to {high:g}")

@@ -39,7 +39,7 @@ def claimed(output: Path, kept: Iterable[str] = ()) -> Iterator[Path]:
     ``kept``: names of files in it that are renewed while the run is at work; what is left of such a work is removed.
     Raises :class:`InputError` for what is no folder that can be written into, and where another run is at work.
     """
-    made = not output.exists()
+    made = not os.path.exists(output)
     try:
         str(output).encode()
     except UnicodeEncodeError:
@@ -95,7 +95,7 @@ def names_of(name: str) -> list[str]:
 
 def check_names(output: Path, names: Iterable[str]) -> None:
     """Raise :class:`InputError` for a recording whose results cannot have a name here: too long, or in the way."""
-    longest = os.pathconf(output, "PC_NAME_MAX") if output.is_dir() else LONGEST_NAME_BYTES
+    longest = os.pathconf(output, "PC_NAME_MAX") if os.path.isdir(output) else LONGEST_NAME_BYTES
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -119,10 +119,10 @@ def check_names(output: Path, names: Iterable[str]) -> None:
 def _check_free(output: Path, written: str) -> None:
     """Raise :class:`InputError` where a folder is to become a file, or a file a folder."""
     target = output / written
-    if target.is_dir():
+    if os.path.isdir(target):
         raise InputError(f"{target}: a folder; expected no such name, or a file")
     for folder in target.parents[: len(PurePosixPath(written).parts) - 1]:
-        if folder.exists() and not folder.is_dir():
+        if os.path.exists(folder) and not os.path.isdir(folder):
             raise InputError(f"{folder}: not a folder; expected no such name, or a folder")
 
 
