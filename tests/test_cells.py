@@ -202,3 +202,9 @@ def test_every_row_is_a_row_or_a_problem(tmp_path, layout):
         lines = sorted([row.line for row in found.rows] + [problem.line for problem in found.problems])
         assert lines == list(range(2, n_rows + 2))
         assert all(row.cells["c0"] == rows[row.line - 2][0].strip() for row in found.rows)
+
+
+def test_a_table_of_very_many_columns_is_read(tmp_path):
+    """Each column is looked at once, not once for each other: that would take minutes."""
+    (tmp_path / "wide.csv").write_text(",".join(f"c{number}" for number in range(100_000)) + "\n")
+    assert len(read_rows(tmp_path / "wide.csv", ()).columns) == 100_000

@@ -12,6 +12,8 @@ import soundfile
 
 from dawnchorus.annotations import audit
 from dawnchorus.commands import cli
+from dawnchorus.commands import init as init_command
+from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.survey import proposal
 from dawnchorus.tables.users import read_rows
@@ -581,3 +583,11 @@ def test_real_sets(name, n, expected, home, capsys):
     params, _ = init(REAL / name, capsys=capsys)
     assert {key: params[key.partition(".")[0]][key.partition(".")[2]] for key in expected} == expected
     assert len(audited(params).annotations) == n
+
+
+@pytest.mark.parametrize("what", ["pipe", "device"])
+def test_an_output_that_is_no_file_is_one_line_and_not_waited_for(tmp_path, what):
+    path = tmp_path / "params.yaml"
+    os.mkfifo(path) if what == "pipe" else path.symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=r"params.yaml: a .*; expected the name of a file"):
+        init_command._refuse(path, "text", False)

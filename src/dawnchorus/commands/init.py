@@ -17,6 +17,7 @@ from dawnchorus.foundation import strict_yaml
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
+from dawnchorus.foundation.given_files import fault_of_file
 
 EXAMPLES = """examples:
   dawnchorus init /data/mine
@@ -159,8 +160,8 @@ def _refuse(path: Path, text: str, force: bool) -> None:
 
     if force or not path.exists():
         return
-    if path.is_dir():
-        raise InputError(f"{path}: a folder; expected the name of a file")
+    if fault := fault_of_file(path):
+        raise InputError(f"{path}: {fault}; expected the name of a file")
     there = path.read_bytes()
     fresh = params_texts.preset(params_texts.ROOT / params_texts.CHANGES / "default.yaml")
     if there not in (text.encode(), fresh.encode()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +96,7 @@ def read_rows(
     if missing:
         present = listed(header) if header else "no header"
         raise InputError(printable(f"{name}:1: column {', '.join(missing)}: missing; found {present}{hint(header)}"))
-    doubled = sorted({column for column in header if column and header.count(column) > 1})
+    doubled = sorted(column for column, count in Counter(header).items() if column and count > 1)
     if doubled:
         raise InputError(printable(f"{name}:1: column {listed(doubled)}: given twice; expected each column once"))
     wanted = f"{'at most ' * layout.short_rows}{len(header)} cells, as the header has"
