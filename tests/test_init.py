@@ -591,3 +591,13 @@ def test_an_output_that_is_no_file_is_one_line_and_not_waited_for(tmp_path, what
     os.mkfifo(path) if what == "pipe" else path.symlink_to("/dev/zero")
     with pytest.raises(InputError, match=r"params.yaml: a .*; expected the name of a file"):
         init_command._refuse(path, "text", False)
+
+
+def test_a_table_without_a_row_is_one_line(tmp_path, monkeypatch, capsys):
+    write_sounds(tmp_path / "audio")
+    write_csv(tmp_path / "labels.csv", "recording_id,species_id,t_min,t_max", [])
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["init", "labels.csv", "audio"]) != 0
+    said = capsys.readouterr().err.strip()
+    assert said.splitlines()[-1].endswith("labels.csv: no row below the header; expected one for each call")
+    assert not (tmp_path / "params.yaml").exists()

@@ -86,6 +86,8 @@ class Annotations:
 def read(source: Source, names: Names) -> Annotations:
     """Read the annotations and find their recordings; nothing that can be used raises :class:`InputError`."""
     table, said_anew = _rows(source)
+    if not table.rows and not table.problems:
+        raise InputError(f"{source.path}: no row below the header; expected one for each call")
     ids = {row.cells["recording_id"] for row in table.rows} - {""}
     folders = names.folders(ids)
     spread = {name: found[0] for name in ids if len(found := names.named(name)) == 1}
