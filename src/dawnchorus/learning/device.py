@@ -1,29 +1,10 @@
 """Which device Keras computes on, said once, and computing that can be repeated."""
 
 import os
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
-@contextmanager
-def quiet_start() -> Iterator[None]:
-    """Hold back what TensorFlow's C++ code writes while it starts; all of it is shown if the start fails."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as written:
-        os.dup2(written.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            written.seek(0)
-            os.write(kept, written.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
+from dawnchorus.foundation.quiet import quiet_start
 
 
 def prepare(seed: int, threads: int) -> str:

@@ -12,16 +12,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from dawnchorus import networks
-from dawnchorus.foundation import archives
+from dawnchorus.foundation import archives, keras_parts
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import device, model_card, pooled
 from dawnchorus.learning.saved_model import ARRAYS, CARD, FORMAT
 
 CARD_BYTES, ARRAYS_BYTES = 2**26, 2**32
 SHOWN_CHARACTERS = 60
-# Parts of a Keras network that hold code, or load a program from elsewhere.
-RUNS_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
-LARGEST = 2**24  # of a number in the configuration of a network, which has none such
 MOST_OUTPUTS = 2**28  # numbers that a layer may give for one clip: 1 GiB
 
 
@@ -76,8 +73,7 @@ def load(path: str | Path, threads: int) -> tuple[Model, dict]:
         with archives.opened(path) as archive:
             if ARRAYS in archive.namelist():
                 return _pooled(archive, card), card
-            config = archives.strict_json(archives.member(archive, "config.json", CARD_BYTES))
-            _refuse_foreign(config)
+            config = keras_parts.checked_config(archive)
             stored_bytes = archive.getinfo("model.weights.h5").file_size
     except (*archives.DAMAGE, AttributeError, TypeError) as error:
         raise InputError(f"{path}: not a usable model: {_line(error)}") from None
@@ -118,21 +114,6 @@ def _pooled(archive: zipfile.ZipFile, card: dict) -> pooled.Classifier:
         if scores.shape != (1, len(card["classes"])) or not np.isfinite(scores).all():
             raise ValueError(f"its scores have the shape {scores.shape}; expected a finite one for each class")
     return classifier
-
-
-def _refuse_foreign(node: Any, key: str = "") -> None:
-    """Raise ValueError for a part of a network that is not Keras's own, or could run code of the file, or is absurd."""
-    if isinstance(node, dict):
-        kind, module = node.get("class_name"), node.get("module")
-        if kind in RUNS_CODE or (module is not None and str(module).split(".")[0] != "keras"):
-            raise ValueError(f"config.json has a part {module}.{kind}, which could run code; expected Keras's own")
-        for name, inner in node.items():
-            _refuse_foreign(inner, name)
-    elif isinstance(node, list):
-        for inner in node:
-            _refuse_foreign(inner, key)
-    elif isinstance(node, int) and abs(node) > LARGEST and not key.endswith(("_id", "seed")):
-        raise ValueError(f"config.json: {key}: {node}: expected at most {LARGEST}")
 
 
 def _refuse_large(config: dict, stored_bytes: int) -> None:
