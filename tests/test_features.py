@@ -20,6 +20,7 @@ from dawnchorus.features import extraction, kinds, shards, tasks
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.parameters.base import Block
 from dawnchorus.stages import features as stage
+from embedding_models import projection, write_keras
 
 ARTICLE = {
     "kind": "mfcc",
@@ -49,7 +50,14 @@ LOG_MEL = {
     "mel_sample_rate_hz": None,
 }
 PCEN = {**LOG_MEL, "kind": "pcen"}
-OF_KIND = {"mfcc": ARTICLE, "log_mel": LOG_MEL, "pcen": PCEN}
+EMBEDDING = {
+    **ARTICLE,
+    **{"kind": "embedding", "model": "", "model_name": None, "model_licence": None, "model_peak": None},
+    **{"model_window_s": 0.1, "dimensions": 5, "output": None},
+}
+OF_KIND = {"mfcc": ARTICLE, "log_mel": LOG_MEL, "pcen": PCEN, "embedding": EMBEDDING}
+# Files that a kind reads, made by the test.
+FILES = {("embedding", "model"): lambda path: write_keras(path / "model.keras", projection(2800, 5))}
 
 
 def sound(seconds=1.3, rate_hz=28_000, seed=0):
@@ -148,7 +156,7 @@ def test_empty_bands_are_counted():
 
 
 @pytest.mark.parametrize("name", kinds.names())
-def test_a_kind_has_all_that_the_registry_asks_for(name):
+def test_a_kind_has_all_that_the_registry_asks_for(name, tmp_path):
     kind = kinds.get(name)  # which says what its file lacks
     assert isinstance(kind.KIND, kinds.Kind), f"{name}: KIND is no Kind"
     assert issubclass(kind.Params, Block), f"{name}: Params is no Block"
@@ -156,8 +164,9 @@ def test_a_kind_has_all_that_the_registry_asks_for(name):
     assert all(field.description for field in keys.values()), f"{name}: a key of Params has no meaning"
     assert set(kind.KIND.inputs) <= set(keys), f"{name}: KIND.inputs names a key that Params lacks"
     assert name in OF_KIND, f"{name}: no entry in OF_KIND of this test: say what its parameters are on 1.3 s at 28 kHz"
-    kind.Params(**{key: OF_KIND[name][key] for key in keys})
-    assert extraction.extract(sound(), 28_000, OF_KIND[name]).shape[1] == kind.n_features(OF_KIND[name])
+    params = OF_KIND[name] | {key: str(FILES[name, key](tmp_path)) for key in kind.KIND.inputs}
+    kind.Params(**{key: params[key] for key in keys})
+    assert extraction.extract(sound(), 28_000, params).shape[1] == kind.n_features(params)
 
 
 def test_a_file_that_is_no_kind_is_said_to_lack_what_it_lacks(monkeypatch):
@@ -177,7 +186,7 @@ def test_a_kind_that_gives_another_shape_than_it_says_is_told_so(monkeypatch, ma
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "mel"}, "features.kind: 'mel': expected one of log_mel, mfcc, pcen"),
+        ({"kind": "mel"}, "features.kind: 'mel': expected one of embedding, log_mel, mfcc, pcen"),
         ({"n_mfcc": 200}, "features.n_mfcc: 200: expected at most features.n_mels 128"),
         ({"f_min_hz": 9_000.0, "f_max_hz": 5_000.0}, "features.f_min_hz: 9000: expected less than"),
         ({"f_min_hz": 12_000.0}, "features.f_min_hz: 12000: expected less than half the rate of 22050 Hz"),

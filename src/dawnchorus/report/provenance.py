@@ -49,10 +49,13 @@ def licences(header: Sequence[str], rows: Sequence[dict]) -> list[str]:
     return sorted({row[column] or "not given" for column in columns for row in rows})
 
 
-def model_card(params: dict, support: Sequence[tuple[str, int]], terms: Sequence[str]) -> list[tuple[str, list[str]]]:
+def model_card(
+    params: dict, support: Sequence[tuple[str, int]], terms: Sequence[str], pretrained: Sequence[str] = ()
+) -> list[tuple[str, list[str]]]:
     """Return the headings of the model card, each with its sentences.
 
     ``support``: name and number of test clips of each class; ``terms``: the licences of the recordings.
+    ``pretrained``: what is to say of models of the user's.
     """
     purpose = "To predict the species of a sound clip that is known to contain a call of one of its classes."
     if params["data"]["source"] == "simulated":
@@ -89,7 +92,7 @@ def model_card(params: dict, support: Sequence[tuple[str, int]], terms: Sequence
         unseen = "Normalization was fitted on all clips, test clips included, as in the article."
     return [
         ("What it is for", [purpose]),
-        ("Data and licences", [origin, rights]),
+        ("Data and licences", [origin, rights, *pretrained]),
         ("Limits", limits),
         ("How it was evaluated", [how, unseen]),
     ]

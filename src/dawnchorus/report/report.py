@@ -193,6 +193,7 @@ def context(run: Run, audio_dir: Path) -> dict:
             params,
             list(zip(labels, [of["test"] for of in counts], strict=True)),
             provenance.licences(list(used.columns), used.to_dict("records")),
+            kinds.origins(params["features"]),
         ),
         "page_data": page_data,
     }

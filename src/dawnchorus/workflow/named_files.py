@@ -36,7 +36,9 @@ def faults(params: dict) -> Iterator[str]:
                 yield f"data.{key}: {shown(data[key])}: {fault}; expected {expected}"
         if fault := fault_of_folder(data["audio_dir"]):
             yield f"data.audio_dir: {shown(data['audio_dir'])}: {fault}; expected the folder of the recordings"
-    for key in kinds.get(params["features"]["kind"]).KIND.inputs:
+    kind = kinds.get(params["features"]["kind"])
+    for key in kind.KIND.inputs:
         path = params["features"][key]
         if fault := fault_of_file(path):
             yield f"features.{key}: {shown(path)}: {fault}; expected a file to read"
+    yield from kind.file_faults(params["features"]) if hasattr(kind, "file_faults") else ()

@@ -18,6 +18,8 @@ checked without waiting for them. Where it has something to say, a kind also has
     def band_hz(params, sample_rate_hz): ...           # -> lowest and highest frequency it sees (default: all)
     def remark(params, sample_rate_hz): ...            # -> a line for the log of a run, or None
     def contradictions(params): ...                    # -> a line for each value that others of the block rule out
+    def file_faults(params): ...                       # -> a line for each value that the user's files rule out
+    def origin(params, hashes): ...                    # -> a sentence of a run's model card; `hashes`: of its inputs
 
 A kind that reads a file of the user's names the key of its path in ``Kind.inputs``: the file is then an input of the
 rules that make features, a dependency of their DVC stages (after `make generated`), and a part of what each recording's
@@ -108,3 +110,9 @@ def input_hashes(params: Mapping) -> list[str]:
             reason = error.strerror or error
             raise InputError(f"features.{key}: {params[key]!r}: expected a file to read, but {reason}") from None
     return hashes
+
+
+def origins(params: Mapping) -> list[str]:
+    """Return what the model card of a run says of the files that the kind of a block ``features`` reads."""
+    kind = get(params["kind"])
+    return [kind.origin(params, input_hashes(params))] if hasattr(kind, "origin") else []
