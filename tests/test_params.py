@@ -124,7 +124,7 @@ WRONG = [
     ("train.learning_rate", float("-inf"), "train.learning_rate: -.inf: not finite; expected a finite number"),
     ("train.shuffle", "yes", 'train.shuffle: "yes": expected true or false'),
     ("train.early_stopping_patience", 0, "train.early_stopping_patience: 0: expected integer from 1 to 100000 or null"),
-    ("features.kind", "spectrum", 'features.kind: "spectrum": expected one of "log_mel", "mfcc", "pcen"'),
+    ("features.kind", "spectrum", 'features.kind: "spectrum": expected one of "embedding", "log_mel", "mfcc", "pcen"'),
     ("features.n_mfcc", 20, "features.n_mfcc: unknown key; known keys: kind, "),
     ("features.n_fft", 1, "features.n_fft: 1: expected integer from 16 to 65536 samples"),
     ("features.mel_sample_rate_hz", 10, "features.mel_sample_rate_hz: 10: expected number from 1000 to 500000 or null"),
