@@ -1,8 +1,16 @@
 """A kind of features that somebody adds in one file goes all the way to the report, whatever it reads."""
 
+import hashlib
+import json
+
 import numpy as np
+import pandas as pd
+import pytest
+import soundfile
 import yaml
 from project import Project, rules_of
+
+from embedding_models import expected, projection, write_keras
 
 SPECTRAL_CONTRAST = '''"""Spectral contrast: how far peaks stand out of valleys, octave by octave."""
 
@@ -113,3 +121,51 @@ def test_a_file_that_a_kind_reads_is_an_input_a_dependency_and_part_of_the_signa
     assert not any("matrix" in str(stages[stage]["deps"]) for stage in ("dataset", "model", "evaluation"))
     matrix.unlink()
     assert "matrix.npy" in project.run(*command, check=False).stdout
+
+
+@pytest.mark.table
+def test_a_pretrained_model_goes_to_the_report_and_is_opened_no_second_time(tmp_path):
+    project = Project.create(tmp_path / "project", dvc=False)
+    params = project.params()
+    common = {key: value for key, value in params["features"].items() if key not in MEL_KEYS}
+    own = {
+        **{"model": "weights/tiny.keras", "model_name": "Tiny", "model_licence": "CC BY <4.0>", "output": None},
+        **{"model_window_s": 0.5, "model_peak": None, "dimensions": 24},
+    }
+    common |= {"kind": "embedding", "sample_rate_hz": 8000, "hop_length": 2000}
+    common |= {"clip": "window", "window_s": 0.5, "jitter_s": 0.0}
+    params["dataset"]["clip_normalization"] = "none"
+    params["train"]["epochs"] = 40
+    project.write_params({**params, "features": {**common, **own}})
+    model = project.path / "weights/tiny.keras"
+    said = project.run("snakemake", "--cores", "2", check=False)
+    assert said.returncode
+    assert 'features.model: "weights/tiny.keras": no such file; expected a file to read' in said.stdout
+    model.parent.mkdir()
+    matrix = projection(4000, 24)
+    write_keras(model, matrix)
+
+    project.run("snakemake", "--cores", "2")
+    x = np.load(project.path / "data/dataset/x.npy")
+    assert x.shape[2] == 24
+    row = pd.read_csv(project.path / "data/dataset/rows.csv", dtype={"recording_id": str}).iloc[0]
+    sound, _ = soundfile.read(project.path / f"raw/audio/{row['recording_id']}.wav", dtype="float32")
+    start = round(((row["t_min_s"] + row["t_max_s"]) / 2 - 0.25) * 8000)
+    np.testing.assert_allclose(x[0, 0], expected(matrix, sound[start : start + 4000]), rtol=1e-3, atol=1e-5)
+    assert json.loads((project.path / "reports/headline.json").read_text())
+    page = (project.path / "reports/report.html").read_text(encoding="utf-8")
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    assert f"Tiny, weights/tiny.keras, SHA-256 {digest}. Licence of its weights: CC BY &lt;4.0&gt;." in page
+
+    # Nothing changed: no model is opened. Another model: all its embeddings are made anew.
+    assert rules_of(project.run("snakemake", "--cores", "2").stdout) == {}
+    shard = "data/features/shard-0.zip"
+    write_keras(model, -2 * matrix)
+    again = project.run("snakemake", "--cores", "2", "--", shard).stdout
+    assert rules_of(again) == {"features": 1}
+    assert "3 computed, 0 kept" in again
+    # What is no model is one line.
+    model.write_text("no model")
+    damaged = project.run("snakemake", "--cores", "2", "--", shard, check=False)
+    assert damaged.returncode
+    assert "error: weights/tiny.keras: not a usable Keras file: " in damaged.stdout

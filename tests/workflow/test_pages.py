@@ -70,6 +70,7 @@ def test_readme_is_two_screens():
 def test_keys_are_those_of_params_yaml(page):
     chosen = ("cnn", "crnn", "lstm", "logistic_regression")
     keys = {key for model in chosen for key in fields.keys(params_file.defaults(model=model))} | {"data.columns"}
+    keys |= {f"features.{key}" for key in params_file.joined("features", "embedding").model_fields}
     blocks = set(RECIPE.model_fields) - {"seed"}
     for span in re.findall(r"`([^`\n]+)`", prose(page)):
         key, _, value = span.partition(": ")

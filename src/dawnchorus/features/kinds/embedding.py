@@ -1,7 +1,7 @@
 """Embedding: what a pretrained model of the user's makes of the sound around each frame, one vector a frame.
 
 Everything that counts stands in params.yaml. A card may lie beside the model, ``<model>.json``: it says what the model
-is, and has to say the same.
+is, and has to say the same. It is held against params.yaml before a run, and no stage opens it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from dawnchorus.features import runtimes
 from dawnchorus.features.kinds import Kind
 from dawnchorus.foundation import archives, files
-from dawnchorus.foundation.errors import InputError, shown
+from dawnchorus.foundation.errors import shown
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.base import Block, value
 from dawnchorus.parameters.data import Path as PathText
@@ -87,8 +87,6 @@ def frames(y, sample_rate_hz, params):
     """
     import numpy as np
 
-    for fault in file_faults(params):
-        raise InputError(fault)
     n_samples = round(params["model_window_s"] * sample_rate_hz)
     model = runtimes.opened(params["model"], n_samples, params["dimensions"], params["output"])
     n_frames = 1 + (len(y) - params["n_fft"] % 2) // params["hop_length"]
