@@ -260,10 +260,15 @@ def test_values_that_fit_each_other(changes):
     params_file.canonical(yaml.safe_load(with_values(changes)))
 
 
+# Of a file that the user brings.
+WITHOUT_DEFAULT = {"embedding": {"model": "weights/any.tflite", "model_window_s": 3.0, "dimensions": 1024}}
+
+
 @pytest.mark.parametrize("name", kinds.names())
 def test_every_kind_of_features_has_a_recipe(name):
     params = params_file.defaults(features=name)
     params["train"]["background_share"], params["presence"]["network"] = 0.0, "none"
+    params["features"] |= WITHOUT_DEFAULT.get(name, {})
     params_file.canonical(params)
     Draft202012Validator(SCHEMA).validate(params)
     assert next(iter(params["features"])) == "kind"
