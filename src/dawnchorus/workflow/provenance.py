@@ -24,7 +24,7 @@ HASHES = STATE / "sha256.json"
 IMPORTS = STATE / "imports.json"
 SUFFIX = ".provenance.json"
 # Libraries whose version can change a result: written down, not compared (dawnchorus compare says when they differ).
-LIBRARIES = ("keras", "librosa", "numpy", "scikit-learn", "scipy", "soundfile", "tensorflow")
+LIBRARIES = ("keras", "librosa", "numpy", "onnxruntime", "scikit-learn", "scipy", "soundfile", "tensorflow")
 # Snakemake's own marker of the time of a folder.
 _TIMESTAMP = ".snakemake_timestamp"
 
