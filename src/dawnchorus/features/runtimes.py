@@ -59,7 +59,10 @@ class Embedder:
             self._idle.append(run)
         if not np.isfinite(made).all():
             n_bad = int((~np.isfinite(made)).sum())
-            raise InputError(f"{self._path}: {n_bad} of the {len(made)} values of an embedding are NaN or infinite")
+            raise InputError(
+                f"{self._path}: {n_bad} of the {len(made)} values of an embedding are NaN or infinite; expected finite "
+                "ones for any sound"
+            )
         return made
 
     def _opened(self) -> Run:
@@ -165,7 +168,7 @@ def _tflite_modules(path: str) -> tuple[ModuleType, ModuleType]:
         from tensorflow.lite.python import schema_py_generated
 
         return tf.lite, schema_py_generated
-    except (ImportError, AttributeError):
+    except (ImportError, AttributeError):  # a later TensorFlow
         pass
     try:
         from ai_edge_litert import interpreter, schema_py_generated
