@@ -18,16 +18,7 @@ from dawnchorus.detection import sounds
 from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import study_steps
-from dawnchorus.workflow import (
-    failures,
-    last_plan,
-    outcome,
-    params_file,
-    provenance,
-    screen,
-    staleness,
-    supervision,
-)
+from dawnchorus.workflow import failures, last_plan, outcome, params_file, provenance, screen, staleness, supervision
 
 # In place of `configfile:`, which would run what `__use_yte__` in the file asks for, and knows no types.
 try:

@@ -143,6 +143,7 @@ def test_a_layer_of_a_keras_file(tmp_path):
         runtimes.opened(str(path), N_SAMPLES, DIMENSIONS, 2)
 
 
+@pytest.mark.filterwarnings(r"ignore:\s*Warning. tf.lite")
 def test_a_tensor_within_a_tflite_file(tflite_file):
     [name] = [name for name in tensors_of(tflite_file) if "Mul" in name and "MatMul" not in name]
     y = sound(N_SAMPLES)

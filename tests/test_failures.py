@@ -64,7 +64,7 @@ def test_what_the_system_refuses_snakemake_itself_is_a_line(capsys):
     )
     assert not FailedJobs().filter(record(trace, event=LogEvent.ERROR, exception="OSError"))
     assert capsys.readouterr().err == "error: No space left on device\n"
-    other = trace.replace("[Errno 28] No space left on device", "[Errno 5] Input/output error")
+    other = trace.replace("[Errno 28] No space left on device", "[Errno 22] Invalid argument")
     assert FailedJobs().filter(record(other, event=LogEvent.ERROR, exception="OSError"))
 
 

@@ -398,7 +398,7 @@ def test_values_of_a_preset_are_kept_but_for_its_data(mine, home, capsys):
     assert (params["train"]["epochs"], params["presence"]["epochs"]) == (15, 10)
     assert "train.epochs 15 (80 without)" in out
     assert refused(mine, "--preset", "slow", capsys=capsys) == [
-        "error: --preset: 'slow': expected one of article, default, fast, rfcx, song"
+        "error: --preset: 'slow': expected one of article, birdnet, default, fast, perch, rfcx, song"
     ]
     # What the recordings would ask for stands beside what the preset says.
     _, out = init(mine, "--preset", "rfcx", "--force", capsys=capsys)

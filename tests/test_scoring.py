@@ -192,7 +192,7 @@ ABSURD = [
     ("dataset.features.n_mels", 10**9, "expected integer from 2 to 1024"),
     ("dataset.features.window_s", -1.0, "expected number"),
     ("dataset.features.clip", "x", "expected one of"),
-    ("dataset.features.kind", "../../x", "expected one of log_mel"),
+    ("dataset.features.kind", "../../x", "expected one of embedding, log_mel"),
     ("dataset.features", 7, "7: expected"),
     ("dataset.frames", True, "true: expected integer"),
     ("dataset.frames", 10**9, "expected integer from 1 to 100000"),

@@ -23,6 +23,8 @@ RUN = HEAD + (
     "print(job.pid, flush=True)\n"
     "sys.exit(job.wait() and 3)\n"
 )
+# Its own handlers would let the job go on, as Snakemake's do.
+HANDLERS = "import signal\nfor s in (signal.SIGTERM, signal.SIGINT): signal.signal(s, lambda *_: None)\n"
 JOB = HEAD + "supervision.end_with_snakemake()\nprint('running', flush=True)\nsys.stdin.read()\n"
 
 
@@ -120,9 +122,7 @@ def test_locks_of_a_colleague_stay_where_the_owner_is_ones_own(folder):
 
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_run_with_its_jobs(told):
-    # Its own handler would let the jobs go on, as Snakemake's does.
-    handlers = "import signal\nfor s in (signal.SIGTERM, signal.SIGINT): signal.signal(s, lambda *_: None)\n"
-    with process(handlers + RUN) as run:
+    with process(HANDLERS + RUN) as run:
         job = int(run.stdout.readline())
         run.send_signal(told)
         assert run.wait(timeout=60) == 3
@@ -130,10 +130,10 @@ def test_a_signal_ends_a_run_with_its_jobs(told):
 
 
 def test_a_run_ends_when_nobody_reads_it():
-    with process(RUN) as run:
+    with process(HANDLERS + RUN) as run:
         job = int(run.stdout.readline())
         run.stdout.close()
-        assert run.wait(timeout=60) != 0
+        assert run.wait(timeout=60) == 3
     assert not runs(job)
 
 

@@ -102,7 +102,8 @@ def runtime_of(path: str | os.PathLike) -> tuple[Callable[..., Run], bool]:
     """Return what opens a model file, and whether threads may share what it gives, by the suffix of the file."""
     suffix = Path(path).suffix.lower()
     if suffix not in RUNTIMES:
-        raise InputError(f"features.model: {shown(str(path))}: expected a file that ends with {', '.join(RUNTIMES)}")
+        name = shown(str(path), longest=4096)
+        raise InputError(f"features.model: {name}: expected a file that ends with {', '.join(RUNTIMES)}")
     return RUNTIMES[suffix]
 
 
