@@ -1,11 +1,12 @@
 """What Snakemake says around a job that failed is kept from the screen, and nothing else is."""
 
 import logging
+import os
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from dawnchorus.workflow.failures import FailedJobs
+from dawnchorus.workflow.failures import FailedJobs, lines_since
 
 
 def record(text: str, **more) -> logging.LogRecord:
@@ -104,3 +105,12 @@ def test_a_job_that_said_nothing_in_this_run_is_named(log):
 def test_what_a_cluster_knows_of_a_job_is_said(tmp_path):
     said = words(FailedJobs(), begun(1), failed(1, str(tmp_path / "none.log"), "SLURM status is: 'OUT_OF_MEMORY'"))
     assert said[0] == "error: rule model: SLURM status is: 'OUT_OF_MEMORY'"
+
+
+@pytest.mark.parametrize(("written_s", "counts"), [(999.998, True), (999.5, False), (999.0, True), (998.0, False)])
+def test_a_log_counts_by_its_time_as_a_file_system_knows_it(tmp_path, written_s, counts):
+    """Times of files lag some milliseconds behind the clock, or are whole seconds."""
+    log = tmp_path / "job.log"
+    log.write_text("said\n")
+    os.utime(log, (written_s, written_s))
+    assert lines_since([str(log)], 999.999) == (["said"] if counts else [])

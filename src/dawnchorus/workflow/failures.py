@@ -31,6 +31,10 @@ _AROUND = (
 # The last line of a trace where the system refused something to Snakemake itself.
 _REFUSED = re.compile(r"^\w*Error: \[Errno (?P<number>\d+)\] (?P<said>.+)\s*\Z", re.MULTILINE)
 
+# By how much the time of a file may lie before the moment of its writing: file systems count in milliseconds, some in
+# whole seconds.
+_LAG_S, _STEP_S = 0.05, 1.0
+
 
 class FailedJobs(logging.Filter):
     """Keeps the jobs that failed, and what Snakemake says about them from the screen."""
@@ -94,9 +98,15 @@ def kept_from_the_screen() -> FailedJobs:
 
 def lines_since(logs: Iterable[str], since_s: float) -> list[str]:
     """Return the lines of those logs that were written since a time, without empty ones."""
-    written = (Path(log) for log in logs if Path(log).is_file() and Path(log).stat().st_mtime >= since_s)
+    written = (Path(log) for log in logs if Path(log).is_file() and written_since(Path(log), since_s))
     said = (log.read_text(encoding="utf-8", errors="replace").splitlines() for log in written)
     return [line for lines in said for line in lines if line.strip()]
+
+
+def written_since(path: Path, since_s: float) -> bool:
+    """Say whether a file was written since a moment of the clock, which the times of files lag behind by a step."""
+    written_s = path.stat().st_mtime
+    return written_s + (_LAG_S if written_s % 1 else _STEP_S) >= since_s
 
 
 def _end_of(record: logging.LogRecord, lines: list[str]) -> str:

@@ -23,7 +23,7 @@ from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from dawnchorus.foundation.errors import shown
-from dawnchorus.workflow.failures import FailedJobs, lines_since
+from dawnchorus.workflow.failures import FailedJobs, lines_since, written_since
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -292,7 +292,7 @@ def _last_steps(logs: list[str], since_s: float) -> tuple[str, int, int] | None:
     """Return how far a job is by the end of its log: `epoch ` or nothing, how many steps are done, and of how many."""
     for path in map(Path, logs):
         with contextlib.suppress(OSError):
-            if path.stat().st_mtime < since_s:
+            if not written_since(path, since_s):
                 continue
             with path.open("rb") as file:
                 file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
