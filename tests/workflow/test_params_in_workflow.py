@@ -42,7 +42,7 @@ def refused(project: Project, command: str) -> list[str]:
     assert done.returncode != 0, done.stdout
     lines = done.stdout.splitlines()
     if command == "dvc" and lines[-1].startswith("ERROR: failed to reproduce"):
-        start = next(number for number, line in enumerate(lines) if line.startswith("> snakemake"))
+        start = next(number for number, line in enumerate(lines) if line.startswith("> python workflow/rule.py"))
         lines = lines[start + 1 : -1]
     return [line for line in lines if line and not line.startswith(PROFILE)]
 
