@@ -19,7 +19,9 @@ def said_of(project, tool: str) -> list[str]:
     assert not [word for word in NOT_FOR_PEOPLE if word in run.stdout], run.stdout
     said = run.stdout.rstrip().splitlines()
     if tool == "dvc":
-        assert re.fullmatch(r"ERROR: failed to reproduce '\w+': failed to run: python workflow/rule.py \w+, exited with 1", said.pop())
+        assert re.fullmatch(
+            r"ERROR: failed to reproduce '\w+': failed to run: python workflow/rule.py \w+, exited with 1", said.pop()
+        )
     return said
 
 
