@@ -198,10 +198,8 @@ def compare(
     lost = len(changed) - gained
     scores = scores_of(a, ids), scores_of(b, ids)
     weights, n_groups = bootstrap.draws(units, n_draws, rng), len(np.unique(units))
-    truth, name_of = (
-        np.eye(len(ids), dtype=bool)[true_index],
-        dict(zip(b["true_species_id"], b["true_name"], strict=True)),
-    )
+    truth = np.eye(len(ids), dtype=bool)[true_index]
+    name_of = dict(zip(b["true_species_id"], b["true_name"], strict=True))
     species = [
         {"species_id": ids[index], "species": name_of[ids[index]], "clips": int(truth[:, index].sum()), "metrics": rows}
         for index, rows in enumerate(by_species(truth, scores, units, weights))

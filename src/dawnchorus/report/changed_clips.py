@@ -47,10 +47,4 @@ def cards(
         for position in shown
     ]
     made = dict(excerpts.cards(places, block["sound_rate_hz"], IMAGE, with_mfcc=True))
-    room, kept = block["media_mb"] * 1e6, {}
-    for number, position in enumerate(shown):
-        room -= sum(len(made[number][part]) for part in ("image", "mfcc", "sound"))
-        if room < 0:
-            break
-        kept[position] = made[number]
-    return kept
+    return excerpts.with_room({position: made[number] for number, position in enumerate(shown)}, block["media_mb"])

@@ -99,6 +99,17 @@ def cut(places: Sequence[Place], rate_of: Callable[[int], int]) -> Iterator[tupl
             yield positions[index], y, rate_hz
 
 
+def with_room(made: dict[int, dict], media_mb: float) -> dict[int, dict]:
+    """Return the first of these cards, by position, whose pictures and sounds take ``media_mb`` at most."""
+    room, kept = media_mb * 1e6, {}
+    for position, card in made.items():
+        room -= sum(len(card[part]) for part in ("image", "mfcc", "sound"))
+        if room < 0:
+            break
+        kept[position] = card
+    return kept
+
+
 def cards(
     places: Sequence[Place], most_rate_hz: int, size: tuple[int, int], with_mfcc: bool = False
 ) -> Iterator[tuple[int, dict]]:
@@ -120,10 +131,12 @@ def cards(
             low_hz / top_hz,
         )
         pixels = media.spectrogram_pixels(y * level, rate_hz, *size)
-        coefficients = {"mfcc": media.data_uri(media.webp(media.mfcc_pixels(y, rate_hz)), "image/webp")}
+        coefficients = {}
+        if with_mfcc:
+            coefficients["mfcc"] = media.data_uri(media.webp(media.mfcc_pixels(y, rate_hz)), "image/webp")
         yield (
             position,
-            (coefficients if with_mfcc else {})
+            coefficients
             | {
                 "start_s": round(start_s, 3),
                 "end_s": round(end_s, 3),

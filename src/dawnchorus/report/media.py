@@ -6,6 +6,7 @@ A picture without axes is made here; one with axes is a figure. Everywhere: ``y`
 
 import base64
 import io
+from typing import Any
 
 import numpy as np
 
@@ -44,13 +45,18 @@ def mp3(y: np.ndarray, sample_rate_hz: int) -> bytes:
     return file.getvalue()
 
 
+def window_samples(sample_rate_hz: float) -> int:
+    """Return the length of the windows of pictures: about 21 ms, a power of two."""
+    return 2 ** max(5, round(np.log2(0.021 * sample_rate_hz)))
+
+
 def spectrogram_db(y: np.ndarray, sample_rate_hz: int, width: int, height: int) -> np.ndarray:
     """Return a picture of the sound, (height, width) in dB relative to its peak, the highest frequency first.
 
     Hann windows of about 21 ms, ``width`` of them evenly over the sound; bins are averaged as power where
     there are more of them than rows. A constant, such as silence, gives zeros.
     """
-    n_fft = 2 ** max(5, round(np.log2(0.021 * sample_rate_hz)))
+    n_fft = window_samples(sample_rate_hz)
     padded = np.pad(np.asarray(y, dtype=np.float64), n_fft // 2)
     starts = np.linspace(0, max(0, len(padded) - n_fft), width).astype(int)
     padded = np.pad(padded, (0, max(0, n_fft - len(padded))))
@@ -117,10 +123,10 @@ def mfcc_pixels(y: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     """
     import librosa
 
-    n_fft = 2 ** max(5, round(np.log2(0.021 * sample_rate_hz)))
+    n_fft = window_samples(sample_rate_hz)
     padded = np.pad(np.asarray(y, dtype=np.float32), (0, max(0, n_fft - len(y))))
     # Of low rates fewer bands, so that each holds a bin.
-    bands = {"n_mels": min(64, max(24, n_fft // 8)), "n_fft": n_fft, "hop_length": n_fft // 2}
+    bands: dict[str, Any] = {"n_mels": min(64, max(24, n_fft // 8)), "n_fft": n_fft, "hop_length": n_fft // 2}
     values = librosa.feature.mfcc(y=padded, sr=sample_rate_hz, n_mfcc=MFCC.level_features + MFCC_SHOWN, **bands).T
     return feature_pixels(values, MFCC, min(len(values), MFCC_COLUMNS), MFCC_SHOWN)
 

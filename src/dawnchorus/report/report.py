@@ -74,13 +74,7 @@ def embedded(order: Sequence[int], places: Sequence[excerpts.Place], params: dic
         [places[position] for position in wanted], params["sound_rate_hz"], CLIP_IMAGE, with_mfcc=True
     )
     made = {wanted[number]: card for number, card in found}
-    room, kept = params["media_mb"] * 1e6, {}
-    for position in wanted:
-        room -= sum(len(made[position][part]) for part in ("image", "mfcc", "sound"))
-        if room < 0:
-            break
-        kept[position] = made[position]
-    return kept
+    return excerpts.with_room({position: made[position] for position in wanted}, params["media_mb"])
 
 
 def species_examples(rows: pd.DataFrame, n_classes: int, places: Sequence[excerpts.Place], params: dict) -> list[dict]:
