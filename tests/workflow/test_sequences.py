@@ -19,7 +19,7 @@ import pytest
 import yaml
 from project import CODE, IDS, Project, environment
 
-from dawnchorus.workflow.provenance import versions
+from dawnchorus.foundation.libraries import versions
 
 pytestmark = pytest.mark.table
 

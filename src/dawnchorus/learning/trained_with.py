@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from dawnchorus.foundation import libraries
 from dawnchorus.foundation.files import sha256_of
-
-PACKAGES = ("keras", "librosa", "numpy", "soundfile", "tensorflow")
 
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that results depend on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    return {"python": platform.python_version(), **libraries.versions()}
 
 
 def checkpoint_key(params: dict, files: Iterable[Path], code: str) -> str:

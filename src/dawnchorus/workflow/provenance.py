@@ -12,9 +12,9 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
+from dawnchorus.foundation import libraries
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import path_for_whole, temporaries_of, write_json
 from dawnchorus.foundation.hashes import HashCache, digest_of
@@ -23,8 +23,6 @@ STATE = Path(".snakemake")
 HASHES = STATE / "sha256.json"
 IMPORTS = STATE / "imports.json"
 SUFFIX = ".provenance.json"
-# Libraries whose version can change a result: written down, not compared (dawnchorus compare says when they differ).
-LIBRARIES = ("keras", "librosa", "numpy", "onnxruntime", "scikit-learn", "scipy", "soundfile", "tensorflow")
 # Snakemake's own marker of the time of a folder.
 _TIMESTAMP = ".snakemake_timestamp"
 
@@ -131,18 +129,7 @@ class Job:
         made = _contents(self.products, cache)
         if missing := [path for path, digest in made.items() if digest is None]:
             raise InputError(f"{', '.join(missing)}: not there; expected that the job made it")
-        write_json(self.record, {**read, "outputs": made, "versions": versions()})
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the libraries that can change a result, those that are installed."""
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+        write_json(self.record, {**read, "outputs": made, "versions": libraries.versions()})
 
 
 def _contents(paths: Iterable[str], cache: HashCache) -> dict[str, str | None]:
