@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.learning import model_file, presence, saved_model, stretches
+from dawnchorus.learning import device, model_file, presence, saved_model, stretches
 from dawnchorus.learning.presence_targets import UNKNOWN
 
 FEATURES = {
@@ -95,6 +95,15 @@ def trained(tmp_path=None, epochs=3, **changes):
     params = {**PARAMS, "presence": {**BLOCK, "epochs": epochs, **changes}}
     checkpoint = (tmp_path / "checkpoint.npz", "key") if tmp_path else None
     return presence.train(made[:3], made[3:], CLASSES, params, 1, lambda line: None, checkpoint), made
+
+
+@pytest.mark.long
+def test_stretches_drawn_ahead_by_several_threads_are_the_same(monkeypatch):
+    (model, history, _), _ = trained(epochs=2)
+    monkeypatch.setattr(device, "drawing_threads", lambda used, threads: 3)
+    (ahead, same, _), _ = trained(epochs=2)
+    assert same == history
+    assert all((a == b).all() for a, b in zip(model.get_weights(), ahead.get_weights(), strict=True))
 
 
 @pytest.mark.long

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_sample_weight
 
-from dawnchorus.learning import training
+from dawnchorus.learning import device, training
 from training_clips import CLASSES, DEFAULT, FEATURES, FRAMES, TRAIN, clips, tiny_network
 
 
@@ -28,11 +28,11 @@ def test_batches_read_each_row_once_an_epoch_in_a_new_order():
     assert np.concatenate([plain[n][1] for n in range(4)]).tolist() == y[rows].tolist()
 
 
-def fitted(seed=1, **changes):
+def fitted(seed=1, threads=1, **changes):
     x, y, _ = clips()
     model = tiny_network(seed)
     parts, params = (np.arange(40), np.arange(40, 60)), {**TRAIN, **changes}
-    return model, training.fit(model, x, y, *parts, params, 5, lambda text: None), x
+    return model, training.fit(model, x, y, *parts, params, 5, lambda text: None, threads=threads), x
 
 
 def test_training_is_the_same_for_one_seed_and_learns(eager):
@@ -40,6 +40,17 @@ def test_training_is_the_same_for_one_seed_and_learns(eager):
     assert history == same
     np.testing.assert_array_equal(model(x), again(x))
     assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_batches_drawn_ahead_by_several_threads_are_the_same():
+    (model, history, x), (ahead, same, _) = fitted(epochs=3), fitted(epochs=3, threads=3)
+    assert history == same
+    np.testing.assert_array_equal(model(x), ahead(x))
+
+
+def test_batches_are_drawn_ahead_where_a_gpu_computes():
+    assert device.drawing_threads("GPU: NVIDIA H200", 8) == 8
+    assert device.drawing_threads(device.prepare(0, 8), 8) == 1
 
 
 def test_every_option_of_training_works_together_and_repeats():

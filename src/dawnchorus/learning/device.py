@@ -23,6 +23,14 @@ def prepare(seed: int, threads: int) -> str:
     return f"CPU, {threads} thread{'s' * (threads > 1)} (no GPU found)"
 
 
+def drawing_threads(used: str, threads: int) -> int:
+    """Return how many of a training's CPU threads draw batches ahead, ``used`` being what :func:`prepare` said.
+
+    All of them where a GPU computes, which would wait for one; elsewhere one, and the others compute.
+    """
+    return threads if used.startswith("GPU") else 1
+
+
 @contextmanager
 def without_memory() -> Iterator[None]:
     """Let networks that are made inside have the shapes of their parameters, and no room for them."""

@@ -73,6 +73,7 @@ def _fit_network(
             clips.draw if clips else None,
             checkpoint,
             _negatives(data, block["negative_share"], say),
+            device.drawing_threads(used, threads),
         )
     # What is saved is the network alone, without its optimizer, in single precision: any Keras loads it.
     weights, model = model.get_weights(), network.build(shape, n_classes, params["model"])

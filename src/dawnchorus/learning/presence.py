@@ -174,7 +174,9 @@ def train(
         with device.mixed_precision(block["mixed_precision"] and used.startswith("GPU")):
             model = presence_network.build(shape, len(classes), block)
             say(f"{model.count_params():,} weights")
-            rows = presence_training.fit(model, drawn, validation, block, say, saved)
+            rows = presence_training.fit(
+                model, drawn, validation, block, say, saved, device.drawing_threads(used, threads)
+            )
         weights = model.get_weights()
         history = [*history, *({**row, "epoch": len(history) + row["epoch"]} for row in rows)]
         if of_rounds and number < n_rounds:

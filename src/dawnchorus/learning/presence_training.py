@@ -11,10 +11,10 @@ from dawnchorus.learning.presence_targets import UNKNOWN
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches of an epoch, as :class:`dawnchorus.learning.stretches.Stretches` draws them."""
+    """The batches of an epoch, as :class:`dawnchorus.learning.stretches.Stretches` draws them, on ``threads`` ahead."""
 
-    def __init__(self, drawn: stretches.Stretches, steps: int):
-        super().__init__()
+    def __init__(self, drawn: stretches.Stretches, steps: int, threads: int = 1):
+        super().__init__(workers=threads)
         self.drawn, self.steps, self.epoch = drawn, steps, 0
 
     def __len__(self) -> int:
@@ -68,15 +68,17 @@ def fit(
     params: dict,
     say: Callable[[str], None] = print,
     checkpoint: tuple[Path, str] | None = None,
+    threads: int = 1,
 ) -> list[dict]:
     """Train a network in place on drawn stretches and return its history, one row an epoch.
 
     ``validation``: stretches above their background, (stretches, frames, bands), and their targets. ``params``: the
-    block ``presence``. ``checkpoint``: see :func:`dawnchorus.learning.training.fit`.
+    block ``presence``. ``checkpoint``: see :func:`dawnchorus.learning.training.fit`; ``threads``: how many draw
+    batches ahead.
     """
     made = training.optimizer({**params, **OPTIMIZER}, params["steps"] * params["epochs"])
     model.compile(optimizer=made, loss=Loss())
-    batches = Batches(drawn, params["steps"])
+    batches = Batches(drawn, params["steps"], threads)
     report = training.Report(params["epochs"], say)
     callbacks: list[keras.callbacks.Callback] = [report]
     if params["ema_momentum"]:

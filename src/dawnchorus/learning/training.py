@@ -40,6 +40,7 @@ class Batches(keras.utils.PyDataset):
             class index of that species, (n,). For each training clip, ``negative_share`` of them are served; their
             target is -1 for that class, 0 for all others (see :class:`Loss`). Only with one-hot targets.
         row_weights: the weight of each row of ``x`` in the loss, (rows,); None is 1 for all.
+        threads: how many of them draw batches ahead.
     """
 
     def __init__(
@@ -53,8 +54,9 @@ class Batches(keras.utils.PyDataset):
         draw: Draw | None = None,
         negatives: Negatives | None = None,
         row_weights: np.ndarray | None = None,
+        threads: int = 1,
     ):
-        super().__init__()
+        super().__init__(workers=threads)
         self.x, self.targets, self.rows, self.draw = x, targets, np.array(rows), draw
         self.negatives, self.row_weights = negatives, row_weights
         self.place = {row: place for place, row in enumerate(self.rows.tolist())}
@@ -261,12 +263,13 @@ def fit(
     draw: Draw | None = None,
     checkpoint: tuple[Path, str] | None = None,
     negatives: Negatives | None = None,
+    threads: int = 1,
 ) -> list[dict]:
     """Train a model in place and return its history, one row an epoch.
 
     ``x``: (rows, frames, n_features) float32; ``y``: (rows,) class index; ``train``, ``validation``: positions of rows.
     With ``early_stopping_patience`` the weights of the epoch with the lowest validation loss are restored;
-    with null, or without validation rows, those of the last epoch stay. ``draw``, ``negatives``: see
+    with null, or without validation rows, those of the last epoch stay. ``draw``, ``negatives``, ``threads``: see
     :class:`Batches`, for the training rows. ``checkpoint``: a file, and a key that names what is trained; the training
     resumes from the file if it is there and has this key, saves to it as it goes, and removes it at its end.
     """
@@ -276,7 +279,7 @@ def fit(
         counts = np.bincount(y[train], minlength=model.output_shape[-1])
         weights = (len(train) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)[y]
     size = params["batch_size"]
-    batches = Batches(x, targets, train, size, params, seed, draw, negatives, weights)
+    batches = Batches(x, targets, train, size, params, seed, draw, negatives, weights, threads)
     made = optimizer(params, len(batches) * params["epochs"])
     model.compile(optimizer=made, loss=Loss(params["label_smoothing"]), metrics=[Accuracy()])
     report = Report(params["epochs"], say)
