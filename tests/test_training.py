@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_sample_weight
 
-from dawnchorus.learning import device, training
+from dawnchorus.learning import device, drawing, training
 from training_clips import CLASSES, DEFAULT, FEATURES, FRAMES, TRAIN, clips, tiny_network
 
 
@@ -46,6 +46,15 @@ def test_batches_drawn_ahead_by_several_threads_are_the_same():
     (model, history, x), (ahead, same, _) = fitted(epochs=3), fitted(epochs=3, threads=3)
     assert history == same
     np.testing.assert_array_equal(model(x), ahead(x))
+
+
+def test_what_was_drawn_ahead_for_an_epoch_is_not_served_in_the_next():
+    epoch = [0]
+    ahead = drawing.Ahead(lambda number: (epoch[0], number), 5, 2)
+    assert [ahead.batch(number) for number in range(3)] == [(0, 0), (0, 1), (0, 2)]
+    epoch[0] = 1
+    ahead.restart()
+    assert [ahead.batch(number) for number in (0, 0, *range(5))] == [(1, 0), (1, 0), *((1, n) for n in range(5))]
 
 
 def test_batches_are_drawn_ahead_where_a_gpu_computes():

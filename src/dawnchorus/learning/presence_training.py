@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dawnchorus.learning import stretches, training
+from dawnchorus.learning import drawing, stretches, training
 from dawnchorus.learning.presence_targets import UNKNOWN
 
 
@@ -14,17 +14,23 @@ class Batches(keras.utils.PyDataset):
     """The batches of an epoch, as :class:`dawnchorus.learning.stretches.Stretches` draws them, on ``threads`` ahead."""
 
     def __init__(self, drawn: stretches.Stretches, steps: int, threads: int = 1):
-        super().__init__(workers=threads)
-        self.drawn, self.steps, self.epoch = drawn, steps, 0
+        super().__init__()
+        self.steps, self.epoch = steps, 0
+        self.ahead = drawing.Ahead(lambda index: drawn.batch(self.epoch, index), steps, threads)
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.drawn.batch(self.epoch, index)
+        return self.ahead.batch(index)
 
     def on_epoch_end(self) -> None:
-        self.epoch += 1
+        self.start(self.epoch + 1)
+
+    def start(self, epoch: int) -> None:
+        """Serve the batches of an epoch, from 0, next."""
+        self.epoch = epoch
+        self.ahead.restart()
 
 
 class Fixed(keras.utils.PyDataset):
@@ -88,7 +94,7 @@ def fit(
     if checkpoint:
         saved = training.Checkpoint(*checkpoint, report, None)
         done = saved.restore(model)
-        batches.epoch = done
+        batches.start(done)
         callbacks.append(saved)
         if done:
             say(f"resuming after epoch {done}, from {saved.path}")

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from dawnchorus.foundation.files import path_for_whole
-from dawnchorus.learning import augmentation, early_stopping
+from dawnchorus.learning import augmentation, drawing, early_stopping
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -56,15 +56,17 @@ class Batches(keras.utils.PyDataset):
         row_weights: np.ndarray | None = None,
         threads: int = 1,
     ):
-        super().__init__(workers=threads)
+        super().__init__()
         self.x, self.targets, self.rows, self.draw = x, targets, np.array(rows), draw
         self.negatives, self.row_weights = negatives, row_weights
         self.place = {row: place for place, row in enumerate(self.rows.tolist())}
         self.batch_size, self.params, self.seed = batch_size, params, seed
+        self.ahead = drawing.Ahead(self._drawn, len(self), threads)
         self.start(0)
 
     def start(self, epoch: int) -> None:
         """Serve the batches of an epoch, from 0, next."""
+        self.ahead.restart()
         self.epoch, self.served = epoch, self.rows
         if self.params is None or not self.params["shuffle"]:
             return
@@ -81,6 +83,9 @@ class Batches(keras.utils.PyDataset):
         return -(-len(self.rows) // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        return self.ahead.batch(index)
+
+    def _drawn(self, index: int) -> tuple[np.ndarray, ...]:
         rows = self.served[index * self.batch_size : (index + 1) * self.batch_size]
         if self.params is None:
             return self.x[rows], self.targets[rows]
