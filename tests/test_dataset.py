@@ -7,7 +7,7 @@ import pytest
 from arguments import dataset_paths
 from dawnchorus.features import shards
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.learning import dataset
+from dawnchorus.learning import assembly, dataset
 from dawnchorus.stages import dataset as stage
 from dawnchorus.tables.definitions import ANNOTATIONS
 
@@ -283,6 +283,14 @@ def test_rows_drawn_one_by_one_give_a_box_the_partition_of_all_rows_of_its_recor
     split = {"method": "article", "group": "recording_id"}
     stage.main([*arguments, json.dumps({"dataset": PARAMS, "split": split})])
     assert [row["partition"] for row in table(tmp_path / "made/negative_rows.csv")] == ["train", "test"]
+
+
+def test_what_one_long_clip_costs_is_said():
+    # 98 of a hundred clips have 10 frames, two have 200: 19 of 20 frames of most rows are padding.
+    said = assembly.padding([10] * 98 + [200] * 2)
+    assert said.startswith("; 93 % of that is padding"), said
+    assert "dataset.frames: 10 keeps 98 %" in said
+    assert assembly.padding([10] * 90 + [20] * 10) == ""
 
 
 def test_a_data_set_is_opened_by_one_call(tmp_path):

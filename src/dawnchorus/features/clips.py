@@ -7,6 +7,16 @@ from statistics import median_low
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.sound.spans import Span
 
+# The longest clip is far from the others where it is so many times as long as what this share of the clips fit into.
+_FAR, WHOLE_SHARE = 2, 0.98
+
+
+def length_without_outliers(lengths: Iterable[float]) -> float | None:
+    """Return a length that :data:`WHOLE_SHARE` of the clips fit into; None where the longest is not far above it."""
+    ordered = sorted(lengths)
+    usual = ordered[math.ceil(WHOLE_SHARE * len(ordered)) - 1]
+    return usual if ordered[-1] > _FAR * usual else None
+
 
 def spans(annotations: Sequence[Span], duration_s: float, params: dict) -> list[Span]:
     """Return the clip of each annotation (t_min_s, t_max_s) of one recording, in the same order.

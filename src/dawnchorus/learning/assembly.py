@@ -202,13 +202,29 @@ def write(
         made.write(files[name], dataset.TABLES[name], rows)
     with write_whole(files[dataset.STATISTICS]) as file:
         json.dump(statistics, file, indent=1)
-    lines = [f"{len(annotations)} rows of {frames} frames of {n_features} features, {len(index)} classes"]
+    padded = "" if block["frames"] else padding(n_frames)
+    lines = [f"{len(annotations)} rows of {frames} frames of {n_features} features, {len(index)} classes{padded}"]
     if boxes:
         lines.append(f"{len(boxes)} clips that were checked not to hold their class")
     if features["context_clips"]:
         n_recordings = len({row["recording_id"] for row in tables[CONTEXT_ROWS.name]})
         lines.append(f"{found.n_context()} clips without annotation, of {n_recordings} recordings")
     return lines
+
+
+def padding(n_frames: Sequence[int]) -> str:
+    """Return what a few long clips cost, for the end of a line; nothing where the longest is near the others.
+
+    ``n_frames``: those of each clip. Every row is as long as the longest.
+    """
+    usual = clips.length_without_outliers(n_frames)
+    if usual is None:
+        return ""
+    share = 1 - np.mean(n_frames) / max(n_frames)
+    return (
+        f"; {100 * share:.0f} % of that is padding after clips that are shorter than the longest: dataset.frames: "
+        f"{usual:.0f} keeps {100 * clips.WHOLE_SHARE:.0f} % of the clips whole, and of a longer one its middle"
+    )
 
 
 def _numbered(table: Table, rows: Sequence[Mapping], index: Mapping[str, int], n_frames: Sequence[int]) -> list[dict]:

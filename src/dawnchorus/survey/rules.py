@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dawnchorus.features import kinds
+from dawnchorus.features import clips, kinds
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.features import Features
 from dawnchorus.parameters.recipe import RECIPE
@@ -224,14 +224,14 @@ def length(facts: Facts, hop_s: float, are_windows: bool) -> Choice:
     """Cut off the longest clips where a few are much longer than the others: every row is as long as the longest."""
     if are_windows:
         return Choice({"dataset.frames": None}, "windows are of one length")
-    longest_s, usual_s = float(facts.durations_s.max()), float(np.quantile(facts.durations_s, 0.98))
-    if longest_s <= 2 * usual_s:
+    longest_s, usual_s = float(facts.durations_s.max()), clips.length_without_outliers(facts.durations_s)
+    if usual_s is None:
         return Choice({"dataset.frames": None}, f"the longest annotation, {seconds(longest_s)}, is near the others")
     frames = max(2, math.ceil(usual_s / hop_s))
     return Choice(
         {"dataset.frames": frames},
-        f"98 % of the annotations are shorter than {seconds(usual_s)}, and the longest lasts {seconds(longest_s)}: of "
-        "a longer one its middle is kept",
+        f"{100 * clips.WHOLE_SHARE:.0f} % of the annotations last at most {seconds(usual_s)}, and the longest "
+        f"{seconds(longest_s)}: of a longer one its middle is kept",
     )
 
 
