@@ -98,9 +98,9 @@ def reruns(rules: list[Rule]) -> dict[str, list[str]]:
 def table(root: Path) -> str:
     """Return the table; keys that run the same rules are one row, and all the keys of a block are ``block.*``."""
     there_are = rules(root)
-    needed = frozenset().union(*(rule.needs for rule in there_are))
-    # Of what is made on demand, what a person asks for.
-    asked = [rule.name for rule in there_are if rule.on_demand and rule.name not in needed]
+    # Of what is made on demand, what a person asks for: a stage, whose rule file has its name.
+    stages = {path.stem for path in (root / "workflow/rules").glob("*.smk")}
+    asked = [rule.name for rule in there_are if rule.on_demand and rule.name in stages]
     always = [rule.name for rule in there_are if not rule.on_demand]
     rows: dict[tuple, list[str]] = {}
     for key, stale in reruns(there_are).items():
