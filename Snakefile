@@ -49,6 +49,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/detections.smk"
 include: "workflow/rules/cross_validation.smk"
+include: "workflow/rules/label_audit.smk"
 include: "workflow/rules/overfitting_study.smk"
 
 

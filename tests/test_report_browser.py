@@ -11,6 +11,7 @@ import report_run
 from dawnchorus.commands import cli
 from dawnchorus.report import comparison_page
 from test_detections import write_model, write_sound
+from test_label_audit import audited
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -150,6 +151,21 @@ def test_a_clip_opens_its_waveform_spectrogram_and_mfcc_beside_each_other(opened
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.keyboard.press("Escape")
     assert page.locator("dialog").is_hidden()
+
+
+@pytest.mark.parametrize("width", [400, 1600])
+def test_the_label_audit_is_as_wide_as_the_window_and_opens_its_clips(opened, tmp_path, width):
+    _, path = audited(tmp_path / "audit", [*HOSTILE, "w" * 150], clips=5)
+    page = opened(path, width=width)
+    assert page.title() == "Label audit"
+    assert page.locator("article").count() == 5
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator("article .views").first.click()
+    page.locator("dialog .view").nth(2).wait_for()
+    assert page.locator("dialog .scale b").all_text_contents() == ["", "s", "kHz", "s", "no.", "s"]
+    page.keyboard.press("Escape")
+    page.get_by_text("3 further down the list").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_rows_of_numbers_are_stacked_on_a_phone_and_say_what_they_are(opened, few):

@@ -30,6 +30,18 @@ def test_folds_are_the_rules_again_and_cost_only_what_is_new(ran_project):
     assert {"logistic_regression", "majority class", "SVM on pooled statistics"} <= set(found)
     # Git is not bothered with what is made on demand.
     assert ran_project.run("git", "status", "--porcelain").stdout.split() == ["M", "params.yaml"]
+    # Which labels are likely wrong follows from the scores out of fold alone, and shows the recordings themselves.
+    assert rules_of(ran_project.run("snakemake", "--cores", "2", "label_audit").stdout) == {"label_audit": 1}
+    with (ran_project.path / "reports/label_audit/label_audit.csv").open(newline="") as file:
+        audited = list(csv.DictReader(file))
+    assert sorted(row["annotation_id"] for row in audited) == sorted(tested)
+    assert [row["rank"] for row in audited] == [str(number) for number in range(1, len(tested) + 1)]
+    page = (ran_project.path / "reports/label_audit/label_audit.html").read_text()
+    assert page.count("<audio") == sum(row["likely_species_id"] != row["given_species_id"] for row in audited)
+    assert ran_project.run("git", "status", "--porcelain").stdout.split() == ["M", "params.yaml"]
+    assert not ran_project.planned("label_audit")
+    ran_project.set("report.clips", 1)
+    assert ran_project.planned("label_audit") == {"label_audit": 1}
     # A second run has nothing to do, one more seed costs its trainings, and the experiment itself is as it was.
     assert not ran_project.planned("cross_validation")
     ran_project.set("cross_validation.seeds", 2)

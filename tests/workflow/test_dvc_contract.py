@@ -53,7 +53,7 @@ REPEATED |= {
     f"fold_{name}": name
     for name in ("presence", "recording_scores", "svm_scores", "presence_calibration", "detection_metrics")
 }
-ON_DEMAND = {"window_scores", "detections", "folds", "cross_validation", "overfitting_study", *REPEATED}
+ON_DEMAND = {"window_scores", "detections", "folds", "cross_validation", "label_audit", "overfitting_study", *REPEATED}
 
 
 def test_dvc_yaml_is_what_the_snakefile_says_now():
@@ -173,6 +173,7 @@ TEMPLATES = {
     "report": {"report.html.j2", "page.html.j2", "parts.html.j2", "page.css"}
     | {"report.css", "report.js", "views.css", "views.js"},
     "detections": {"detections.html.j2", "page.html.j2", "parts.html.j2", "page.css", "detections.css"},
+    "label_audit": {"label_audit.html.j2", "page.html.j2", "parts.html.j2", "page.css", "views.css", "views.js"},
 }
 
 

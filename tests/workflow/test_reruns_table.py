@@ -23,9 +23,11 @@ def test_who_reads_a_value_is_a_rule(rules):
 
 def test_what_runs_follows_from_what_is_read_and_from_the_dag(rules):
     stale = {key: set(names) for key, names in reruns.reruns(rules).items()}
-    assert stale["report.clips"] == {"report"}
+    assert stale["report.clips"] == {"report", "label_audit"}
+    assert stale["report.detection_examples"] == {"report"}
     assert stale["figures.example_species"] == {"figures", "report"}
     measured = {"detection_metrics", "figures", "report", "fold_detection_metrics", "cross_validation"}
+    measured |= {"label_audit"}
     assert stale["detections.merge_gap_s"] == {"detections", *measured}
     # Windows and frames are scored by one rule, whose frames name clips and are calibrated.
     scored = {"recording_scores", "svm_scores", "evaluation", "presence_calibration"}
@@ -39,8 +41,8 @@ def test_what_runs_follows_from_what_is_read_and_from_the_dag(rules):
     assert stale["presence.network"] == {*stale["features.n_fft"]} >= trained | {"features"}
     assert "presence" not in stale["model.name"] | stale["train.epochs"]
     assert stale["detections.pictures"] == {"detections"}
-    assert stale["cross_validation.seeds"] == {"cross_validation"}
-    folded = {"fold_dataset", "fold_model", "fold_evaluation", "cross_validation"}
+    assert stale["cross_validation.seeds"] == {"cross_validation", "label_audit"}
+    folded = {"fold_dataset", "fold_model", "fold_evaluation", "cross_validation", "label_audit"}
     folded |= {"fold_presence", "fold_recording_scores", "fold_svm_scores", "fold_presence_calibration"}
     folded |= {"fold_detection_metrics"}
     assert stale["cross_validation.column"] == {"folds", *folded}

@@ -237,6 +237,24 @@ OUT_OF_FOLD = Table(
     (_integer("fold", "from 1"), _integer("seed", "of the training"), *PREDICTIONS.columns),
     more=SCORES,
 )
+LABEL_AUDIT = Table(
+    "label_audit.csv",
+    (
+        _integer("rank", "from 1: the label that is most likely wrong"),
+        *(ANNOTATION_ID, RECORDING_ID, *TIMES, *BAND),
+        *(_text("given_species_id", "the species of the annotation"), _text("given_name", "its name")),
+        _text("likely_species_id", "the class with the highest score out of fold, which may be the given one"),
+        _text("likely_name", "its name"),
+        _number("given_score", "of the given species, out of fold; the mean over seeds"),
+        _number("likely_score", "of the most likely one"),
+        _number("given_threshold", "mean score of the given species on the clips labelled so"),
+        _number("likely_threshold", "the same of the most likely one"),
+        _number(
+            "margin", "log of given_score over its threshold, less the highest of another; below 0 that one fits better"
+        ),
+        _integer("likely_wrong", "1: the most likely species is another one, and its score reaches its threshold"),
+    ),
+)
 EVENTS = Table(
     "events.csv",
     (
