@@ -22,6 +22,7 @@ ROOMS = (
     "learning",
     "evaluation",
     "detection",
+    "review",
     "report",
     "workflow",
     "stages",

@@ -26,6 +26,7 @@ COMMANDS = {
     "detect": ("dawnchorus.commands.detect", "find species in new recordings with a trained model"),
     "init": ("dawnchorus.commands.init", "look at recordings and tables, and write a params.yaml for them"),
     "new": ("dawnchorus.commands.new", "make a folder for a project of its own, with this workflow"),
+    "review": ("dawnchorus.commands.review", "listen to a sample of detections, and say what they are worth"),
 }
 VERBOSE = "show where an error comes from, not only its line"
 

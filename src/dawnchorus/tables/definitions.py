@@ -379,3 +379,66 @@ DETECTION_BASELINES = Table(
     more="+",
 )
 PROBLEMS = Table("problems.csv", (_text("path", "the sound file"), _text("problem", "why it was left out")))
+SAMPLE = Table(
+    "sample.csv",
+    (
+        *(_text("clip", "its name"), _text("path", "the sound file"), RECORDING_ID),
+        *(_number("start_s", "start of the window", "s"), _number("end_s", "its end", "s")),
+        *(SPECIES_ID, SPECIES_NAME, _text("group", "of the recording, such as its site; empty without")),
+        _text("stratum", "what it was drawn from"),
+        _number("score", "highest of the species in the window, calibrated"),
+        _integer("detected", "1: the run detected the species in it"),
+        *(_integer("windows", "in the stratum"), _integer("drawn", "of these")),
+        _number("inclusion_probability", "drawn over windows"),
+    ),
+)
+POPULATION = Table(
+    "population.csv",
+    (
+        *(SPECIES_ID, _text("group", "as in sample.csv"), _integer("detected", "as in sample.csv")),
+        _number("lowest_score", "of these windows"),
+        _number("score", "in their middle, the mean in logits"),
+        _integer("windows", "that score so"),
+    ),
+)
+REVIEWS = Table(
+    "reviews.csv",
+    (
+        *(_text("clip", "as in sample.csv"), RECORDING_ID),
+        *(_number("start_s", "start of the window", "s"), _number("end_s", "its end", "s")),
+        *(SPECIES_ID, _text("answer", "yes, no, unsure, or other: another species")),
+        _text("other_species", "which other one, where somebody said it"),
+        *(_text("reviewer", "who answered"), _text("time", "when, ISO 8601")),
+    ),
+)
+
+
+def _estimate(name: str, meaning: str) -> tuple[Column, Column, Column]:
+    """Return the columns of a number that answers tell of, and of its 95 % interval."""
+    return (
+        _number(name, meaning, empty=True),
+        _number(f"{name}_low", "lower end of its 95 % interval", empty=True),
+        _number(f"{name}_high", "upper end", empty=True),
+    )
+
+
+WITH_CALLS = (
+    _integer("windows", "in all"),
+    _integer("windows_detected", "in which the run detected the species"),
+    _integer("answered", "clips with a yes or a no that counts"),
+    *_estimate("windows_with_calls", "windows in which the species calls, corrected for what was missed and mistaken"),
+)
+REVIEW_SUMMARY = Table(
+    "summary.csv",
+    (
+        *(SPECIES_ID, SPECIES_NAME, *WITH_CALLS),
+        *(_integer("yes", "of the answered clips"), _integer("no", "another species included")),
+        _integer("open", "clips that nobody was sure of, or of which as many say yes as no"),
+        _integer("disagreements", "clips that somebody says yes to and somebody no"),
+        *_estimate("precision", "share of the windows in which the species was detected that hold a call of it"),
+        *_estimate("recall", "share of the windows with calls in which it was detected"),
+        _number("threshold", "score from which on windows hold calls with the wanted precision", empty=True),
+        _integer("more_answers", "of windows in which it was detected, until precision is known well enough"),
+    ),
+)
+REVIEW_GROUPS = Table("groups.csv", (SPECIES_ID, _text("group", "as in sample.csv"), *WITH_CALLS))

@@ -1,0 +1,178 @@
+"""Listen to a sample of what a run detected and did not, and say what its numbers are worth.
+
+`review sample` draws windows of each species by score and by site, and writes them as sample.csv and as a page to
+listen, review.html, which saves the answers as reviews.csv. `review summary` makes of the answers precision, recall,
+thresholds and windows with calls, with intervals.
+"""
+
+import argparse
+from pathlib import Path
+
+from dawnchorus.commands import options
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import write_json, write_whole
+
+EXAMPLES = """examples:
+  dawnchorus review sample detections --output review
+  dawnchorus review sample detections --output review --species frog owl --size 200 --seed 2
+  dawnchorus review summary review ~/Downloads/reviews.csv ann/reviews.csv --precision 0.95
+"""
+MOST_CLIPS, MOST_SEED = 5_000, 2**31 - 1
+SHORTEST_S, LONGEST_S = 0.1, 60.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="what to do", metavar="ACTION", required=True)
+    drawn = actions.add_parser("sample", help="draw windows to listen to, and make the page for it")
+    drawn.add_argument("results", type=options.path, metavar="RESULTS", help="a folder that `dawnchorus detect` wrote")
+    drawn.add_argument("--output", type=options.path, required=True, metavar="FOLDER", help="for the sample; a new one")
+    drawn.add_argument(
+        "--size",
+        type=options.whole_number(MOST_CLIPS),
+        default=100,
+        metavar="N",
+        help="windows of each species (default: %(default)s)",
+    )
+    drawn.add_argument("--species", nargs="+", metavar="ID", help="of these species (default: of all)")
+    drawn.add_argument(
+        "--window-s",
+        type=between(SHORTEST_S, LONGEST_S),
+        default=3.0,
+        metavar="S",
+        help="length of a window (default: %(default)g)",
+    )
+    drawn.add_argument(
+        "--group",
+        default="site",
+        metavar="COLUMN",
+        help="what recordings share that are counted together: site or date, as names of files say, none, or a column of "
+        "--recordings (default: %(default)s)",
+    )
+    drawn.add_argument(
+        "--recordings", type=options.path, metavar="CSV", help="a table with recording_id and the column of --group"
+    )
+    drawn.add_argument(
+        "--seed", type=options.whole_number(MOST_SEED), default=1, metavar="N", help="of the draw (default: %(default)s)"
+    )
+    drawn.add_argument("--show-score", action="store_true", help="on the page (default: who listens does not know it)")
+    drawn.set_defaults(action=sample)
+    told = actions.add_parser("summary", help="say what the answers mean for all windows")
+    told.add_argument("folder", type=options.path, metavar="FOLDER", help="of the sample")
+    told.add_argument("reviews", type=options.path, nargs="+", metavar="REVIEWS.csv", help="answers, of one or more people")
+    told.add_argument(
+        "--precision",
+        type=between(0.01, 0.999),
+        default=0.9,
+        metavar="P",
+        help="the wanted one, for thresholds (default: %(default)g)",
+    )
+    told.add_argument(
+        "--half-width",
+        type=between(0.01, 0.5),
+        default=0.1,
+        metavar="W",
+        help="of the interval of precision at which there are answers enough (default: %(default)g)",
+    )
+    told.set_defaults(action=summary)
+
+
+def between(least: float, most: float):
+    """Return what makes a number within bounds out of the text of an option, for argparse."""
+
+    def parsed(given: str) -> float:
+        try:
+            found = float(given) if "_" not in given else float("nan")
+        except ValueError:
+            found = float("nan")
+        if not least <= found <= most:
+            raise argparse.ArgumentTypeError(f"{given!r}: expected number from {least:g} to {most:g}")
+        return found
+
+    return parsed
+
+
+def main(args: argparse.Namespace) -> None:
+    args.action(args)
+
+
+def sample(args: argparse.Namespace) -> None:
+    """Draw a sample, and write it with its page; sample.csv comes last, and says that all is there."""
+    from dawnchorus.report import review_page
+    from dawnchorus.review import sampling, windows
+    from dawnchorus.tables import made
+    from dawnchorus.tables.definitions import POPULATION, SAMPLE
+
+    if (args.output / SAMPLE.name).exists():
+        raise InputError(f"{args.output}: there is a {SAMPLE.name}, which answers may be to; expected a new folder")
+    if args.output.exists() and not args.output.is_dir():
+        raise InputError(f"{args.output}: a file; expected a folder, or nothing yet")
+    if args.recordings is None and args.group not in (*windows.OF_NAMES, "none"):
+        raise InputError(f"--group {args.group}: expected site, date or none, or a column of a table of --recordings")
+    found = windows.read(args.results, args.window_s, args.group, args.recordings)
+    chosen = args.species or found.species_ids
+    if unknown := [name for name in chosen if name not in found.species_ids]:
+        raise InputError(f"--species {unknown[0]}: expected some of {', '.join(found.species_ids)}")
+    rows = sampling.sample(found, args.size, args.seed, chosen)
+    if len(rows) > MOST_CLIPS:
+        raise InputError(
+            f"{len(rows)} clips: expected at most {MOST_CLIPS} on a page; choose a smaller --size, or some --species"
+        )
+    page = review_page.html(rows, args.show_score)
+    made.write(args.output / POPULATION.name, POPULATION, sampling.population(found, chosen))
+    with write_whole(args.output / review_page.NAME) as file:
+        file.write(page)
+    made.write(args.output / SAMPLE.name, SAMPLE, rows)
+    groups = len(set(found.groups))
+    print(
+        f"review: {len(rows)} clips of {len(chosen)} species, of {len(found.scores)} windows in {len(found.paths)} "
+        f"recordings and {groups} group{'s' * (groups != 1)}; listen: {args.output / review_page.NAME} "
+        f"({len(page.encode()) / 1e6:.0f} MB)"
+    )
+
+
+def summary(args: argparse.Namespace) -> None:
+    """Read answers, write summary.csv, groups.csv and summary.json, and print what they say of each species."""
+    from dawnchorus.review import answers
+    from dawnchorus.review.summary import summary as summarized
+    from dawnchorus.tables import made
+    from dawnchorus.tables.definitions import POPULATION, REVIEW_GROUPS, REVIEW_SUMMARY, SAMPLE
+
+    rows = made.read(args.folder / SAMPLE.name, SAMPLE)
+    population = made.read(args.folder / POPULATION.name, POPULATION)
+    given = answers.read(args.reviews, {row["clip"]: row for row in rows})
+    found = summarized(rows, population, given, args.precision, args.half_width)
+    made.write(args.folder / REVIEW_GROUPS.name, REVIEW_GROUPS, found["groups"])
+    write_json(args.folder / "summary.json", found)
+    made.write(args.folder / REVIEW_SUMMARY.name, REVIEW_SUMMARY, found["species"])
+    for line in lines(found):
+        print(line)
+    print(f"review: {args.folder / REVIEW_SUMMARY.name}, {REVIEW_GROUPS.name}, summary.json")
+
+
+def lines(found: dict) -> list[str]:
+    """Return what people read at once: a line a species, and how they agree."""
+    from dawnchorus.foundation.display_names import printable
+
+    said = []
+    for row in found["species"]:
+        parts = [f"{row['answered']} answers"]
+        if row["precision"] is not None:
+            parts.append("precision {precision:.2f} ({precision_low:.2f} to {precision_high:.2f})".format(**row))
+        if row["recall"] is not None:
+            parts.append("recall {recall:.2f} ({recall_low:.2f} to {recall_high:.2f})".format(**row))
+        if row["windows_with_calls"] is not None:
+            ends = "{windows_with_calls:.0f} ({windows_with_calls_low:.0f} to {windows_with_calls_high:.0f})"
+            parts.append(f"calls in {ends.format(**row)} of {row['windows']} windows")
+        if row["threshold"] is not None:
+            parts.append(f"precision {found['wanted_precision']:g} from score {row['threshold']:.3g} on")
+        if row["more_answers"]:
+            parts.append(
+                f"{row['more_answers']} more answers to windows with detections until precision is known to "
+                f"{found['wanted_half_width']:g}"
+            )
+        said.append(f"{printable(row['species_name'])}: {'; '.join(parts)}")
+    for pair in found["agreement"]:
+        kappa = "not defined" if pair["kappa"] is None else f"{pair['kappa']:.2f}"
+        names = f"{printable(pair['a'])} and {printable(pair['b'])}"
+        said.append(f"{names}: {pair['alike']} of {pair['clips']} clips alike, kappa {kappa}")
+    return said
