@@ -6,7 +6,7 @@ thresholds and windows with calls, with intervals.
 """
 
 import argparse
-from pathlib import Path
+from collections.abc import Callable
 
 from dawnchorus.commands import options
 from dawnchorus.foundation.errors import InputError
@@ -45,20 +45,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--group",
         default="site",
         metavar="COLUMN",
-        help="what recordings share that are counted together: site or date, as names of files say, none, or a column of "
-        "--recordings (default: %(default)s)",
+        help="what recordings share that are counted together: site or date, as names of files say, none, or a column "
+        "of --recordings (default: %(default)s)",
     )
     drawn.add_argument(
         "--recordings", type=options.path, metavar="CSV", help="a table with recording_id and the column of --group"
     )
     drawn.add_argument(
-        "--seed", type=options.whole_number(MOST_SEED), default=1, metavar="N", help="of the draw (default: %(default)s)"
+        "--seed",
+        type=options.whole_number(MOST_SEED),
+        default=1,
+        metavar="N",
+        help="of the draw (default: %(default)s)",
     )
     drawn.add_argument("--show-score", action="store_true", help="on the page (default: who listens does not know it)")
     drawn.set_defaults(action=sample)
     told = actions.add_parser("summary", help="say what the answers mean for all windows")
     told.add_argument("folder", type=options.path, metavar="FOLDER", help="of the sample")
-    told.add_argument("reviews", type=options.path, nargs="+", metavar="REVIEWS.csv", help="answers, of one or more people")
+    told.add_argument(
+        "reviews", type=options.path, nargs="+", metavar="REVIEWS.csv", help="answers, of one or more people"
+    )
     told.add_argument(
         "--precision",
         type=between(0.01, 0.999),
@@ -76,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     told.set_defaults(action=summary)
 
 
-def between(least: float, most: float):
+def between(least: float, most: float) -> Callable[[str], float]:
     """Return what makes a number within bounds out of the text of an option, for argparse."""
 
     def parsed(given: str) -> float:

@@ -1,7 +1,7 @@
 """What people answered: read from their files, held against the sample, merged to one answer a clip.
 
-``yes`` is a call of the species in the window; ``no`` and ``other``, another species, are none; ``unsure`` says nothing.
-Of several people the majority of yes and no counts; where they are even, the clip is left open.
+``yes`` is a call of the species in the window; ``no`` and ``other``, another species, are none; ``unsure`` says
+nothing. Of several people the majority of yes and no counts; where they are even, the clip is left open.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """Two people, the clips that both answered, how many of these alike, and Cohen's kappa; NaN where it is not defined."""
+    """Two people, the clips that both answered, how many of these alike, and Cohen's kappa; NaN where there is none."""
 
     a: str
     b: str

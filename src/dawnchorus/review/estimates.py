@@ -8,16 +8,16 @@ intervals for proportions in complex sample surveys", Journal of Survey Statisti
 nothing but the draw.
 
 **Windows with calls**, in all and in each group, and **recall** cannot come from that alone: calls among the many
-windows of low score are so few that a stratum mostly has none. They come from a logistic curve of the score with a level
-for each group, which is what Navine et al. ("All thresholds barred", Frontiers in Bird Science 3, 2024) assume where they
-go from a study to its sites: that calls score alike everywhere, and sites differ in how many there are. The curve is fitted by
-Firth's penalized likelihood ("Bias reduction of maximum likelihood estimates", Biometrika 80, 1993), which answers that
-are all alike do not drive to infinity (Heinze and Schemper, Statistics in Medicine 21, 2002), its level then moved so
-that it expects as many calls among the answers as there are (FLIC: Puhr et al., "Firth's logistic regression with rare
-events", Statistics in Medicine 36, 2017). Answers stand for themselves and the curve for all other windows (the
-prediction estimator: Valliant, Dorfman and Royall, "Finite Population Sampling and Inference", 2000). The variance is the
-larger one of what the curve says and of the sandwich (MacKinnon and White, HC3, Journal of Econometrics 29, 1985), which
-is larger where the curve does not fit; intervals are symmetric in logits.
+windows of low score are so few that a stratum mostly has none. They come from a logistic curve of the score with a
+level for each group, which is what Navine et al. ("All thresholds barred", Frontiers in Bird Science 3, 2024) assume
+where they go from a study to its sites: that calls score alike everywhere, and sites differ in how many there are. The
+curve is fitted by Firth's penalized likelihood ("Bias reduction of maximum likelihood estimates", Biometrika 80, 1993),
+which answers that are all alike do not drive to infinity (Heinze and Schemper, Statistics in Medicine 21, 2002), its
+level then moved so that it expects as many calls among the answers as there are (FLIC: Puhr et al., "Firth's logistic
+regression with rare events", Statistics in Medicine 36, 2017). Answers stand for themselves and the curve for all other
+windows (the prediction estimator: Valliant, Dorfman and Royall, "Finite Population Sampling and Inference", 2000). The
+variance is the larger one of what the curve says and of the sandwich (MacKinnon and White, HC3, Journal of Econometrics
+29, 1985), which is larger where the curve does not fit; intervals are symmetric in logits.
 """
 
 from __future__ import annotations
@@ -186,21 +186,22 @@ def share(curve: Curve, of: Total) -> Estimate:
     """Return the share of windows with a call."""
     value, least, most = (number / of.windows for number in (of.value, of.least, of.most))
     spread = np.sqrt(curve.variance(of.gradient) + of.scatter) / of.windows
-    return _within_logits(value, float(spread), least, most)
+    return _open_ended(_within_logits(value, float(spread), least, most), of.least == 0, of.most == of.windows)
 
 
 def recall(curve: Curve, detected: Total, undetected: Total) -> Estimate | None:
-    """Return which share of the windows with a call was detected; None where there are none."""
-    both = detected.value + undetected.value
-    if both <= 0:
+    """Return which share of the windows with a call was detected; None where nobody heard one."""
+    if detected.least + undetected.least == 0:
         return None
+    both = detected.value + undetected.value
     value = detected.value / both
     # Of d / (d + u): what changes d by itself, less what changes both.
     gradient = (detected.gradient * undetected.value - undetected.gradient * detected.value) / both**2
     scatter = (detected.scatter * undetected.value**2 + undetected.scatter * detected.value**2) / both**4
     least = detected.least / (detected.least + undetected.most) if detected.least else 0.0
     most = detected.most / (detected.most + undetected.least) if detected.most else 0.0
-    return _within_logits(value, float(np.sqrt(curve.variance(gradient) + scatter)), least, most)
+    found = _within_logits(value, float(np.sqrt(curve.variance(gradient) + scatter)), least, most)
+    return _open_ended(found, detected.least == 0, undetected.least == 0)
 
 
 def precision_at(curve: Curve, score: float, windows_of_groups: np.ndarray) -> Estimate:
@@ -221,10 +222,15 @@ def _within_logits(value: float, spread: float, least: float, most: float) -> Es
     return Estimate(value, float(min(value, max(low, least))), float(max(value, min(high, most))))
 
 
+def _open_ended(found: Estimate, down: bool, up: bool) -> Estimate:
+    """Return an estimate whose interval reaches 0 or 1 where no answer says that it does not: logits never do."""
+    return Estimate(found.value, 0.0 if down else found.low, 1.0 if up else found.high)
+
+
 def threshold_for(
     curve: Curve, windows: tuple[np.ndarray, np.ndarray, np.ndarray], lowest: np.ndarray, wanted: float
 ) -> float | None:
-    """Return the lowest score from which on windows have a call with the ``wanted`` precision; None where no score does.
+    """Return the lowest score from which on windows have a call with the ``wanted`` precision; None where none has.
 
     ``windows``: as in :func:`total`; ``lowest`` (parts,): the lowest score of each part, which may be the threshold.
     """

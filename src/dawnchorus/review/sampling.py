@@ -29,7 +29,7 @@ PARTS = 50
 
 
 class Drawn(NamedTuple):
-    """A sample of one species: positions of windows, and of each the stratum, its size and how many were drawn of it."""
+    """A sample of one species: positions of windows, and of each the stratum, its size and how many were drawn."""
 
     positions: np.ndarray
     strata: list[str]

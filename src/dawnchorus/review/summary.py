@@ -80,13 +80,18 @@ def summary(
 
 
 def _of_species(
-    sample: Sequence[Mapping], population: Sequence[Mapping], found: Mapping[str, bool | None], wanted: float, half: float
+    sample: Sequence[Mapping],
+    population: Sequence[Mapping],
+    found: Mapping[str, bool | None],
+    wanted: float,
+    half: float,
 ) -> tuple[dict, list[dict], list[dict]]:
     """Return what summary.csv says of a species, its rows of groups.csv, and its precision by score."""
     names = sorted({row["group"] for row in population})
     number_of = {name: number for number, name in enumerate(names)}
     parts = Parts(
-        *(_column(population, key) for key in ("score", "lowest_score")),
+        _column(population, "score"),
+        _column(population, "lowest_score"),
         np.array([number_of[row["group"]] for row in population], int),
         _column(population, "detected") == 1,
         _column(population, "windows"),
@@ -126,7 +131,9 @@ def _of_species(
     return row, groups, [{"score": score, **_named("precision", at)} for score, at in points]
 
 
-def _precision(sample: Iterable[Mapping], heard: Iterable[Mapping], found: Mapping[str, bool | None]) -> Estimate | None:
+def _precision(
+    sample: Iterable[Mapping], heard: Iterable[Mapping], found: Mapping[str, bool | None]
+) -> Estimate | None:
     """Return the precision of what was detected, by the strata it was drawn from."""
     sizes = {row["stratum"]: row["windows"] for row in sample if row["detected"]}
     answered, yes = dict.fromkeys(sizes, 0), dict.fromkeys(sizes, 0)

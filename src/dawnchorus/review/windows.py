@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from dawnchorus.foundation.errors import InputError
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import ACTIVITY, EVENTS, SCORES
 from dawnchorus.tables.users import read_rows
+
+if TYPE_CHECKING:
+    import pyarrow.parquet
 
 SCORES_FILE = "scores.parquet"
 COVERED = 0.5  # of a window, by an event
@@ -143,7 +147,7 @@ def _recordings(path: Path) -> tuple[list[str], Iterator[_Recording]]:
     return [name.removeprefix(SCORES) for name in names[4:]], _each(file)
 
 
-def _each(file) -> Iterator[_Recording]:
+def _each(file: pyarrow.parquet.ParquetFile) -> Iterator[_Recording]:
     """Yield the recordings of a file: a row group is one, but for the parts of a long one."""
     parts: list[_Recording] = []
     for number in range(file.num_row_groups):

@@ -68,7 +68,8 @@
   const play = () => {
     stop();
     const made = card(shown);
-    made.player.currentTime = 0;
+    // A sound that is at its start plays at once; one that is moved there has to be decoded again.
+    if (made.player.currentTime) made.player.currentTime = 0;
     // A browser plays nothing before somebody pressed a key or a button.
     made.player.play().then(() => {
       if (made !== near.get(shown)) return made.player.pause();
