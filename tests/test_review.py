@@ -50,7 +50,7 @@ def test_what_one_stratum_lacks_the_others_get():
     found = sampling.allocated(100, sampling.SHARES, np.array([1000, 1000, 1000, 4, 0]))
     assert found.sum() == 100
     assert found[3:].tolist() == [4, 0]
-    assert found[1] == max(found)
+    assert found[2] == max(found)
     assert sampling.allocated(100, np.ones(3), np.array([10, 20, 30])).tolist() == [10, 20, 30]
     assert sorted(sampling.allocated(10, np.ones(3), np.array([9, 9, 9]))) == [3, 3, 4]
 
@@ -95,7 +95,7 @@ def test_the_sample_is_drawn_by_score_and_site_and_says_how_probable_each_clip_w
         low = run.scores[:, index][~run.detected[:, index]]
         of_low = mine["stratum"].str.startswith("undetected, low")
         assert mine["score"][of_low].max() <= np.quantile(low, 0.75)
-        assert of_low.sum() == pytest.approx(20, abs=1) or species_id == "owl", "of which little was detected"
+        assert of_low.sum() == pytest.approx(15, abs=1) or species_id == "owl", "of which little was detected"
 
 
 def test_every_window_of_a_stratum_is_as_probable_as_it_says():
@@ -115,8 +115,8 @@ def test_every_window_of_a_stratum_is_as_probable_as_it_says():
 def test_where_a_stratum_has_no_room_for_each_site_it_is_drawn_from_as_a_whole():
     run = a_run(n_sites=40)
     rows = sampling.sample(run, 60, 1, ["frog"])
-    of_undetected = {row["stratum"] for row in rows if not row["detected"]}
-    assert of_undetected == set(sampling.NAMES[:3]), "each with windows of 40 sites, and 20 or less drawn"
+    strata = {row["stratum"] for row in rows if not row["stratum"].startswith(("detected", "undetected, high"))}
+    assert strata == set(sampling.NAMES[:2]), "each has windows of 40 sites, and fewer than 80 are drawn"
 
 
 def test_one_seed_is_one_sample_and_a_species_does_not_move_another():
@@ -214,7 +214,7 @@ def test_of_a_species_that_nobody_heard_there_may_be_none(sampled):
         assert row["recall"] is row["threshold"] is None
         assert row["precision"] == row["precision_low"] == 0
         assert row["windows_with_calls_low"] == 0
-        assert 0 < row["windows_with_calls_high"] < 150
+        assert 0 < row["windows_with_calls_high"] < 300
 
 
 def test_few_answers_say_how_many_more_are_needed(sampled):

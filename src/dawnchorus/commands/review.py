@@ -145,6 +145,11 @@ def summary(args: argparse.Namespace) -> None:
 
     rows = made.read(args.folder / SAMPLE.name, SAMPLE)
     population = made.read(args.folder / POPULATION.name, POPULATION)
+    known = {(row["species_id"], row["group"]) for row in population}
+    for row in rows:
+        if (row["species_id"], row["group"]) not in known:
+            said = f"no windows of species {row['species_id']!r} and group {row['group']!r}, which {SAMPLE.name} has"
+            raise InputError(f"{args.folder / POPULATION.name}: {said}; expected both files as one command wrote them")
     given = answers.read(args.reviews, {row["clip"]: row for row in rows})
     found = summarized(rows, population, given, args.precision, args.half_width)
     made.write(args.folder / REVIEW_GROUPS.name, REVIEW_GROUPS, found["groups"])

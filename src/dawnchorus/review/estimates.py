@@ -51,7 +51,8 @@ def wilson(share: float, n: float) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a share that was seen in ``n`` independent draws."""
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    # Of none and of all the ends are exact, and rounding would miss them.
+    return (0.0 if share == 0 else float(middle - half)), (1.0 if share == 1 else float(middle + half))
 
 
 def stratified(windows: np.ndarray, answered: np.ndarray, yes: np.ndarray) -> Estimate | None:

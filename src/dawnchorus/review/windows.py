@@ -18,7 +18,7 @@ from dawnchorus.detection.detections import said_by
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import ACTIVITY, EVENTS, SCORES
-from dawnchorus.tables.users import read_rows
+from dawnchorus.tables.users import read_rows, refusal
 
 if TYPE_CHECKING:
     import pyarrow.parquet
@@ -119,8 +119,14 @@ def groups_of(paths: Sequence[str], recording_ids: Sequence[str], group: str, ta
             return [""] * len(paths)
         folder = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
         return [said_by(path, folder).cells()[group] for path in paths]
-    rows = read_rows(table, ["recording_id", group]).rows
-    of = {row.cells["recording_id"]: row.cells[group] for row in rows}
+    _, rows, problems = read_rows(table, ["recording_id", group])
+    if problems:
+        raise refusal(problems)
+    of: dict[str, str] = {}
+    for row in rows:
+        name = row.cells["recording_id"]
+        if of.setdefault(name, row.cells[group]) != row.cells[group]:
+            raise InputError(str(row.problem(group, f"{of[name]!r}, as an earlier row says of the recording {name!r}")))
     missing = next((name for name in recording_ids if name not in of), None)
     if missing is not None:
         raise InputError(f"{table}: column recording_id: no row of {missing!r}; expected one of each recording")
