@@ -268,6 +268,17 @@ def test_a_second_answer_of_one_person_is_refused_across_files(sampled):
     assert len(answers.read([path, other], sample)) == len(given) + 1
 
 
+def test_a_population_of_other_groups_is_one_line(sampled, capsys):
+    run, rows, _, path = sampled
+    made.write(path.with_name("sample.csv"), SAMPLE, rows)
+    made.write(path.with_name("population.csv"), POPULATION, sampling.population(run, ["owl"]))
+    assert cli.main(["review", "summary", str(path.parent), str(path)]) == 1
+    error = capsys.readouterr().err
+    assert "no windows of species 'frog' and group" in error
+    assert error.count("\n") == 1
+    assert not path.with_name("summary.csv").exists()
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """A folder with recordings of two sites and what `dawnchorus detect` found in them."""
@@ -285,6 +296,18 @@ def results(tmp_path_factory):
 def inside(results, monkeypatch):
     monkeypatch.chdir(results)
     return results
+
+
+@pytest.mark.parametrize("action", ["sample", "summary"])
+def test_help_of_an_action_explains_every_argument(action, capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["review", action, "--help"])
+    assert left.value.code == 0
+    assert "--verbose" in capsys.readouterr().out
+    parser = cli.parser_of(["review"])._subparsers._group_actions[0].choices["review"]
+    actions = parser._subparsers._group_actions[0].choices[action]._actions
+    assert len(actions) > 4
+    assert all(argument.help for argument in actions)
 
 
 def test_from_detections_to_a_summary(inside, tmp_path, capsys):
@@ -345,10 +368,12 @@ def test_a_sample_that_is_there_is_not_written_over(inside, tmp_path, capsys):
         (["found", "--group", "plot"], "--group plot: expected site, date or none"),
         (["found", "--window-s", "0.1"], "--window-s 0.1: sound/SITE0_20240501_060000.flac has a score every"),
         (["found", "--recordings", "sites.csv", "--group", "plot"], "sites.csv: column recording_id: no row of"),
+        (["found", "--recordings", "two.csv", "--group", "plot"], "two.csv:3: column plot: 'b': expected 'a', as an"),
     ],
 )
 def test_what_cannot_be_sampled_is_one_line_and_nothing_is_written(inside, tmp_path, capsys, arguments, said):
     Path("sites.csv").write_text("recording_id,plot\nSITE0_20240501_060000,a\n")
+    Path("two.csv").write_text("recording_id,plot\nSITE0_20240501_060000,a\nSITE0_20240501_060000,b\n")
     assert cli.main(["review", "sample", *arguments, "--output", str(tmp_path / "rev")]) == 1
     error = capsys.readouterr().err
     assert said in error

@@ -8,7 +8,7 @@ thresholds and windows with calls, with intervals.
 import argparse
 from collections.abc import Callable
 
-from dawnchorus.commands import options
+from dawnchorus.commands import cli, options
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_json, write_whole
 
@@ -22,7 +22,7 @@ SHORTEST_S, LONGEST_S = 0.1, 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(title="what to do", metavar="ACTION", required=True)
+    actions = parser.add_subparsers(title="what to do", metavar="ACTION", required=True, help="one of these")
     drawn = actions.add_parser("sample", help="draw windows to listen to, and make the page for it")
     drawn.add_argument("results", type=options.path, metavar="RESULTS", help="a folder that `dawnchorus detect` wrote")
     drawn.add_argument("--output", type=options.path, required=True, metavar="FOLDER", help="for the sample; a new one")
@@ -80,6 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the interval of precision at which there are answers enough (default: %(default)g)",
     )
     told.set_defaults(action=summary)
+    for action in (drawn, told):
+        action.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=cli.VERBOSE)
 
 
 def between(least: float, most: float) -> Callable[[str], float]:
