@@ -16,7 +16,7 @@ from dawnchorus.foundation.errors import InputError
 from dawnchorus.review import answers, sampling, windows
 from dawnchorus.review.summary import summary
 from dawnchorus.tables import made
-from dawnchorus.tables.definitions import POPULATION, REVIEW_GROUPS, REVIEW_SUMMARY, REVIEWS, SAMPLE
+from dawnchorus.tables.definitions import ACTIVITY, EVENTS, POPULATION, REVIEW_GROUPS, REVIEW_SUMMARY, REVIEWS, SAMPLE
 from test_detections import write_model, write_sound
 
 
@@ -388,6 +388,19 @@ def test_sound_that_is_gone_is_one_line(inside, tmp_path, capsys, monkeypatch):
     assert "expected the recording that was searched, in the folder where `dawnchorus detect` ran" in error
     assert error.count("\n") == 1
     assert not Path("rev").exists()
+
+
+def test_windows_end_with_the_sound_where_those_of_the_network_do_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_sound(Path("a.wav"), 4.0, 0)
+    scores = {"path": "a.wav", "recording_id": "a", "start_s": [0.0, 2.0, 4.0], "end_s": [5.0, 7.0, 9.0]}
+    pd.DataFrame({**scores, "score_x": np.float32([0.1, 0.7, 0.3])}).to_parquet("scores.parquet")
+    made.write("events.csv", EVENTS, [])
+    made.write("activity.csv", ACTIVITY, [])
+    found = windows.read(Path("."), 3.0, "none", None)
+    assert found.spans_s.tolist() == [[0.0, 4.0]]
+    assert found.scores.tolist() == [[np.float32(0.7)]]
+    assert found.species_names == ["x"]
 
 
 @pytest.mark.parametrize(("group", "expected"), [("date", 4), ("none", 1), ("plot", 3)])

@@ -37,7 +37,7 @@ def sample(tmp_path_factory):
             for k in range(N)
         ]
         page = folder / review_page.NAME
-        page.write_text(review_page.html(rows, show_score=False))
+        page.write_text(review_page.html(rows, False, lambda path: None))
     return rows, page
 
 

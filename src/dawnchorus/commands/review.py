@@ -17,7 +17,7 @@ EXAMPLES = """examples:
   dawnchorus review sample detections --output review --species frog owl --size 200 --seed 2
   dawnchorus review summary review ~/Downloads/reviews.csv ann/reviews.csv --precision 0.95
 """
-MOST_CLIPS, MOST_SEED = 5_000, 2**31 - 1
+MOST_CLIPS, MOST_SEED = 3_000, 2**31 - 1
 SHORTEST_S, LONGEST_S = 0.1, 60.0
 
 
@@ -105,6 +105,7 @@ def main(args: argparse.Namespace) -> None:
 
 def sample(args: argparse.Namespace) -> None:
     """Draw a sample, and write it with its page; sample.csv comes last, and says that all is there."""
+    from dawnchorus.foundation.progress import Progress
     from dawnchorus.report import review_page
     from dawnchorus.review import sampling, windows
     from dawnchorus.tables import made
@@ -125,7 +126,8 @@ def sample(args: argparse.Namespace) -> None:
         raise InputError(
             f"{len(rows)} clips: expected at most {MOST_CLIPS} on a page; choose a smaller --size, or some --species"
         )
-    page = review_page.html(rows, args.show_score)
+    with Progress("review", len(rows)) as progress:
+        page = review_page.html(rows, args.show_score, progress.step)
     made.write(args.output / POPULATION.name, POPULATION, sampling.population(found, chosen))
     with write_whole(args.output / review_page.NAME) as file:
         file.write(page)

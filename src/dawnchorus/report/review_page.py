@@ -7,15 +7,12 @@ unless scores are asked for: who knows the answer that is expected hears it more
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import soundfile
-
-from dawnchorus.foundation.errors import InputError
 from dawnchorus.report import excerpts, pages
-from dawnchorus.sound import opening
+from dawnchorus.review import windows
 
 NAME = "review.html"
 CONTEXT_S = 1.0  # before and after a window, to hear a call begin
@@ -26,16 +23,21 @@ IMAGE_SIZE = (640, 220)
 SAID = ("clip", "recording_id", "start_s", "end_s", "species_id", "species_name")
 
 
-def html(sample: Sequence[Mapping[str, Any]], show_score: bool) -> str:
-    """Return the page of the rows of sample.csv, in their order; a recording that cannot be read is an InputError."""
-    facts = {path: _facts(path) for path in sorted({row["path"] for row in sample})}
-    places = []
+def html(sample: Sequence[Mapping[str, Any]], show_score: bool, step: Callable[[str], object]) -> str:
+    """Return the page of the rows of sample.csv, in their order; a recording that cannot be read is an InputError.
+
+    ``step`` is called with the recording of each clip that was cut.
+    """
+    sounds = {path: windows.sound(path) for path in sorted({row["path"] for row in sample})}
+    places, cards = [], {}
     for row in sample:
-        rate_hz, duration_s = facts[row["path"]]
+        rate_hz, duration_s = sounds[row["path"]]
         marked_s = (row["start_s"], min(row["end_s"], duration_s))
         stretch_s = excerpts.stretch(marked_s, duration_s, CONTEXT_S, LONGEST_CUT_S)
         places.append(excerpts.Place(Path(row["path"]), rate_hz, stretch_s, marked_s))
-    cards = dict(excerpts.cards(places, HIGHEST_RATE_HZ, IMAGE_SIZE))
+    for number, card in excerpts.cards(places, HIGHEST_RATE_HZ, IMAGE_SIZE):
+        cards[number] = card
+        step(sample[number]["path"])
     said = (*SAID, "score") if show_score else SAID
     species = list(dict.fromkeys((row["species_id"], row["species_name"]) for row in sample))
     context = {
@@ -46,13 +48,3 @@ def html(sample: Sequence[Mapping[str, Any]], show_score: bool) -> str:
         "size": IMAGE_SIZE,
     }
     return pages.render("review.html.j2", context)
-
-
-def _facts(path: str) -> tuple[int, float]:
-    """Return rate (Hz) and length (s) of a sound file."""
-    try:
-        with opening.for_cuts(path) as file:
-            return file.samplerate, file.frames / file.samplerate
-    except (OSError, soundfile.LibsndfileError, opening.Refusal) as error:
-        hint = "expected the recording that was searched, in the folder where `dawnchorus detect` ran"
-        raise InputError(f"{path}: {opening.reason_of(error)}; {hint}") from None

@@ -10,12 +10,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from dawnchorus.detection.detections import said_by
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.sound import opening
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import ACTIVITY, EVENTS, SCORES
 from dawnchorus.tables.users import read_rows, refusal
@@ -48,6 +49,25 @@ class Windows:
     detected: np.ndarray
 
 
+class Sound(NamedTuple):
+    """What the header of a sound file says."""
+
+    sample_rate_hz: int
+    duration_s: float
+
+
+def sound(path: str) -> Sound:
+    """Return what a recording is, as results call it; one that cannot be opened raises :class:`InputError`."""
+    import soundfile
+
+    try:
+        with opening.for_cuts(path) as file:
+            return Sound(file.samplerate, file.frames / file.samplerate)
+    except (OSError, soundfile.LibsndfileError, opening.Refusal) as error:
+        hint = "expected the recording that was searched, in the folder where `dawnchorus detect` ran"
+        raise InputError(f"{path}: {opening.reason_of(error)}; {hint}") from None
+
+
 def edges(duration_s: float, window_s: float) -> np.ndarray:
     """Return the bounds (s) of the windows of a recording: of equal length, as near to ``window_s`` as they can be."""
     return np.linspace(0.0, duration_s, max(1, round(duration_s / window_s)) + 1)
@@ -61,7 +81,8 @@ def highest(starts_s: np.ndarray, ends_s: np.ndarray, scores: np.ndarray, edges_
     n = len(edges_s) - 1
     inside = np.clip(np.searchsorted(edges_s, (starts_s + ends_s) / 2, side="right") - 1, 0, n - 1)
     found = np.full((n, scores.shape[1]), np.nan, np.float32)
-    np.fmax.at(found, inside, scores)
+    present, firsts = np.unique(inside, return_index=True)
+    found[present] = np.maximum.reduceat(scores, firsts)
     return found
 
 
@@ -88,7 +109,8 @@ def read(results: Path, window_s: float, group: str, table: Path | None) -> Wind
         events.setdefault((event["path"], event["species_id"]), []).append(event)
     paths, ids, of_recording, spans_s, scores, detected = [], [], [], [], [], []
     for number, (path, recording_id, starts_s, ends_s, of) in enumerate(recordings):
-        edges_s = edges(float(ends_s.max()), window_s)
+        # The last window of a network may reach beyond the sound.
+        edges_s = edges(min(float(ends_s.max()), sound(path).duration_s), window_s)
         found = highest(starts_s, ends_s, of, edges_s)
         if np.isnan(found).any():
             step_s = float(np.diff(starts_s).max(initial=0.0))
