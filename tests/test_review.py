@@ -92,6 +92,8 @@ def test_the_sample_is_drawn_by_score_and_site_and_says_how_probable_each_clip_w
         assert set(mine["group"]) == {"SITE0", "SITE1", "SITE2", "SITE3"}
         assert (mine["inclusion_probability"] ** -1).sum() == pytest.approx(len(run.scores))
         assert (mine["detected"] == (mine["score"] >= 0.4)).all()
+        of_sites = mine[mine["stratum"].str.startswith("undetected, middle")]["group"].value_counts()
+        assert of_sites.max() - of_sites.min() <= 1, "each site is heard alike often"
         low = run.scores[:, index][~run.detected[:, index]]
         of_low = mine["stratum"].str.startswith("undetected, low")
         assert mine["score"][of_low].max() <= np.quantile(low, 0.75)
