@@ -49,11 +49,19 @@ def standardized(vectors: np.ndarray, scaling: dict[str, np.ndarray]) -> np.ndar
     return (vectors - scaling["offset"]) / scaling["scale"]
 
 
+def vectors_of(network: ModuleType, x: np.ndarray) -> np.ndarray:
+    """Return what a classifier takes of clips (rows, frames, n_features), before scaling: (rows, columns) float32.
+
+    That is what its ``vectors`` makes of them, else their pooled statistics.
+    """
+    return getattr(network, "vectors", pool)(x)
+
+
 class Classifier:
     """A classifier on pooled statistics, with the interface of a Keras model: it needs no pickle, and no Keras.
 
     ``network``: a module of :mod:`dawnchorus.networks`; ``fitted``: what its ``fit`` gave; ``scaling``: of
-    :func:`standardizer`.
+    :func:`standardizer`, empty where the network has ``vectors`` of its own.
     """
 
     def __init__(self, network: ModuleType, fitted: Any, scaling: dict[str, np.ndarray], n_classes: int):
@@ -63,7 +71,9 @@ class Classifier:
         """Return scores of shape (rows, n_classes), float32, for clips of shape (rows, frames, n_features)."""
         from scipy.special import softmax
 
-        vectors = standardized(pool(x), self.scaling)
+        vectors = vectors_of(self.network, x)
+        if self.scaling:
+            vectors = standardized(vectors, self.scaling)
         return softmax(self.network.logits(self.fitted, vectors, self.n_classes), axis=1).astype(np.float32)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -74,7 +84,8 @@ class Classifier:
     @classmethod
     def of_arrays(cls, network: ModuleType, arrays: dict[str, np.ndarray], n_classes: int) -> "Classifier":
         """Return the classifier that :meth:`arrays` was called on; KeyError or ValueError where that cannot be."""
-        scaling = {name: arrays[name] for name in ("offset", "scale")}
+        names = () if hasattr(network, "vectors") else ("offset", "scale")
+        scaling = {name: arrays[name] for name in names}
         fitted = {name: array for name, array in arrays.items() if name not in scaling}
         return cls(network, getattr(network, "of_arrays", dict)(fitted), scaling, n_classes)
 
@@ -98,9 +109,12 @@ def fit(
     from scipy.special import softmax
 
     rows = np.concatenate([train, validation])
-    vectors = np.concatenate([pool(x[rows[start : start + BATCH]]) for start in range(0, len(rows), BATCH)])
-    scaling = standardizer(vectors[: len(train)])
-    vectors = standardized(vectors, scaling)
+    batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+    vectors = np.concatenate([vectors_of(network, x[batch]) for batch in batches])
+    scaling = {}
+    if not hasattr(network, "vectors"):
+        scaling = standardizer(vectors[: len(train)])
+        vectors = standardized(vectors, scaling)
     parts = {"": slice(0, len(train)), "val_": slice(len(train), None)}
     stopping = early_stopping.of(params["train"]["early_stopping_patience"], len(validation))
     history, last = [], None
