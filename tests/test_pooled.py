@@ -176,6 +176,28 @@ def test_strength_and_factor_are_the_best_for_rows_that_are_left_out(l2, n):
     np.testing.assert_allclose(fitted["bias"], factor * whole.intercept_, rtol=1e-6, atol=1e-9)
 
 
+def test_sound_without_a_call_is_a_row_that_is_of_no_class():
+    x, y, _ = clips(40)
+    background = clips(12, seed=9)[0]
+    block = {"model": {"name": "ridge", "l2": 0.2}, "train": TRAIN}
+    parts = np.arange(30), np.arange(0)
+    made, _ = pooled.fit(RIDGE, x, y, *parts, CLASSES, block, np.random.default_rng(0), print, background)
+    vectors = RIDGE.vectors(np.concatenate([x[:30], background])).astype(np.float64)
+    targets = np.concatenate([np.where(y[:30, None] == range(CLASSES), 1.0, -1.0), np.full((12, CLASSES), -1.0)])
+    plain = Ridge(alpha=0.2, solver="cholesky").fit(vectors, targets)
+    loss = {}
+    for factor in RIDGE.FACTORS:
+        without = np.zeros((30, CLASSES))
+        for row in range(30):
+            others = np.arange(42) != row
+            left = Ridge(alpha=0.2, solver="cholesky").fit(vectors[others], targets[others])
+            without[row] = left.predict(vectors[[row]])[0]
+        loss[factor] = log_loss(y[:30], softmax(factor * without, axis=1))
+    factor = min(loss, key=loss.__getitem__)
+    np.testing.assert_allclose(made.fitted["weights"], factor * plain.coef_.T, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(made.fitted["bias"], factor * plain.intercept_, rtol=1e-5, atol=1e-7)
+
+
 def test_a_ridge_of_one_row_a_class_has_nothing_to_leave_out():
     x, y, _ = clips(60)
     rows = np.array([np.flatnonzero(y == label)[0] for label in range(CLASSES)])

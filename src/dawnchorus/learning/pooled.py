@@ -100,10 +100,12 @@ def fit(
     params: dict,
     rng: np.random.Generator,
     say: Callable[[str], None],
+    background: np.ndarray | None = None,
 ) -> tuple[Classifier, list[dict]]:
     """Fit a classifier on pooled statistics, and return it with its history, one row an epoch.
 
-    ``params`` holds the blocks ``model`` and ``train``. What is kept is that of the epoch with the lowest validation
+    ``params`` holds the blocks ``model`` and ``train``; ``background``: clips like those of ``x`` that hold no
+    annotation, for a network that ``takes_background``. What is kept is that of the epoch with the lowest validation
     loss if there is patience and there are validation rows, else that of the last.
     """
     from scipy.special import softmax
@@ -118,7 +120,12 @@ def fit(
     parts = {"": slice(0, len(train)), "val_": slice(len(train), None)}
     stopping = early_stopping.of(params["train"]["early_stopping_patience"], len(validation))
     history, last = [], None
-    epochs = network.fit(vectors[: len(train)], y[train], n_classes, params["model"], params["train"], rng)
+    known, classes = vectors[: len(train)], y[train]
+    if background is not None and len(background):
+        of_background = vectors_of(network, background)
+        known = np.concatenate([known, standardized(of_background, scaling) if scaling else of_background])
+        classes = np.concatenate([classes, np.full(len(background), -1)])
+    epochs = network.fit(known, classes, n_classes, params["model"], params["train"], rng)
     for epoch, fitted in enumerate(epochs, start=1):
         row, last = {"epoch": epoch, "learning_rate": params["train"]["learning_rate"]}, fitted
         for prefix, part in parts.items():

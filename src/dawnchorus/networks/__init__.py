@@ -22,6 +22,8 @@ A classifier on pooled statistics (see dawnchorus.learning.pooled) has, instead 
 
     def vectors(x): ...                                   # -> (rows, columns) float32
 
+With `takes_background = True` the last rows may be those of clips that hold no annotation; their `y` is -1.
+
 What `fit` yields is a dict of arrays, a new one each time. It may be anything else if there are also
 
     def to_arrays(fitted): ...                                # -> dict of arrays, as the model file holds it

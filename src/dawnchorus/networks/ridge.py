@@ -2,6 +2,7 @@
 
 What a clip is turned into has length 1, so one strength suits embeddings of any scale. Where none is given it is the
 one by which training rows that are left out are named best, in closed form: no validation rows are needed for it.
+Sound without a call says what is common to all recordings, which counts most where each class has a row or two.
 """
 
 from dawnchorus.parameters.base import Block, value
@@ -11,6 +12,7 @@ STRENGTHS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 FACTORS = (1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 # Of a training in which no class has a second row, so that nothing can be left out.
 STRENGTH, FACTOR = 0.1, 8.0
+takes_background = True
 
 
 class Params(Block):
@@ -42,10 +44,10 @@ def vectors(x):
 
 
 def fit(vectors, y, n_classes, params, train, rng):
-    """Yield the fitted arrays once: there are no epochs. ``y``: the class index of each row of ``vectors``."""
+    """Yield the fitted arrays once: there are no epochs. ``y``: the class index of each row of ``vectors``, or -1."""
     import numpy as np
 
-    targets = 2 * np.eye(n_classes)[y] - 1
+    targets = np.where(y[:, None] == np.arange(n_classes), 1.0, -1.0)
     mean_row, mean_target = vectors.mean(axis=0, dtype=np.float64), targets.mean(axis=0)
     left, singular, right = np.linalg.svd(vectors - mean_row, full_matrices=False)
     of_targets = left.T @ (targets - mean_target)
@@ -64,12 +66,12 @@ def _chosen(left, singular, of_targets, targets, y, l2):
 
     A row's residual without it is its residual with it, divided by 1 - its leverage: the formula of leaving one out of
     any linear smoother (Hastie, Tibshirani, Friedman, "The Elements of Statistical Learning", equation 7.64). A row
-    that is the only one of its class says nothing here.
+    that is the only one of its class, or of none, says nothing here.
     """
     import numpy as np
     from scipy.special import log_softmax
 
-    rows = np.flatnonzero(np.bincount(y)[y] > 1)
+    rows = np.flatnonzero((y >= 0) & (np.bincount(y + 1)[y + 1] > 1))
     if not len(rows):
         return l2 or STRENGTH, FACTOR
     best = (np.inf, STRENGTH, FACTOR)
