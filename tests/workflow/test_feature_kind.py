@@ -136,7 +136,7 @@ def test_a_pretrained_model_goes_to_the_report_and_is_opened_no_second_time(tmp_
     common |= {"kind": "embedding", "sample_rate_hz": 8000, "hop_length": 2000}
     common |= {"clip": "window", "window_s": 0.5, "jitter_s": 0.0}
     params["dataset"]["clip_normalization"] = "none"
-    params["train"]["epochs"] = 40
+    params["model"] = {"name": "ridge", "l2": None}
     project.write_params({**params, "features": {**common, **own}})
     model = project.path / "weights/tiny.keras"
     said = project.run("snakemake", "--cores", "2", check=False)
