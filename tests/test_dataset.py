@@ -110,6 +110,7 @@ def test_nothing_to_fit_on_or_nothing_that_varies_is_an_error():
 # the stage
 
 FEATURES = {"kind": "log_mel", "deltas": 0, "clip": "window", "window_s": 3.0, "jitter_s": 1.0, "context_clips": 2}
+FILES = ["ab12"]
 SPLIT = {"method": "grouped", "group": "recording_id"}
 PARAMS = {
     "frames": None,
@@ -142,7 +143,7 @@ def a_set(folder, n_context, margins=False, boxes=()):
     with open(folder / "false_positives.csv", "w") as file:
         file.write(f"{header},site\n")
         file.writelines(f"{n},{recording},{of},{of},,0,1,,,{site}\n" for n, (recording, of, site) in enumerate(boxes))
-    with shards.write_shard(folder / "negatives.zip", FEATURES) as writer:
+    with shards.write_shard(folder / "negatives.zip", FEATURES, FILES) as writer:
         for recording in sorted({box[0] for box in boxes}):
             # The value of a frame is that of its row; the lengths are 2 frames, and 9, longer than any annotation.
             numbers = [n for n, box in enumerate(boxes) if box[0] == recording]
@@ -150,7 +151,7 @@ def a_set(folder, n_context, margins=False, boxes=()):
             clips_s = {"annotation": [(0.0, 1.0)] * len(arrays), "margin": [], "context": []}
             writer.add(recording, "s", clips_s, arrays)
     for number, held in enumerate(("ac", "b")):
-        with shards.write_shard(folder / f"shard-{number}.zip", FEATURES) as writer:
+        with shards.write_shard(folder / f"shard-{number}.zip", FEATURES, FILES) as writer:
             for recording in held:
                 n_clips, n_free = len(species[recording]), n_context[recording]
                 wide = [rng.normal(size=(5 + n, 2)).astype("f4") for n in range(n_clips)]
@@ -180,6 +181,7 @@ def test_stage_writes_clips_without_annotation_as_they_were_extracted(tmp_path, 
     made = tmp_path / "made"
     statistics = json.loads((made / "statistics.json").read_text())
     assert statistics["features"] == FEATURES
+    assert statistics["feature_files"] == FILES
     rows = table(made / "context_rows.csv")
     assert [row["row"] for row in rows] == ["0", "1", "2", "3"]
     assert [row["recording_id"] for row in rows] == ["a", "a", "b", "b"]
@@ -239,6 +241,14 @@ def test_shards_of_different_features_are_refused(tmp_path):
     with shards.write_shard(tmp_path / "shard-1.zip", {**FEATURES, "kind": "mfcc"}):
         pass
     with pytest.raises(InputError, match=r"shard-1\.zip: made with another features block; expected"):
+        stage.main([*arguments, json.dumps({"dataset": PARAMS, "split": SPLIT})])
+
+
+def test_shards_of_different_files_are_refused(tmp_path):
+    arguments = a_set(tmp_path, {"a": 1, "b": 0, "c": 0})
+    with shards.write_shard(tmp_path / "shard-1.zip", FEATURES, ["cd34"]):
+        pass
+    with pytest.raises(InputError, match=r"shard-1\.zip: made with other files that its kind .* read; expected those"):
         stage.main([*arguments, json.dumps({"dataset": PARAMS, "split": SPLIT})])
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import hashlib
 import json
 import os
 import re
@@ -17,15 +18,17 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
+from dawnchorus import networks
 from dawnchorus.annotations import readers
 from dawnchorus.commands import cli, detect
 from dawnchorus.detection import detector, score_store, scoring, sounds
 from dawnchorus.features import extraction
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.learning import model_file, saved_model
+from dawnchorus.learning import model_file, pooled, saved_model
 from dawnchorus.sound import audio
 from dawnchorus.stages import detections as gather
 from dawnchorus.stages import window_scores
+from embedding_models import projection, write_keras
 from refused_sound import write_refused
 from test_scoring import LOG_MEL, RATE_HZ, card_of, model_of
 
@@ -253,6 +256,40 @@ def test_scores_depend_on_the_file_that_the_kind_of_features_reads(folder, model
         monkeypatch.setattr("dawnchorus.features.kinds.input_hashes", lambda features, content=content: [content])
         score_shard(model_dir)
         assert expected in capsys.readouterr().out
+
+
+def test_embeddings_of_another_model_file_than_that_of_the_training_are_one_line(folder, capsys):
+    """What a model was trained with is known by its content: a file of the same name and shapes is another."""
+    matrix = projection(RATE_HZ // 2, 12)
+    file = write_keras(folder / "weights/tiny.keras", matrix)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    block = {
+        **{"kind": "embedding", "sample_rate_hz": RATE_HZ, "n_fft": 512, "hop_length": 4000, "deltas": 0},
+        **{"clip": "window", "window_s": 1.0, "jitter_s": 0.0, "context_clips": 0, "context_gap_s": 0.5},
+        **{"model": "weights/tiny.keras", "model_name": None, "model_licence": None, "model_window_s": 0.5},
+        **{"model_peak": None, "dimensions": 12, "output": None},
+    }
+    card = card_of(block, frames=5)
+    card["dataset"] |= {"offset": [0.0], "scale": [1.0], "feature_files": [digest]}
+    card["model"] = {"name": "ridge", "l2": None}
+    vectors = np.random.default_rng(0).normal(size=(30, 5, 12)).astype(np.float32)
+    rows = np.arange(30)
+    model, _ = pooled.fit(networks.get("ridge"), vectors, rows % 3, rows, rows[:0], 3, {**card, "train": {"epochs": 1,
+                          "learning_rate": 0.1, "early_stopping_patience": None}}, None, print)  # fmt: skip
+    saved_model.save(model, {key: value for key, value in card.items() if key != "format"}, folder / "m/model.keras")
+    calibration = {"temperature": 1.0, "thresholds": dict.fromkeys(SPECIES, 0.5)}
+    (folder / "m/calibration.json").write_text(json.dumps(calibration))
+    assert cli.main(command(folder / "m", "sound")) == 0
+    capsys.readouterr()
+
+    write_keras(file, -2 * matrix)
+    other = hashlib.sha256(file.read_bytes()).hexdigest()
+    before = (folder / "out/events.csv").read_bytes()
+    assert cli.main(command(folder / "m", "sound")) == 1
+    expected = f"expected {digest}, of the file that {folder / 'm/model.keras'} was trained with"
+    line = f'error: features.model: "weights/tiny.keras": SHA-256 {other}; {expected}\n'
+    assert capsys.readouterr().err == line
+    assert (folder / "out/events.csv").read_bytes() == before
 
 
 def test_nothing_to_score_loads_no_network_and_no_sound(folder, model_dir):

@@ -326,6 +326,42 @@ def test_an_absurd_keras_file_is_not_built(tmp_path, keras_file):
     refused(path, r"config.json: units: 2000000000: expected at most")
 
 
+@pytest.mark.parametrize(
+    ("layers", "changed", "expected"),
+    [
+        # 2 ** 18 units after 2 ** 18 are 256 GiB; each of the numbers is one that a network may have.
+        (
+            [("Dense", 7), ("Dense", DIMENSIONS)],
+            {'"units": 7': f'"units": {2**18}', "[null, 7]": f"[null, {2**18}]"},
+            r"a network of \d+ bytes of parameters, of which the file holds \d+",
+        ),
+        (
+            [("RepeatVector", 7), ("GlobalMaxPooling1D",), ("Dense", DIMENSIONS)],
+            {'"n": 7': f'"n": {2**24}'},
+            rf"layer repeat_vector\S* gives {2**24 * N_SAMPLES} numbers for a clip; expected at most",
+        ),
+    ],
+    ids=["parameters", "outputs"],
+)
+def test_a_keras_file_that_would_fill_the_memory_is_one_line(tmp_path, monkeypatch, layers, changed, expected):
+    import keras
+
+    given = made = keras.Input((N_SAMPLES,))
+    for name, *arguments in layers:
+        made = getattr(keras.layers, name)(*arguments)(made)
+    path, source = tmp_path / "full.keras", saved(tmp_path / "small.keras", given, made)
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(path, "w") as target:
+        for name in archive.namelist():
+            content = archive.read(name).decode() if name == "config.json" else archive.read(name)
+            for old, new in changed.items() if name == "config.json" else ():
+                assert old in content
+                content = content.replace(old, new)
+            target.writestr(name, content)
+    # If it comes so far, the machine is lost.
+    monkeypatch.setattr(keras.saving, "load_model", lambda *args, **named: pytest.fail("the network is made"))
+    refused(path, f"not a usable model: {expected}")
+
+
 # the card beside a model
 
 

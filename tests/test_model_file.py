@@ -25,7 +25,7 @@ CARD = {
     ],
     "model": {"name": "article"},
 }
-POOLED = [{"name": "svm", "c": 5.0}, {"name": "logistic_regression", "l2": 0.01}]
+POOLED = [{"name": "svm", "c": 5.0}, {"name": "logistic_regression", "l2": 0.01}, {"name": "ridge", "l2": None}]
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def save_pooled(path, name, **arrays):
     return model, x
 
 
-@pytest.mark.parametrize("name", ["svm", "logistic_regression"])
+@pytest.mark.parametrize("name", [block["name"] for block in POOLED])
 def test_a_pooled_model_file_gives_back_the_same_scores(tmp_path, name):
     model, x = save_pooled(tmp_path / "model.keras", name)
     loaded, _ = model_file.load(tmp_path / "model.keras", threads=1)
@@ -146,7 +146,7 @@ def test_what_is_no_file_is_one_line(tmp_path, what):
     assert_one_line(path, "no such file" if what == "dangling" else "not a file")
 
 
-@pytest.mark.parametrize("name", ["article", "svm", "logistic_regression"])
+@pytest.mark.parametrize("name", ["article", "svm", "logistic_regression", "ridge"])
 def test_a_damaged_model_file_is_one_line_or_a_model(tmp_path, name):
     """Cut off, or with a byte changed, anywhere: no other error, and no crash of what reads it."""
     path = tmp_path / "model.keras"
@@ -194,17 +194,20 @@ def with_arrays(path, change):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("name", "change"),
     [
-        lambda arrays: {**arrays, "weights": arrays["weights"][:5]},
-        lambda arrays: {**arrays, "weights": arrays["weights"] * np.nan},
-        lambda arrays: {**arrays, "bias": arrays["bias"].astype("U9")},
-        lambda arrays: {**arrays, "scale": np.zeros(0)},
-        lambda arrays: {name: array for name, array in arrays.items() if name != "bias"},
+        ("logistic_regression", lambda arrays: {**arrays, "weights": arrays["weights"][:5]}),
+        ("logistic_regression", lambda arrays: {**arrays, "weights": arrays["weights"] * np.nan}),
+        ("logistic_regression", lambda arrays: {**arrays, "bias": arrays["bias"].astype("U9")}),
+        ("logistic_regression", lambda arrays: {**arrays, "scale": np.zeros(0)}),
+        ("logistic_regression", lambda arrays: {name: arrays[name] for name in arrays if name != "bias"}),
+        ("ridge", lambda arrays: {**arrays, "weights": arrays["weights"][:, :2]}),
+        ("ridge", lambda arrays: {**arrays, "bias": arrays["bias"] * np.inf}),
+        ("ridge", lambda arrays: {"bias": arrays["bias"]}),
     ],
 )
-def test_arrays_that_do_not_fit_each_other_are_one_line(tmp_path, change):
-    save_pooled(tmp_path / "model.keras", "logistic_regression")
+def test_arrays_that_do_not_fit_each_other_are_one_line(tmp_path, name, change):
+    save_pooled(tmp_path / "model.keras", name)
     with_arrays(tmp_path / "model.keras", change)
     assert_one_line(tmp_path / "model.keras", "not a usable model")
 

@@ -17,7 +17,7 @@ import pytest
 import data_sets
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.source_code import SourceCode
-from dawnchorus.learning import dataset, device, model_file, models, training
+from dawnchorus.learning import dataset, device, model_file, models, pooled, training
 from dawnchorus.stages import model as stage
 from training_clips import CLASSES, DEFAULT, FEATURES, FRAMES, clips
 
@@ -96,6 +96,23 @@ def test_backgrounds_are_those_of_training_recordings(said):
     data.context_rows["partition"] = "test"
     assert len(models._clips_of_epochs(data, block, said.append).usable) == 0
     assert "the training recordings have no clip without an annotation" in said[0]
+
+
+def test_sound_without_a_call_of_training_recordings_alone_goes_to_who_takes_it(monkeypatch, said):
+    given, fit = [], pooled.fit
+    monkeypatch.setattr(pooled, "fit", lambda *args: given.append(args[-1]) or fit(*args))
+    data = a_data_set()
+    data.context_rows["n_frames"] = FRAMES - 2
+    models.train(data, {**PARAMS, "model": {"name": "ridge", "l2": None}}, 1, said.append)
+    clip = data.context[0, : FRAMES - 2].astype(np.float64)
+    expected = np.pad((clip - clip.mean()) / clip.std(), ((0, 2), (0, 0)))
+    np.testing.assert_allclose(given.pop(), expected[None], rtol=1e-4, atol=1e-5)
+    assert "1 clips of training recordings without an annotation, as sound of no class" in said
+    models.train(data, {**PARAMS, "model": {"name": "logistic_regression", "l2": 0.1}}, 1, said.append)
+    assert given.pop() is None
+    data.context_rows["partition"] = "test"
+    models.train(data, {**PARAMS, "model": {"name": "ridge", "l2": None}}, 1, said.append)
+    assert given.pop() is None
 
 
 def test_the_root_seed_moves_first_weights_batches_and_classifiers(monkeypatch, said):

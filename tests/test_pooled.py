@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
@@ -112,6 +113,99 @@ def test_logistic_regression_is_scikit_learns_epoch_by_epoch():
     np.testing.assert_allclose(classifier.predict_on_batch(x[60:]), plain.predict_proba(vectors[60:]), atol=1e-3)
     assert history[-1]["val_loss"] == pytest.approx(log_loss(y[60:], plain.predict_proba(vectors[60:])), rel=1e-2)
     assert [row["epoch"] for row in history] == [1, 2, 3, 4]
+
+
+RIDGE = networks.get("ridge")
+
+
+def test_a_ridge_takes_the_roots_of_the_mean_of_a_clips_windows():
+    # Windows 1, 2, 3 of which the first and the last stand for several frames, and padding.
+    windows = np.array([[1.0, -4.0, 0.0], [4.0, -4.0, 0.0], [7.0, 2.0, 0.0]], np.float32)
+    x = np.zeros((3, 7, 3), np.float32)
+    x[0, :6] = windows[[0, 0, 0, 1, 2, 2]]
+    x[1, :1] = [9.0, -16.0, 0.0]
+    found = RIDGE.vectors(x)
+    np.testing.assert_allclose(found[0], np.array([2.0, -(2.0**0.5), 0.0]) / 6**0.5, rtol=1e-6)  # of the mean 4, -2, 0
+    np.testing.assert_allclose(found[1], [0.6, -0.8, 0.0], rtol=1e-6)
+    assert found[2].tolist() == [0, 0, 0]
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(RIDGE.vectors(np.pad(x, ((0, 0), (0, 5), (0, 0)))), found)
+    # How loud a model's values are does not matter.
+    np.testing.assert_allclose(RIDGE.vectors(100 * x), found, rtol=1e-6)
+
+
+def ridge_on(x, y, rows, l2, n_classes=CLASSES):
+    block = {"model": {"name": "ridge", "l2": l2}, "train": TRAIN}
+    made, history = pooled.fit(RIDGE, x, y, rows, rows[:0], n_classes, block, np.random.default_rng(0), print)
+    assert len(history) == 1
+    return made
+
+
+def test_the_ridge_is_scikit_learns_on_targets_of_one_and_minus_one():
+    x, y, _ = clips(80)
+    vectors = RIDGE.vectors(x)
+    scores = ridge_on(x, y, np.arange(60), 0.3).predict_on_batch(x[60:])
+    plain = Ridge(alpha=0.3, solver="cholesky").fit(vectors[:60], np.where(y[:60, None] == range(CLASSES), 1, -1))
+    fitted = plain.predict(vectors[60:])
+    # Scores are a softmax of a multiple of the fitted values: differences of logarithms are that many times as large.
+    logarithms = np.log(scores.astype(np.float64))
+    found, expected = (values - values[:, :1] for values in (logarithms, fitted))
+    factor = found[:, 1:] / expected[:, 1:]
+    np.testing.assert_allclose(factor, np.median(factor), rtol=1e-3)
+    assert min(abs(np.median(factor) - np.array(RIDGE.FACTORS))) < 1e-3
+
+
+@pytest.mark.parametrize("l2", [None, 0.05])
+@pytest.mark.parametrize("n", [14, 50])
+def test_strength_and_factor_are_the_best_for_rows_that_are_left_out(l2, n):
+    """Each row is left out by fitting without it, plainly."""
+    x, y, _ = clips(n, seed=4)
+    vectors, targets = RIDGE.vectors(x).astype(np.float64), np.where(y[:, None] == range(CLASSES), 1.0, -1.0)
+    loss = {}
+    for strength in RIDGE.STRENGTHS if l2 is None else [l2]:
+        without = np.zeros((n, CLASSES))
+        for row in range(n):
+            others = np.arange(n) != row
+            plain = Ridge(alpha=strength, solver="cholesky").fit(vectors[others], targets[others])
+            without[row] = plain.predict(vectors[[row]])[0]
+        loss |= {(strength, factor): log_loss(y, softmax(factor * without, axis=1)) for factor in RIDGE.FACTORS}
+    strength, factor = min(loss, key=loss.__getitem__)
+    [fitted] = RIDGE.fit(vectors, y, CLASSES, {"l2": l2}, TRAIN, None)
+    whole = Ridge(alpha=strength, solver="cholesky").fit(vectors, targets)
+    np.testing.assert_allclose(fitted["weights"], factor * whole.coef_.T, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(fitted["bias"], factor * whole.intercept_, rtol=1e-6, atol=1e-9)
+
+
+def test_sound_without_a_call_is_a_row_that_is_of_no_class():
+    x, y, _ = clips(40)
+    background = clips(12, seed=9)[0]
+    block = {"model": {"name": "ridge", "l2": 0.2}, "train": TRAIN}
+    parts = np.arange(30), np.arange(0)
+    made, _ = pooled.fit(RIDGE, x, y, *parts, CLASSES, block, np.random.default_rng(0), print, background)
+    vectors = RIDGE.vectors(np.concatenate([x[:30], background])).astype(np.float64)
+    targets = np.concatenate([np.where(y[:30, None] == range(CLASSES), 1.0, -1.0), np.full((12, CLASSES), -1.0)])
+    plain = Ridge(alpha=0.2, solver="cholesky").fit(vectors, targets)
+    loss = {}
+    for factor in RIDGE.FACTORS:
+        without = np.zeros((30, CLASSES))
+        for row in range(30):
+            others = np.arange(42) != row
+            left = Ridge(alpha=0.2, solver="cholesky").fit(vectors[others], targets[others])
+            without[row] = left.predict(vectors[[row]])[0]
+        loss[factor] = log_loss(y[:30], softmax(factor * without, axis=1))
+    factor = min(loss, key=loss.__getitem__)
+    np.testing.assert_allclose(made.fitted["weights"], factor * plain.coef_.T, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(made.fitted["bias"], factor * plain.intercept_, rtol=1e-5, atol=1e-7)
+
+
+def test_a_ridge_of_one_row_a_class_has_nothing_to_leave_out():
+    x, y, _ = clips(60)
+    rows = np.array([np.flatnonzero(y == label)[0] for label in range(CLASSES)])
+    scores = ridge_on(x, y, rows, None, n_classes=CLASSES + 1).predict_on_batch(x)
+    assert scores.argmax(axis=1)[rows].tolist() == [0, 1, 2]
+    assert (scores[:, CLASSES] < scores.max(axis=1)).all()
+    plain = Ridge(alpha=RIDGE.STRENGTH).fit(RIDGE.vectors(x[rows]), 2 * np.eye(CLASSES) - 1)
+    assert scores[:, :CLASSES].argmax(axis=1).tolist() == plain.predict(RIDGE.vectors(x)).argmax(axis=1).tolist()
 
 
 @pytest.mark.parametrize(

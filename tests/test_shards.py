@@ -16,6 +16,7 @@ from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.source_code import SourceCode
 
 PARAMS = {"kind": "mfcc", "n_mfcc": 4}
+FILES = ["ab12", "cd34"]
 
 
 def content(seed=0):
@@ -37,7 +38,7 @@ def only(*spans):
 
 
 def write(path, made):
-    with shards.write_shard(path, PARAMS) as writer:
+    with shards.write_shard(path, PARAMS, FILES) as writer:
         for recording_id, entry in made.items():
             writer.add(recording_id, *entry)
     return path
@@ -46,6 +47,7 @@ def write(path, made):
 def assert_same(path, made):
     with shards.Shard(path) as shard:
         assert shard.params == PARAMS
+        assert shard.files == FILES
         assert shard.recording_ids == list(made)
         for recording_id, (signature, clips_s, arrays) in made.items():
             assert shard.signature(recording_id) == signature
@@ -81,7 +83,7 @@ def test_it_is_a_plain_zip_of_npy_files_without_ids_in_names(tmp_path):
 def test_same_content_gives_same_bytes(tmp_path):
     made = content()
     first, second = write(tmp_path / "a.zip", made), tmp_path / "b.zip"
-    with shards.Shard(first) as old, shards.write_shard(second, PARAMS) as writer:
+    with shards.Shard(first) as old, shards.write_shard(second, PARAMS, FILES) as writer:
         for number, (recording_id, entry) in enumerate(made.items()):
             if number % 2:
                 writer.add(recording_id, *entry)
@@ -161,7 +163,7 @@ def zip_of(path, members, compression=zipfile.ZIP_STORED):
 def index_of(**changes):
     kinds = {"annotation": [[0.0, 1.0, 0, 2]], "margin": [], "context": []}
     entry = {"signature": "s", "member": "000000.npy", "clips": kinds, **changes}
-    return json.dumps({"format": shards.FORMAT, "features": {}, "recordings": {"a": entry}})
+    return json.dumps({"format": shards.FORMAT, "features": {}, "files": [], "recordings": {"a": entry}})
 
 
 @pytest.mark.parametrize(
@@ -173,12 +175,14 @@ def index_of(**changes):
         "{}",
         "[" * 10_000,
         b"\xff\xfe",
-        json.dumps({"format": "something else", "features": {}, "recordings": {}}),
-        json.dumps({"format": shards.FORMAT, "features": {}}),
-        json.dumps({"format": shards.FORMAT, "recordings": {}}),
-        json.dumps({"format": shards.FORMAT, "features": {}, "recordings": []}),
-        json.dumps({"format": shards.FORMAT, "features": [], "recordings": {}}),
-        json.dumps({"format": shards.FORMAT, "features": {}, "recordings": {"a": None}}),
+        json.dumps({"format": "something else", "features": {}, "files": [], "recordings": {}}),
+        json.dumps({"format": shards.FORMAT, "features": {}, "files": []}),
+        json.dumps({"format": shards.FORMAT, "files": [], "recordings": {}}),
+        json.dumps({"format": shards.FORMAT, "features": {}, "files": [], "recordings": []}),
+        json.dumps({"format": shards.FORMAT, "features": [], "files": [], "recordings": {}}),
+        json.dumps({"format": shards.FORMAT, "features": {}, "recordings": {}}),
+        json.dumps({"format": shards.FORMAT, "features": {}, "files": [3], "recordings": {}}),
+        json.dumps({"format": shards.FORMAT, "features": {}, "files": [], "recordings": {"a": None}}),
         index_of(signature=3),
         index_of(member="../evil"),
         index_of(member=None),

@@ -10,6 +10,7 @@ import soundfile
 import yaml
 from project import Project, rules_of
 
+from dawnchorus.learning import model_file
 from embedding_models import expected, projection, write_keras
 
 SPECTRAL_CONTRAST = '''"""Spectral contrast: how far peaks stand out of valleys, octave by octave."""
@@ -135,7 +136,7 @@ def test_a_pretrained_model_goes_to_the_report_and_is_opened_no_second_time(tmp_
     common |= {"kind": "embedding", "sample_rate_hz": 8000, "hop_length": 2000}
     common |= {"clip": "window", "window_s": 0.5, "jitter_s": 0.0}
     params["dataset"]["clip_normalization"] = "none"
-    params["train"]["epochs"] = 40
+    params["model"] = {"name": "ridge", "l2": None}
     project.write_params({**params, "features": {**common, **own}})
     model = project.path / "weights/tiny.keras"
     said = project.run("snakemake", "--cores", "2", check=False)
@@ -155,6 +156,7 @@ def test_a_pretrained_model_goes_to_the_report_and_is_opened_no_second_time(tmp_
     assert json.loads((project.path / "reports/headline.json").read_text())
     page = (project.path / "reports/report.html").read_text(encoding="utf-8")
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    assert model_file.read_card(project.path / "models/model.keras")["dataset"]["feature_files"] == [digest]
     assert f"Tiny, weights/tiny.keras, SHA-256 {digest}. Licence of its weights: CC BY &lt;4.0&gt;." in page
 
     # Nothing changed: no model is opened. Another model: all its embeddings are made anew.

@@ -67,6 +67,8 @@ class Detector:
         self._by.check(self.recipe, params)
         scored_by = {key: params[key] for key in self._by.SCORED_BY}
         files = kinds.input_hashes(self.recipe.features)
+        trained = card if "presence" in card else card["dataset"]
+        kinds.check_files(self.recipe.features, files, trained.get("feature_files"), path)
         self._same_for_all = [sha256_of(path), scored_by, files, code_version(card)]
         self._model: model_file.Model | None = None
         self.bad: set[str] = set()

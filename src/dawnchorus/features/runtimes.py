@@ -223,7 +223,7 @@ def _keras(path: str, n_samples: int, output: int | str | None) -> Run:
 
     try:
         with archives.opened(path) as archive:
-            keras_parts.checked_config(archive)
+            config, stored_bytes = keras_parts.checked_config(archive), keras_parts.stored_bytes(archive)
     except (*archives.DAMAGE, AttributeError, TypeError) as error:
         raise InputError(f"{path}: not a usable Keras file: {_line(error)}") from None
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -231,6 +231,7 @@ def _keras(path: str, n_samples: int, output: int | str | None) -> Run:
 
     if keras.backend.backend() == "tensorflow":
         _one_thread()
+    keras_parts.refuse_large(config, stored_bytes)
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
     ports = [Port(given.name, tuple(given.shape), given.dtype == "float32") for given in model.inputs]
     shape = _shape_of_window(path, ports, n_samples)

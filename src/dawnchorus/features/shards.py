@@ -1,9 +1,10 @@
 """The container of extracted features: one file a shard, one array a recording, read one at a time.
 
 A shard is a zip of uncompressed members. The clips of a recording are concatenated in one float32 array of
-shape (total frames, n_features), the member ``<ordinal>.npy``. ``index.json`` holds the block ``features``
-and maps each recording id to the signature of what made it, its member, and its clips of each role as [t_min_s,
-t_max_s, first_frame, n_frames]. The roles are those of :data:`ROLES`, in this order: ``annotation`` and ``margin``
+shape (total frames, n_features), the member ``<ordinal>.npy``. ``index.json`` holds the block ``features``,
+the SHA-256 of each file that its kind read (see :func:`dawnchorus.features.kinds.input_hashes`), and maps each
+recording id to the signature of what made it, its member, and its clips of each role as [t_min_s, t_max_s,
+first_frame, n_frames]. The roles are those of :data:`ROLES`, in this order: ``annotation`` and ``margin``
 (the same with room for jitter, or none) in the order of the recording's rows in annotations.csv, and ``context``,
 clips that hold no annotation. The same content gives the same bytes.
 """
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 Clip = tuple[float, float, int, int]
 
-FORMAT = "dawnchorus features 3"
+FORMAT = "dawnchorus features 4"
 ROLES = ("annotation", "margin", "context")
 INDEX = "index.json"
 # The modules that determine the values, with all that they import.
@@ -72,7 +73,7 @@ def signature_of(
 class Shard:
     """A shard open for reading; a context manager. Only its index is held, an array is read when asked for.
 
-    ``params`` is the block ``features`` that the shard was made with.
+    ``params`` is the block ``features`` that the shard was made with, ``files`` the hashes of what its kind read.
     A file that is missing, damaged or no shard raises :class:`InputError`, on opening or on reading.
     """
 
@@ -85,7 +86,7 @@ class Shard:
         except _DAMAGE as error:
             raise self._unusable(error) from None
         try:
-            self.params, self._recordings = _checked_index(json.loads(self._bytes(INDEX)))
+            self.params, self.files, self._recordings = _checked_index(json.loads(self._bytes(INDEX)))
         except _DAMAGE as error:
             self.close()
             raise self._unusable(error) from None
@@ -179,8 +180,8 @@ class Shards:
 class Writer:
     """A shard being written, from :func:`write_shard`; recordings come in sorted order of their ids."""
 
-    def __init__(self, file: zipfile.ZipFile, params: dict):
-        self._file, self._params = file, params
+    def __init__(self, file: zipfile.ZipFile, params: dict, files: Sequence[str]):
+        self._file, self._params, self._files = file, params, list(files)
         self._recordings: dict[str, dict] = {}
 
     def add(
@@ -222,7 +223,7 @@ class Writer:
     def finish(self) -> None:
         """Write the index."""
         params = dict(sorted(self._params.items()))
-        index = {"format": FORMAT, "features": params, "recordings": self._recordings}
+        index = {"format": FORMAT, "features": params, "files": self._files, "recordings": self._recordings}
         self._write(INDEX, json.dumps(index, ensure_ascii=False).encode())
 
     def _write(self, name: str, content: bytes) -> None:
@@ -232,28 +233,30 @@ class Writer:
 
 
 @contextmanager
-def write_shard(path: str | os.PathLike, params: dict) -> Iterator[Writer]:
+def write_shard(path: str | os.PathLike, params: dict, files: Sequence[str] = ()) -> Iterator[Writer]:
     """Open a shard for writing; it takes the name ``path`` only when the block ends without an error.
 
-    ``params`` is the block ``features``, which the shard carries.
+    ``params`` is the block ``features``, and ``files`` are the hashes of what its kind reads; the shard carries both.
     """
     with write_whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        writer = Writer(archive, params)
+        writer = Writer(archive, params, files)
         yield writer
         writer.finish()
 
 
-def _checked_index(index: Any) -> tuple[dict, dict[str, dict]]:
-    """Return the block ``features`` and the recordings of an index; else raise one of ``_DAMAGE``."""
+def _checked_index(index: Any) -> tuple[dict, list[str], dict[str, dict]]:
+    """Return the block ``features``, the hashes of files and the recordings of an index; else raise a ``_DAMAGE``."""
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise ValueError(f"{INDEX} does not say {FORMAT!r}")
     if not isinstance(index["recordings"], dict) or not isinstance(index["features"], dict):
         raise ValueError(f"{INDEX} has no recordings or no features block")
+    if not isinstance(index["files"], list) or not all(isinstance(digest, str) for digest in index["files"]):
+        raise ValueError(f"{INDEX} does not say of which files the features are")
     for recording_id, entry in index["recordings"].items():
         named = isinstance(entry["signature"], str) and re.fullmatch(r"\d+\.npy", entry["member"])
         if not named or set(entry["clips"]) != set(ROLES) or _total_frames(entry["clips"]) is None:
             raise ValueError(f"{INDEX}: the entry of {recording_id!r} is malformed")
-    return index["features"], index["recordings"]
+    return index["features"], index["files"], index["recordings"]
 
 
 def _total_frames(clips: Mapping[str, Any]) -> int | None:

@@ -69,11 +69,14 @@ class Clips:
 
 
 def features_block(opened: Sequence[shards.Shard]) -> dict:
-    """Return the block ``features`` that all shards were made with; it is an error if they differ."""
+    """Return the block ``features`` that all shards were made with; it is an error if they, or files, differ."""
     for shard in opened:
         if shard.params != opened[0].params:
             expected = f"the features block that {opened[0].path} was made with; make the shards again"
             raise InputError(f"{shard.path}: made with another features block; expected {expected}")
+        if shard.files != opened[0].files:
+            expected = f"those of {opened[0].path}; make the shards again"
+            raise InputError(f"{shard.path}: made with other files that its kind of features read; expected {expected}")
     return opened[0].params
 
 
@@ -180,7 +183,7 @@ def write(
     frames = block["frames"] or found.longest()
     statistics = dataset.fit_statistics(
         (clip for row, clip in found if block["fit_on"] == "all" or parts[row] == "train"),
-        {**block, "frames": frames, "features": features},
+        {**block, "frames": frames, "features": features, "feature_files": opened[0].files},
     )
     n_features = next(iter(found))[1].shape[1]
     n_frames = write_normalized(files["x.npy"], found, len(annotations), n_features, statistics)

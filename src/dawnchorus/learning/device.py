@@ -32,21 +32,6 @@ def drawing_threads(used: str, threads: int) -> int:
 
 
 @contextmanager
-def without_memory() -> Iterator[None]:
-    """Let networks that are made inside have the shapes of their parameters, and no room for them."""
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        # Others have no such place; what is made in them takes its room.
-        yield
-        return
-    import tensorflow as tf
-
-    with tf.Graph().as_default():
-        yield
-
-
-@contextmanager
 def mixed_precision(wanted: bool) -> Iterator[None]:
     """Let layers that are made inside compute in half precision, with their weights and the scores in single."""
     import keras

@@ -44,6 +44,7 @@ class Statistics(dataset.Dataset):
     offset: list[float] = value(meaning="what is taken away, of each feature or of all", min_length=1)
     scale: list[float] = value(meaning="what is divided by, of each feature or of all", min_length=1)
     features: dict[str, Any] = value(meaning="the block features")
+    feature_files: list[str] | None = value(None, "SHA-256 of each file that its kind reads", required=False)
 
 
 class _Presence(presence.Presence):
@@ -59,6 +60,7 @@ class Card(Block):
     dataset: dict[str, Any] | None = value(None, "how clips become input", required=False)
     presence: dict[str, Any] | None = value(None, "the block presence", required=False)
     features: dict[str, Any] | None = value(None, "the block features, of a network of presence", required=False)
+    feature_files: list[str] | None = value(None, "SHA-256 of what its features read", required=False)
     bands_hz: list[Any] | None = value(None, "the band of each class (Hz), or null", required=False)
     input_shape: list[Size] | None = value(None, "frames and features", min_length=2, max_length=2, required=False)
     device: str | None = value(None, "what it was trained on", required=False)

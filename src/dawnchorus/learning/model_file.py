@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import math
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from dawnchorus.learning.saved_model import ARRAYS, CARD, FORMAT
 
 CARD_BYTES, ARRAYS_BYTES = 2**26, 2**32
 SHOWN_CHARACTERS = 60
-MOST_OUTPUTS = 2**28  # numbers that a layer may give for one clip: 1 GiB
 
 
 class Model(Protocol):
@@ -74,14 +72,14 @@ def load(path: str | Path, threads: int) -> tuple[Model, dict]:
             if ARRAYS in archive.namelist():
                 return _pooled(archive, card), card
             config = keras_parts.checked_config(archive)
-            stored_bytes = archive.getinfo("model.weights.h5").file_size
+            stored_bytes = keras_parts.stored_bytes(archive)
     except (*archives.DAMAGE, AttributeError, TypeError) as error:
         raise InputError(f"{path}: not a usable model: {_line(error)}") from None
     device.prepare(0, threads)
     import keras
 
     try:
-        _refuse_large(config, stored_bytes)
+        keras_parts.refuse_large(config, stored_bytes)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
         shapes = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
     except Exception as error:  # whatever a damaged file makes Keras raise
@@ -114,32 +112,6 @@ def _pooled(archive: zipfile.ZipFile, card: dict) -> pooled.Classifier:
         if scores.shape != (1, len(card["classes"])) or not np.isfinite(scores).all():
             raise ValueError(f"its scores have the shape {scores.shape}; expected a finite one for each class")
     return classifier
-
-
-def _refuse_large(config: dict, stored_bytes: int) -> None:
-    """Raise ValueError for a network with more parameters than its file holds, or with a layer that fills the memory.
-
-    Numbers that are all small enough can have a product that is not. ``stored_bytes``: size of the stored parameters.
-    """
-    import keras
-
-    with device.without_memory():
-        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-        n_bytes = sum(math.prod(weight.shape) * np.dtype(weight.dtype).itemsize for weight in model.weights)
-    if n_bytes > stored_bytes:
-        raise ValueError(f"a network of {n_bytes} bytes of parameters, of which the file holds {stored_bytes}")
-    for layer in _layers(model):
-        for output in keras.tree.flatten(layer.output):
-            if (n := math.prod(size or 1 for size in output.shape)) > MOST_OUTPUTS:
-                raise ValueError(f"layer {layer.name} gives {n} numbers for a clip; expected at most {MOST_OUTPUTS}")
-
-
-def _layers(model: Any) -> Iterator[Any]:
-    """Yield every part of a network that computes something, those of networks within it too."""
-    # A Sequential has layers alone; in another network operations stand between them.
-    for part in getattr(model, "operations", getattr(model, "layers", ())):
-        yield part
-        yield from _layers(part)
 
 
 def _line(error: BaseException) -> str:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+
 from dawnchorus import networks
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.seeds import derived_seed, rng
-from dawnchorus.learning import device, fresh_clips, pooled, trained_with
+from dawnchorus.learning import dataset, device, fresh_clips, pooled, trained_with
 from dawnchorus.learning.dataset import Dataset
 from dawnchorus.tables.definitions import HISTORY
 
@@ -96,8 +98,25 @@ def _fit_pooled(
         )
     parts = data.rows_of("train"), data.rows_of("validation")
     draws = rng(params["seed"], "pooled")
-    model, history = pooled.fit(network, data.x, data.class_index, *parts, len(data.classes), params, draws, say)
+    background = _background(data, say) if getattr(network, "takes_background", False) else None
+    model, history = pooled.fit(
+        network, data.x, data.class_index, *parts, len(data.classes), params, draws, say, background
+    )
     return model, history, "CPU (no network: pooled statistics)"
+
+
+def _background(data: Dataset, say: Callable[[str], None]) -> np.ndarray | None:
+    """Return the clips of training recordings that hold no annotation, as those of ``data.x``; None without any."""
+    of_train = data.context_rows[data.context_rows["partition"] == "train"]
+    if of_train.empty:
+        return None
+    say(f"{len(of_train)} clips of training recordings without an annotation, as sound of no class")
+    return np.stack(
+        [
+            dataset.normalized(np.asarray(data.context[row, :n_frames]), data.statistics)[0]
+            for row, n_frames in of_train[["row", "n_frames"]].to_numpy()
+        ]
+    )
 
 
 def _clips_of_epochs(data: Dataset, block: dict, say: Callable[[str], None]) -> fresh_clips.FreshClips | None:

@@ -49,11 +49,19 @@ def standardized(vectors: np.ndarray, scaling: dict[str, np.ndarray]) -> np.ndar
     return (vectors - scaling["offset"]) / scaling["scale"]
 
 
+def vectors_of(network: ModuleType, x: np.ndarray) -> np.ndarray:
+    """Return what a classifier takes of clips (rows, frames, n_features), before scaling: (rows, columns) float32.
+
+    That is what its ``vectors`` makes of them, else their pooled statistics.
+    """
+    return getattr(network, "vectors", pool)(x)
+
+
 class Classifier:
     """A classifier on pooled statistics, with the interface of a Keras model: it needs no pickle, and no Keras.
 
     ``network``: a module of :mod:`dawnchorus.networks`; ``fitted``: what its ``fit`` gave; ``scaling``: of
-    :func:`standardizer`.
+    :func:`standardizer`, empty where the network has ``vectors`` of its own.
     """
 
     def __init__(self, network: ModuleType, fitted: Any, scaling: dict[str, np.ndarray], n_classes: int):
@@ -63,7 +71,9 @@ class Classifier:
         """Return scores of shape (rows, n_classes), float32, for clips of shape (rows, frames, n_features)."""
         from scipy.special import softmax
 
-        vectors = standardized(pool(x), self.scaling)
+        vectors = vectors_of(self.network, x)
+        if self.scaling:
+            vectors = standardized(vectors, self.scaling)
         return softmax(self.network.logits(self.fitted, vectors, self.n_classes), axis=1).astype(np.float32)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -74,7 +84,8 @@ class Classifier:
     @classmethod
     def of_arrays(cls, network: ModuleType, arrays: dict[str, np.ndarray], n_classes: int) -> "Classifier":
         """Return the classifier that :meth:`arrays` was called on; KeyError or ValueError where that cannot be."""
-        scaling = {name: arrays[name] for name in ("offset", "scale")}
+        names = () if hasattr(network, "vectors") else ("offset", "scale")
+        scaling = {name: arrays[name] for name in names}
         fitted = {name: array for name, array in arrays.items() if name not in scaling}
         return cls(network, getattr(network, "of_arrays", dict)(fitted), scaling, n_classes)
 
@@ -89,22 +100,32 @@ def fit(
     params: dict,
     rng: np.random.Generator,
     say: Callable[[str], None],
+    background: np.ndarray | None = None,
 ) -> tuple[Classifier, list[dict]]:
     """Fit a classifier on pooled statistics, and return it with its history, one row an epoch.
 
-    ``params`` holds the blocks ``model`` and ``train``. What is kept is that of the epoch with the lowest validation
+    ``params`` holds the blocks ``model`` and ``train``; ``background``: clips like those of ``x`` that hold no
+    annotation, for a network that ``takes_background``. What is kept is that of the epoch with the lowest validation
     loss if there is patience and there are validation rows, else that of the last.
     """
     from scipy.special import softmax
 
     rows = np.concatenate([train, validation])
-    vectors = np.concatenate([pool(x[rows[start : start + BATCH]]) for start in range(0, len(rows), BATCH)])
-    scaling = standardizer(vectors[: len(train)])
-    vectors = standardized(vectors, scaling)
+    batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+    vectors = np.concatenate([vectors_of(network, x[batch]) for batch in batches])
+    scaling = {}
+    if not hasattr(network, "vectors"):
+        scaling = standardizer(vectors[: len(train)])
+        vectors = standardized(vectors, scaling)
     parts = {"": slice(0, len(train)), "val_": slice(len(train), None)}
     stopping = early_stopping.of(params["train"]["early_stopping_patience"], len(validation))
     history, last = [], None
-    epochs = network.fit(vectors[: len(train)], y[train], n_classes, params["model"], params["train"], rng)
+    known, classes = vectors[: len(train)], y[train]
+    if background is not None and len(background):
+        of_background = vectors_of(network, background)
+        known = np.concatenate([known, standardized(of_background, scaling) if scaling else of_background])
+        classes = np.concatenate([classes, np.full(len(background), -1)])
+    epochs = network.fit(known, classes, n_classes, params["model"], params["train"], rng)
     for epoch, fitted in enumerate(epochs, start=1):
         row, last = {"epoch": epoch, "learning_rate": params["train"]["learning_rate"]}, fitted
         for prefix, part in parts.items():

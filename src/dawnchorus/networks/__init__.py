@@ -18,6 +18,12 @@ A classifier on pooled statistics (see dawnchorus.learning.pooled) has, instead 
     def fit(vectors, y, n_classes, params, train, rng): ...   # yields what is fitted after each epoch
     def logits(fitted, vectors, n_classes): ...               # -> (rows, n_classes)
 
+`vectors` (rows, columns) are standardized, unless the file makes them itself of clips (rows, frames, n_features):
+
+    def vectors(x): ...                                   # -> (rows, columns) float32
+
+With `takes_background = True` the last rows may be those of clips that hold no annotation; their `y` is -1.
+
 What `fit` yields is a dict of arrays, a new one each time. It may be anything else if there are also
 
     def to_arrays(fitted): ...                                # -> dict of arrays, as the model file holds it

@@ -11,7 +11,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from dawnchorus.features import shards, tasks
+from dawnchorus.features import kinds, shards, tasks
 from dawnchorus.foundation import incremental
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.progress import Progress
@@ -34,7 +34,7 @@ def make(wanted: list[tasks.Task], output: Path, params: dict, name: str) -> str
             [(task.recording_id, task) for task in wanted],
             lambda task: task.signature,
             shards.Shard,
-            partial(shards.write_shard, params=params),
+            partial(shards.write_shard, params=params, files=kinds.input_hashes(params)),
             compute,
             say=lambda line: print(line, flush=True),
             step=lambda task: progress.step(task.recording_id),

@@ -38,9 +38,9 @@ def main(argv: list[str] | None = None) -> None:
 
     # What the frames are is known by their shards: so must be whatever the network is given later.
     with Shard(args.shards[0]) as shard:
-        params = {**args.params, "features": shard.params}
+        params = {**args.params, "features": shard.params, "feature_files": shard.files}
     classes = made.read(args.classes, CLASSES)
-    block = {key: params[key] for key in ("seed", "presence", "features")}
+    block = {key: params[key] for key in ("seed", "presence", "features", "feature_files")}
     if not presence.wanted(params["presence"]):
         if len(classes) < 2:
             only = classes[0]["species_id"]

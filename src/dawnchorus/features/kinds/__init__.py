@@ -29,14 +29,15 @@ features are known by.
 from __future__ import annotations
 
 import importlib
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, shown
 from dawnchorus.foundation.files import sha256_of
 
 if TYPE_CHECKING:
@@ -110,6 +111,21 @@ def input_hashes(params: Mapping) -> list[str]:
             reason = error.strerror or error
             raise InputError(f"features.{key}: {params[key]!r}: expected a file to read, but {reason}") from None
     return hashes
+
+
+def check_files(params: Mapping, hashes: Sequence[str], trained: Sequence[str] | None, path: str | os.PathLike) -> None:
+    """Raise :class:`InputError` where a file that the kind of a block ``features`` reads is not that of the training.
+
+    ``hashes``: of :func:`input_hashes`; ``trained``: the same, as the card of the model ``path`` says, None where it
+    does not.
+    """
+    keys = get(params["kind"]).KIND.inputs
+    for key, found, expected in zip(keys, hashes, trained or hashes, strict=False):
+        if found != expected:
+            raise InputError(
+                f"features.{key}: {shown(params[key])}: SHA-256 {found}; expected {expected}, of the file that {path} "
+                "was trained with"
+            )
 
 
 def origins(params: Mapping) -> list[str]:
