@@ -13,6 +13,7 @@ min_version("9.27")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
+from dawnchorus import networks
 from dawnchorus.annotations import audit, unknown
 from dawnchorus.detection import sounds
 from dawnchorus.features import kinds
@@ -50,6 +51,7 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/detections.smk"
 include: "workflow/rules/cross_validation.smk"
 include: "workflow/rules/label_audit.smk"
+include: "workflow/rules/learning_curve.smk"
 include: "workflow/rules/overfitting_study.smk"
 
 

@@ -56,7 +56,7 @@ def audited():
 def result():
     """Return what a run that went well ends with: what it found, where the report or a study was asked for."""
     asked = {job.rule.name for job in workflow.dag.jobs}
-    studies = ("detections", "cross_validation", "label_audit", "overfitting_study")
+    studies = ("detections", "cross_validation", "label_audit", "learning_curve", "overfitting_study")
     found = [line for rule in studies for line in SCREEN.found_by(rule)]
     return [*found, *(outcome.of_run(left_out()) if "report" in asked else [])]
 

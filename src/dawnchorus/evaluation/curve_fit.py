@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 LEVEL = 0.90
-EXPONENTS, OFFSETS = np.geomspace(0.1, 3.0, 30), np.geomspace(0.05, 300.0, 50)
+# The largest exponents, with as large an offset, are an exponential fall.
+EXPONENTS, OFFSETS = np.geomspace(0.1, 20.0, 36), np.geomspace(0.05, 500.0, 48)
 N_FLOORS = 40
 N_SAMPLES = 20_000
 # Of the variance of a training's error, the share that comes from which labels were drawn: the larger of two nested
@@ -32,14 +33,15 @@ STEP_DEVIATION, LEAST_CLIPS = 12**-0.5, 0.5
 
 @dataclass(frozen=True)
 class Measured:
-    """What is measured: ``labels`` (sizes,), of a class, in rising order, the last being all there are.
+    """What is measured: ``labels`` (sizes,), of a class, in rising order, drawn out of ``all_labels``.
 
-    ``errors``: of each size those of its draws, each the draw's own draws of the sizes before it and more;
-    ``chance``: the error of guessing; ``n_clips``: how many clips an error is a mean of.
+    ``errors``: of each size those of its draws, (draws,), the labels of each holding those of the draw at the same
+    place of the size before; ``chance``: the error of guessing; ``n_clips``: how many clips an error is a mean of.
     """
 
     labels: np.ndarray
     errors: Sequence[np.ndarray]
+    all_labels: float
     chance: float
     n_clips: int
 
@@ -63,9 +65,7 @@ class Fitted:
     freedom: int
 
 
-def curve(
-    labels: np.ndarray, chance: float, floor: np.ndarray, offset: np.ndarray, exponent: np.ndarray
-) -> np.ndarray:
+def curve(labels: np.ndarray, chance: float, floor: np.ndarray, offset: np.ndarray, exponent: np.ndarray) -> np.ndarray:
     """Return the error of each curve with each number of labels, (curves, labels)."""
     falls = (1 + np.asarray(labels) / offset[:, None]) ** -exponent[:, None]
     return floor[:, None] + (chance - floor[:, None]) * falls
@@ -80,14 +80,14 @@ def fit(measured: Measured, rng: np.random.Generator) -> Fitted:
     means, n_draws = measured.means, np.array([len(of) for of in measured.errors])
     share, freedom = _deviation(measured)
     floors = np.linspace(0, min(means.min(), measured.chance), N_FLOORS)
-    grid = [of.ravel() for of in np.meshgrid(floors, OFFSETS, EXPONENTS, indexing="ij")]
-    residuals = means - curve(measured.labels, measured.chance, *grid)
+    floor, offset, exponent = (of.ravel() for of in np.meshgrid(floors, OFFSETS, EXPONENTS, indexing="ij"))
+    residuals = means - curve(measured.labels, measured.chance, floor, offset, exponent)
     precision = np.linalg.inv(_covariance(measured, n_draws, share))
     distance = np.einsum("gi,ij,gj->g", residuals, precision, residuals)
     likelihood = -(freedom + len(means)) / 2 * np.log1p(distance / freedom)
     weight = np.exp(likelihood - likelihood.max())
     drawn = rng.choice(len(weight), size=N_SAMPLES, p=weight / weight.sum())
-    return Fitted(measured, *(of[drawn] for of in grid), share, freedom)
+    return Fitted(measured, floor[drawn], offset[drawn], exponent[drawn], share, freedom)
 
 
 def expected(fitted: Fitted, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -101,12 +101,13 @@ def expected(fitted: Fitted, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def forecast(fitted: Fitted, labels: float, rng: np.random.Generator) -> tuple[float, float, float]:
     """Return the error of one training with so many labels, those that there are among them, and its 90 % interval.
 
-    ``labels``: more than were measured. It deviates from its curve as other trainings do, and in part as the last of
-    them did, whose labels it shares.
+    ``labels``: as many as there are, or more. It deviates from its curve as other trainings do, and in part as the
+    last of them did, whose labels it shares.
     """
     measured = fitted.measured
     n_draws = np.array([len(of) for of in measured.errors])
-    on_curves = curve(np.append(measured.labels, labels), measured.chance, *(fitted.floor, fitted.offset), fitted.exponent)
+    numbers = np.append(measured.labels, labels)
+    on_curves = curve(numbers, measured.chance, fitted.floor, fitted.offset, fitted.exponent)
     residuals, ahead = measured.means - on_curves[:, :-1], on_curves[:, -1]
     scale = fitted.deviation * _scale(measured)
     own = fitted.deviation * np.maximum(ahead, LEAST_CLIPS / measured.n_clips)
@@ -129,7 +130,7 @@ def _deviation(measured: Measured) -> tuple[float, int]:
 
     Draws of nearly all labels are nearly the same, so that their spread is less than that of other labels would be.
     """
-    scale, part = _scale(measured), measured.labels / measured.labels[-1]
+    scale, part = _scale(measured), measured.labels / measured.all_labels
     several = [number for number, of in enumerate(measured.errors) if len(of) > 1]
     variance = [
         (measured.errors[number].var(ddof=1) + (STEP_DEVIATION / measured.n_clips) ** 2)
@@ -143,17 +144,17 @@ def _deviation(measured: Measured) -> tuple[float, int]:
 def _covariance(measured: Measured, n_draws: np.ndarray, share: float) -> np.ndarray:
     """Return the covariance of the mean errors, (sizes, sizes)."""
     scale = share * _scale(measured)
-    return scale[:, None] * scale * _correlations(measured.labels, n_draws)
+    return scale[:, None] * scale * _correlations(measured.labels, n_draws, measured.all_labels)
 
 
-def _correlations(labels: np.ndarray, n_draws: np.ndarray) -> np.ndarray:
+def _correlations(labels: np.ndarray, n_draws: np.ndarray, all_labels: float) -> np.ndarray:
     """Return the covariance of the means over draws of deviations that are 1 for one draw, (sizes, sizes).
 
     What comes from the labels is as a mean over them: it has the correlation sqrt(n / m) between n labels and the m
     that hold them, and sqrt(n m) / all between two draws of n and of m out of all.
     """
     of_one = np.sqrt(np.minimum.outer(labels, labels) / np.maximum.outer(labels, labels))
-    between = np.sqrt(np.outer(labels, labels)) / labels[-1]
+    between = np.sqrt(np.outer(labels, labels)) / all_labels
     draws = np.maximum.outer(n_draws, n_draws)
     shared = of_one / draws + (1 - 1 / draws) * between
     return SHARED * shared + (1 - SHARED) * np.diag(1 / n_draws)

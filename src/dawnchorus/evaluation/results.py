@@ -115,6 +115,17 @@ def of_model(
     return Results(tables, metrics, fitted, lines)
 
 
+def of_test(model: Model, data: Dataset, batch_size: int, source: str) -> pd.DataFrame:
+    """Return what a model says of the test clips, predictions.csv; scores that are none raise :class:`InputError`.
+
+    ``source``: what errors call the model.
+    """
+    test, n_classes = data.rows_of("test"), len(data.classes)
+    scores = _scores(model, data.x[test], batch_size) if len(test) else np.zeros((0, n_classes), np.float32)
+    evaluation.check_scores(scores, len(test), n_classes, source)
+    return evaluation.predictions(data.rows.iloc[test], data.classes, scores)
+
+
 def _scores(model: Model, x: np.ndarray, batch_size: int) -> np.ndarray:
     """Return the scores (rows, classes) float32 of ``x`` (rows, frames, n_features), which is read batch by batch."""
     batches = [

@@ -45,8 +45,8 @@ def drawn(data: Dataset, labels: int, rng: np.random.Generator) -> Dataset:
     """
     train = data.rows_of("train")
     rows = data.rows.iloc[train]
-    columns = (rows[name].to_numpy() for name in ("class_index", "group", "recording_id"))
-    kept = np.flatnonzero(ranks(*columns, rng) < labels)
+    classes, groups, recordings = (rows[name].to_numpy() for name in ("class_index", "group", "recording_id"))
+    kept = np.flatnonzero(ranks(classes, groups, recordings, rng) < labels)
     partition = data.rows["partition"].to_numpy(dtype=object, copy=True)
     partition[np.delete(train, kept)] = UNUSED
     heard = data.context_rows["recording_id"].isin(rows["recording_id"].iloc[kept])

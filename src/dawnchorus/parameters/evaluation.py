@@ -13,7 +13,13 @@ class Evaluation(Block):
     follows = "train"
     read_by = ("evaluation", "report")
 
-    batch_size: int = value(128, "clips scored at a time; changes speed and memory, not scores", ge=1, le=65_536)
+    batch_size: int = value(
+        128,
+        "clips scored at a time; changes speed and memory, not scores",
+        ge=1,
+        le=65_536,
+        read_by=("evaluation", "learning_curve_draw", "learning_curve", "report"),
+    )
     top_k: int = value(
         3,
         "top-k accuracy counts a clip whose class is among the k highest scores",
@@ -26,7 +32,7 @@ class Evaluation(Block):
         "bootstrap resamples of the groups of the test clips, for the 95 % intervals",
         ge=100,
         le=100_000,
-        read_by=(*MEASURED, "detection_metrics"),
+        read_by=(*MEASURED, "detection_metrics", "learning_curve"),
     )
     calibration_bins: int = value(
         15,

@@ -8,6 +8,6 @@ class Model(Block):
 
     meaning = "the network"
     follows = "dataset"
-    read_by = ("model", "report")
+    read_by = ("model", "learning_curve_draw", "report")
 
     name: str = value("cnn", "the network, a file of src/dawnchorus/networks; the other keys of this block are its own")

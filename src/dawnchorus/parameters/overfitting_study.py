@@ -16,7 +16,7 @@ class OverfittingStudy(Block):
     """The steps, and how long each is trained: rule study_model makes blocks `model` and `train` of it."""
 
     meaning = "the article's network, grown step by step; made on demand"
-    follows = "cross_validation"
+    follows = "learning_curve"
     read_by = ("overfitting_study",)
 
     units: int = value(128, "units of the LSTM, the first step", ge=1, le=4096)

@@ -19,7 +19,7 @@ class Recipe(Block):
         le=2**32 - 1,
         read_by=(
             *("simulate", "split", "folds", "model", "presence", "evaluation", "detection_metrics", "cross_validation"),
-            *("study_model", "report"),
+            *("learning_curve_draw", "learning_curve", "study_model", "report"),
         ),
     )
 

@@ -10,7 +10,7 @@ class Train(Block):
 
     meaning = "how the network is fitted, and what is done to the training clips"
     follows = "model"
-    read_by = ("model", "report")
+    read_by = ("model", "learning_curve_draw", "report")
 
     epochs: int = value(40, "passes over the training rows, at most", ge=1, le=100_000)
     batch_size: int = value(16, "clips a step", ge=1, le=65_536)
@@ -79,7 +79,7 @@ class Train(Block):
         "epochs without a lower validation loss before training ends and the best weights return; or null",
         ge=1,
         le=100_000,
-        read_by=("model", "folds", "figures", "report"),
+        read_by=("model", "learning_curve_draw", "folds", "figures", "report"),
     )
 
 

@@ -255,6 +255,34 @@ LABEL_AUDIT = Table(
         _integer("likely_wrong", "1: the most likely species is another one, and its score reaches its threshold"),
     ),
 )
+LEARNING_CURVE = Table(
+    "curve.csv",
+    (
+        _text("labels", "of each class, at most; all: as many as the training clips have"),
+        _number("labels_per_class", "how many that are, in the mean of the classes"),
+        _integer("clips", "trained on"),
+        _integer("trainings", "each on labels drawn anew, whose mean each metric is"),
+        *(
+            _number(f"{name}{end}", f"{what}{said}", empty=True)
+            for name, what in (("accuracy", "accuracy"), ("average_precision", "mean average precision of the classes"))
+            for end, said in (
+                ("", " on the test clips"),
+                ("_low", ": lower end of its 95 % interval, over draws and test groups"),
+                ("_high", ": upper end"),
+                ("_draw_sd", ": standard deviation from draw to draw; empty of one training"),
+            )
+        ),
+    ),
+)
+CURVE_DRAWS = Table(
+    "draws.csv",
+    (
+        _text("labels", "of each class, at most; all: as many as the training clips have"),
+        _integer("seed", "of the draw of labels and of the training"),
+        _number("accuracy", "on the test clips"),
+        _number("average_precision", "mean of the classes", empty=True),
+    ),
+)
 EVENTS = Table(
     "events.csv",
     (

@@ -45,6 +45,12 @@ def _of_length(params: dict) -> Iterator[str]:
             f"cross_validation.seeds: {seeds}: expected at most {MOST_TRAININGS // folds} with cross_validation.folds "
             f"{folds}, because a command line holds no more than {MOST_TRAININGS} trainings"
         )
+    n_sizes, draws = len(params["learning_curve"]["labels"]), params["learning_curve"]["draws"]
+    if n_sizes * draws > MOST_TRAININGS:
+        yield (
+            f"learning_curve.draws: {draws}: expected at most {MOST_TRAININGS // n_sizes} with {n_sizes} numbers in "
+            f"learning_curve.labels, because a command line holds no more than {MOST_TRAININGS} trainings"
+        )
 
 
 def _of_data(params: dict) -> Iterator[str]:
