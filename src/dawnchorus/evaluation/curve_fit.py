@@ -22,7 +22,8 @@ import numpy as np
 LEVEL = 0.90
 # The largest exponents, with as large an offset, are an exponential fall.
 EXPONENTS, OFFSETS = np.geomspace(0.1, 20.0, 36), np.geomspace(0.05, 500.0, 48)
-N_FLOORS = 40
+# The highest floor, in deviations of a training above the lowest error that was measured.
+N_FLOORS, HIGHEST_FLOOR = 40, 3.0
 N_SAMPLES = 20_000
 # Of the variance of a training's error, the share that comes from which labels were drawn: the larger of two nested
 # draws shares it. The rest (the start of the weights, the order of clips) is each training's own.
@@ -79,11 +80,12 @@ def fit(measured: Measured, rng: np.random.Generator) -> Fitted:
     """
     means, n_draws = measured.means, np.array([len(of) for of in measured.errors])
     share, freedom = _deviation(measured)
-    floors = np.linspace(0, min(means.min(), measured.chance), N_FLOORS)
+    # The floor may lie above what was measured, as far as that may deviate.
+    floors = np.linspace(0, min(means.min() * (1 + HIGHEST_FLOOR * share), measured.chance), N_FLOORS)
     floor, offset, exponent = (of.ravel() for of in np.meshgrid(floors, OFFSETS, EXPONENTS, indexing="ij"))
     residuals = means - curve(measured.labels, measured.chance, floor, offset, exponent)
     precision = np.linalg.inv(_covariance(measured, n_draws, share))
-    distance = np.einsum("gi,ij,gj->g", residuals, precision, residuals)
+    distance = (residuals @ precision * residuals).sum(axis=1)
     likelihood = -(freedom + len(means)) / 2 * np.log1p(distance / freedom)
     weight = np.exp(likelihood - likelihood.max())
     drawn = rng.choice(len(weight), size=N_SAMPLES, p=weight / weight.sum())

@@ -114,11 +114,12 @@ def of_trainings(test: pd.DataFrame, found: Sequence[Tested], n_draws: int, seed
         row = {"labels": of.name, "labels_per_class": of.labels, "clips": of.clips, "trainings": len(of.seeds)}
         values: dict[str, list[float | None]] = {}
         for name, key in METRICS.items():
-            values[name] = [_known(each[key][0]) for each in plain]
-            mean = _mean(values[name])
+            measured = np.array([each[key][0] for each in plain])
+            values[name] = [_known(value) for value in measured]
+            mean = _known(measured.mean())
             resampled = None if drawn is None else _drawn_again(np.array([each[key] for each in drawn]), picks)
             low, high = bootstrap.interval(resampled, mean, n_groups)
-            spread = None if mean is None or len(of.seeds) < 2 else float(np.std(values[name], ddof=1))
+            spread = _known(measured.std(ddof=1)) if len(of.seeds) > 1 else None
             row |= {name: mean, f"{name}_low": low, f"{name}_high": high, f"{name}_draw_sd": spread}
         sizes.append(row)
         for seed_of, *both in zip(of.seeds, *values.values(), strict=True):
@@ -137,12 +138,8 @@ def of_trainings(test: pd.DataFrame, found: Sequence[Tested], n_draws: int, seed
 
 
 def _known(value: float) -> float | None:
+    """Return a metric; None where it is not defined, which it is then of every training."""
     return None if np.isnan(value) else float(value)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    """Return the mean; None where the metric is not defined, which it is then of every training."""
-    return None if None in values else float(np.mean([value for value in values if value is not None]))
 
 
 def _drawn_again(values: np.ndarray, picks: np.random.Generator) -> np.ndarray:
@@ -190,24 +187,24 @@ def _fitted(name: str, sizes: list[dict], draws: list[dict], chance: float, n_cl
         row["labels"]: 1 - np.array([draw[name] for draw in draws if draw["labels"] == row["labels"]]) for row in sizes
     }
 
-    def measured(rows: list[dict]) -> curve_fit.Measured:
-        numbers = np.array([row["labels_per_class"] for row in rows])
-        return curve_fit.Measured(numbers, [errors[row["labels"]] for row in rows], all_labels, 1 - chance, n_clips)
+    source = rng(seed, f"forecast of {name}")
 
-    def ahead(rows: list[dict], labels: float) -> dict:
-        source = rng(seed, f"forecast of {name}")
-        fitted = curve_fit.fit(measured(rows), source)
-        return {"labels": labels, **_as_values(curve_fit.forecast(fitted, labels, source))}
+    def fitted(rows: list[dict]) -> curve_fit.Fitted:
+        numbers = np.array([row["labels_per_class"] for row in rows])
+        measured = [errors[row["labels"]] for row in rows]
+        return curve_fit.fit(curve_fit.Measured(numbers, measured, all_labels, 1 - chance, n_clips), source)
 
     if len(fewer) >= FEWEST_SIZES:
-        fitted = curve_fit.fit(measured([*fewer, sizes[-1]]), rng(seed, f"forecast of {name}"))
+        of_all = fitted([*fewer, sizes[-1]])
         labels = np.geomspace(fewer[0]["labels_per_class"], 2 * all_labels, N_POINTS)
-        on_curve = _as_values(curve_fit.expected(fitted, labels))
+        on_curve = _as_values(curve_fit.expected(of_all, labels))
         found["curve"] = {"labels": labels.tolist(), **{key: of.tolist() for key, of in on_curve.items()}}
-        found["twice"] = ahead([*fewer, sizes[-1]], 2 * all_labels)
+        forecast = curve_fit.forecast(of_all, 2 * all_labels, source)
+        found["twice"] = {"labels": 2 * all_labels, **_as_values(forecast)}
     half = [row for row in fewer if row["labels_per_class"] <= all_labels / 2]
     if len(half) > FEWEST_SIZES:
-        found["hindsight"] = ahead(half, all_labels) | {"from_labels": half[-1]["labels"]}
+        forecast = curve_fit.forecast(fitted(half), all_labels, source)
+        found["hindsight"] = {"from_labels": half[-1]["labels"], **_as_values(forecast)}
     return found
 
 
