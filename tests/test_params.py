@@ -418,6 +418,17 @@ def test_values_that_no_command_line_holds_are_one_line(tmp_path):
     values = with_values({"cross_validation.folds": 100, "cross_validation.seeds": 6})
     (line,) = problems(tmp_path, values)
     assert line.startswith("cross_validation.seeds: 6: expected at most 5 with cross_validation.folds 100, because")
+    values = with_values({"learning_curve.labels": list(range(1, 21)), "learning_curve.draws": 26})
+    (line,) = problems(tmp_path, values)
+    assert line.startswith(
+        "learning_curve.draws: 26: expected at most 25 with 20 numbers in learning_curve.labels, bec"
+    )
+
+
+@pytest.mark.parametrize("labels", [[2, 1], [1, 1, 5]])
+def test_numbers_of_labels_rise(tmp_path, labels):
+    (line,) = problems(tmp_path, with_values({"learning_curve.labels": labels}))
+    assert line == f"learning_curve.labels: {labels}: expected whole numbers in rising order"
 
 
 def test_a_long_value_is_cut_and_one_with_a_newline_is_one_line(tmp_path):
@@ -483,7 +494,7 @@ def test_every_value_is_used_by_the_stages_that_it_says_read_it():
     assert not unused
 
 
-ON_DEMAND = ("detections", "cross_validation", "overfitting_study")
+ON_DEMAND = ("detections", "cross_validation", "learning_curve", "overfitting_study")
 
 
 def test_every_value_is_read_by_something():

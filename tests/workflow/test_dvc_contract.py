@@ -46,14 +46,15 @@ def resolved(text: str, params: dict) -> str:
     return re.sub(r"\$\{(\w+)\.(\w+)\}", lambda match: str(params[match[1]][match[2]]), text)
 
 
-# Detections are made on demand, of recordings that come and go; cross-validation and the study of overfitting are
-# many trainings, made when they are asked for. DVC would make them whenever something changes.
+# Detections are made on demand, of recordings that come and go; cross-validation, learning curves and the study of
+# overfitting are many trainings, made when they are asked for. DVC would make them whenever something changes.
 REPEATED = {"fold_dataset": "dataset", "fold_model": "model", "fold_evaluation": "evaluation", "study_model": "model"}
 REPEATED |= {
     f"fold_{name}": name
     for name in ("presence", "recording_scores", "svm_scores", "presence_calibration", "detection_metrics")
 }
 ON_DEMAND = {"window_scores", "detections", "folds", "cross_validation", "label_audit", "overfitting_study", *REPEATED}
+ON_DEMAND |= {"learning_curve_draw", "learning_curve"}
 
 
 def test_dvc_yaml_is_what_the_snakefile_says_now():

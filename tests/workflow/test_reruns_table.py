@@ -46,10 +46,14 @@ def test_what_runs_follows_from_what_is_read_and_from_the_dag(rules):
     folded |= {"fold_presence", "fold_recording_scores", "fold_svm_scores", "fold_presence_calibration"}
     folded |= {"fold_detection_metrics"}
     assert stale["cross_validation.column"] == {"folds", *folded}
+    assert stale["learning_curve.draws"] == {"learning_curve"}
+    curve = {"learning_curve_draw", "learning_curve"}
+    assert curve <= stale["train.epochs"] & stale["model.name"] & stale["split.group"]
+    assert not curve & (trained | stale["cross_validation.column"] | stale["evaluation.top_k"])
     assert stale["overfitting_study.epochs"] == {"study_model", "overfitting_study"}
     run = {"dataset", "model", "evaluation", "figures", "report", "window_scores", "detections"}
     run |= {"presence", "recording_scores", "svm_scores", "presence_calibration", "detection_metrics"}
-    assert stale["split.test_fraction"] == {"split", *run, "study_model", "overfitting_study"}
+    assert stale["split.test_fraction"] == {"split", *run, *curve, "study_model", "overfitting_study"}
     assert stale["split.group"] == stale["split.test_fraction"] | {"folds", *folded}
     assert stale["seed"] == {rule.name for rule in rules}
     assert stale["data.audio_dir"] == stale["seed"] - {"simulate"}

@@ -54,7 +54,7 @@ def draw(curves: Sequence[Drawn]) -> Figure:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:g}"))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.grid()
-    drawn.legend(handles=handles, loc="outside lower center", ncols=4 if len(curves) == 1 else 3)
+    drawn.legend(handles=handles, loc="outside lower center", ncols=3)
     return as_panels(drawn)
 
 
@@ -72,15 +72,13 @@ def _draw_one(ax: Axes, curve: Drawn, metric: str, colour: str, mark: str, sever
         handles += [line, band]
     if not several:
         drawn = [(number_of[row["labels"]], row[metric]) for row in curve.draws]
-        handles += ax.plot(
-            *zip(*drawn, strict=True), ".", color=FAINT, markersize=4, label="a training on labels drawn anew"
-        )
+        handles += ax.plot(*zip(*drawn, strict=True), ".", color=FAINT, markersize=4, label="a draw of labels")
     numbers, values, lows, highs = (
         np.array([row[key] for row in curve.sizes], dtype=float)
         for key in ("labels_per_class", metric, f"{metric}_low", f"{metric}_high")
     )
     ax.vlines(numbers, lows, highs, color=colour if several else INK, linewidth=1.2)
-    label = curve.name if several else "mean, with its 95 % interval"
+    label = curve.name if several else "mean of the draws, 95 % interval"
     measured: list[Artist] = [*ax.plot(numbers, values, mark, color=colour, markersize=5.5, label=label)]
     if fit["twice"]:
         twice = fit["twice"]
@@ -92,7 +90,7 @@ def _draw_one(ax: Axes, curve: Drawn, metric: str, colour: str, mark: str, sever
             color=colour,
             markerfacecolor="none",
             markersize=6,
-            label="forecast with twice the labels, 90 %",
+            label="with twice the labels, 90 %",
         )
         handles += marks
     return measured if several else [*measured, *handles]

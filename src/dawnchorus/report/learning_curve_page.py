@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMES = {"accuracy": "accuracy", "average_precision": "average precision"}
+FORECAST = "90\u00a0%"
 # A gain that is less than this is not worth to label twice as much for.
 SMALL_GAIN = 0.02
 
@@ -39,7 +40,8 @@ def lines(curve: Curve) -> list[str]:
         f"{_size(row)}: accuracy {_number(row, 'accuracy')}, average precision {_number(row, 'average_precision')}"
         for row in curve.sizes
     ]
-    return [*said, *(_forecasts(curve.fit) or [_no_fit(curve)]), *_hindsights(curve.fit)]
+    said += [*(_forecasts(curve.fit) or [_no_fit(curve)]), *_hindsights(curve.fit)]
+    return [line.replace("\u00a0", " ") for line in said]
 
 
 def _lead(fit: dict) -> dict:
@@ -59,7 +61,7 @@ def _forecasts(fit: dict) -> list[str]:
     """Say of each metric what twice the labels would bring."""
     return [
         f"With twice the labels, {of['twice']['labels']:.3g} of a class, {name} would be {_ends(of['twice'])} "
-        f"(90 %), with all labels it is {of['measured']:.3f}."
+        f"({FORECAST}); with all labels it is {of['measured']:.3f}."
         for metric, name in NAMES.items()
         if (of := fit[metric])["twice"]
     ]
@@ -74,7 +76,7 @@ def _hindsights(fit: dict) -> list[str]:
             held = "holds it" if before["low"] <= measured <= before["high"] else "does not hold it"
             said.append(
                 f"A test of such forecasts: from up to {before['from_labels']} labels alone, {name} with all of them "
-                f"would have been {_ends(before)} (90 %), and is {measured:.3f}: the interval {held}."
+                f"would have been {_ends(before)} ({FORECAST}), and is {measured:.3f}: the interval {held}."
             )
     return said
 
@@ -95,8 +97,8 @@ def _note(fit: dict) -> str:
     rough = f" So few {units} leave the intervals themselves rough." if n < interval_words.FEW else ""
     return (
         f"On {fit['clips']} test clips, the same for all. The {PERCENT} intervals are over draws of labels and over "
-        f"{over} of the test.{rough} The 90 % interval of a forecast is over draws alone: it is of what one training "
-        "with so many labels would reach on these test clips."
+        f"{over} of the test.{rough} The {FORECAST} interval of a forecast is over draws alone: it is of what one "
+        "training with so many labels would reach on these test clips."
     )
 
 
@@ -122,7 +124,7 @@ def _size(row: dict) -> str:
 
 def _row(row: dict) -> dict:
     return {
-        "size": row["labels"],
+        "size": _size(row).partition(",")[0],
         "labels": f"{row['labels_per_class']:.3g}",
         "clips": row["clips"],
         "trainings": row["trainings"],
