@@ -23,6 +23,7 @@ from dawnchorus.foundation.errors import run
 # needs takes seconds to load.
 COMMANDS = {
     "compare": ("dawnchorus.commands.compare", "say whether two commits or experiments really differ"),
+    "curves": ("dawnchorus.commands.curves", "draw the learning curves of several projects in one figure"),
     "detect": ("dawnchorus.commands.detect", "find species in new recordings with a trained model"),
     "init": ("dawnchorus.commands.init", "look at recordings and tables, and write a params.yaml for them"),
     "new": ("dawnchorus.commands.new", "make a folder for a project of its own, with this workflow"),

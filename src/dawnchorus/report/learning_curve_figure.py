@@ -70,7 +70,7 @@ def _draw_one(ax: Axes, curve: Drawn, metric: str, colour: str, mark: str, sever
         ax.plot(labels[~seen], value[~seen], color=colour, linewidth=1.4, linestyle=(0, (3, 2)))
         band = ax.fill_between(labels, low, high, color=colour, alpha=0.15, linewidth=0, label="its 90 % interval")
         handles += [line, band]
-    if not several:
+    if curve.draws and not several:
         drawn = [(number_of[row["labels"]], row[metric]) for row in curve.draws]
         handles += ax.plot(*zip(*drawn, strict=True), ".", color=FAINT, markersize=4, label="a draw of labels")
     numbers, values, lows, highs = (
