@@ -1,6 +1,7 @@
 """The learning curve: what is measured, against plain scikit-learn and by hand; its figure, its page and its stages."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -145,6 +146,28 @@ def test_a_training_on_few_labels_is_that_of_the_recipe_on_them(study):
     scores = model.predict_on_batch(alone.x[alone.rows_of("test")])
     table = made.frame(next(path for path in tables if path.name == "labels-4-seed-4.csv"), definitions.PREDICTIONS)
     np.testing.assert_allclose(table[[f"score_{name}" for name in CLASSES["species_id"]]], scores, rtol=1e-6)
+
+
+@pytest.mark.long
+def test_a_network_trains_on_windows_of_the_drawn_labels(tmp_path):
+    """The clips that are drawn anew in each epoch are those of the labels, else a row too many would be an error."""
+    files = data_sets.write(replace(clips(), statistics=windows(clips().statistics)), tmp_path / "dataset")
+    block = params_file.defaults(model="simplest_lstm")["model"]
+    train = {**RECIPE["train"], "epochs": 2, "background_share": 0.0}
+    params = json.dumps({**RECIPE, "model": block, "train": train})
+    written = []
+    for name in ("first.csv", "second.csv"):
+        arguments = ["--dataset", *files, "--labels", "2", "--params", params, "--threads", "1"]
+        draw_stage.main([*arguments, "--output", str(tmp_path / "out" / name)])
+        written.append((tmp_path / "out" / name).read_bytes())
+    assert written[0] == written[1]
+    assert len(made.frame(tmp_path / "out/first.csv", definitions.PREDICTIONS)) == 36
+    # What a killed training goes on from is gone when one has ended.
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"first.csv", "second.csv"}
+
+
+def windows(statistics):
+    return {**statistics, "features": {**statistics["features"], "clip": "window", "jitter_s": 0.5}}
 
 
 def test_sizes_that_hold_all_labels_are_measured_and_not_fitted(study):
