@@ -175,6 +175,7 @@ TEMPLATES = {
     | {"report.css", "report.js", "views.css", "views.js"},
     "detections": {"detections.html.j2", "page.html.j2", "parts.html.j2", "page.css", "detections.css"},
     "label_audit": {"label_audit.html.j2", "page.html.j2", "parts.html.j2", "page.css", "views.css", "views.js"},
+    "learning_curve": {"learning_curve.html.j2", "page.html.j2", "parts.html.j2", "page.css"},
 }
 
 
