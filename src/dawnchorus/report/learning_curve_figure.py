@@ -12,6 +12,8 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from dawnchorus.report.figure_style import COLOURS, DPI, FAINT, INK, as_panels, styled
 
 TITLES = {"accuracy": "Accuracy", "average_precision": "Average precision, mean of the classes"}
+# How far the measured values of two curves stand from each other, as a share of their number of labels.
+BESIDE = 0.05
 # In this order; of more recipes the colours come again, with other marks.
 _COLOURS, _MARKS = (COLOURS["test"], COLOURS["train"], COLOURS["validation"]), "osD^v"
 
@@ -34,7 +36,9 @@ def draw(curves: Sequence[Drawn]) -> Figure:
     for ax, (metric, title) in zip(drawn.subplots(1, 2), TITLES.items(), strict=True):
         for number, curve in enumerate(curves):
             colour, mark = _COLOURS[number % len(_COLOURS)], _MARKS[number // len(_COLOURS) % len(_MARKS)]
-            found = _draw_one(ax, curve, metric, colour, mark, several=len(curves) > 1)
+            # Intervals of several stand beside each other.
+            beside = 1 + BESIDE * (number - (len(curves) - 1) / 2)
+            found = _draw_one(ax, curve, metric, colour, mark, beside, several=len(curves) > 1)
             handles += found if ax is drawn.axes[0] else []
         chance = max(curve.fit[metric]["chance"] for curve in curves)
         ax.axhline(chance, color=FAINT, linewidth=1, linestyle=(0, (1, 2)), zorder=0)
@@ -58,8 +62,13 @@ def draw(curves: Sequence[Drawn]) -> Figure:
     return as_panels(drawn)
 
 
-def _draw_one(ax: Axes, curve: Drawn, metric: str, colour: str, mark: str, several: bool) -> list[Artist]:
-    """Draw one curve, and return what stands in the legend: of several curves only their names."""
+def _draw_one(
+    ax: Axes, curve: Drawn, metric: str, colour: str, mark: str, beside: float, several: bool
+) -> list[Artist]:
+    """Draw one curve, and return what stands in the legend: of several curves only their names.
+
+    ``beside``: what the places of measured values are multiplied by.
+    """
     number_of = {row["labels"]: row["labels_per_class"] for row in curve.sizes}
     handles: list[Artist] = []
     fit = curve.fit[metric]
@@ -77,14 +86,16 @@ def _draw_one(ax: Axes, curve: Drawn, metric: str, colour: str, mark: str, sever
         np.array([row[key] for row in curve.sizes], dtype=float)
         for key in ("labels_per_class", metric, f"{metric}_low", f"{metric}_high")
     )
+    numbers = beside * numbers
     ax.vlines(numbers, lows, highs, color=colour if several else INK, linewidth=1.2)
     label = curve.name if several else "mean of the draws, 95 % interval"
     measured: list[Artist] = [*ax.plot(numbers, values, mark, color=colour, markersize=5.5, label=label)]
     if fit["twice"]:
         twice = fit["twice"]
-        ax.vlines([twice["labels"]], twice["low"], twice["high"], color=colour, linewidth=3.5, alpha=0.45)
+        place = [beside * twice["labels"]]
+        ax.vlines(place, twice["low"], twice["high"], color=colour, linewidth=3.5, alpha=0.45)
         marks = ax.plot(
-            [twice["labels"]],
+            place,
             [twice["value"]],
             mark,
             color=colour,
