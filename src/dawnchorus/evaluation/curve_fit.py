@@ -80,8 +80,10 @@ def fit(measured: Measured, rng: np.random.Generator) -> Fitted:
     """
     means, n_draws = measured.means, np.array([len(of) for of in measured.errors])
     share, freedom = _deviation(measured)
-    # The floor may lie above what was measured, as far as that may deviate.
-    floors = np.linspace(0, min(means.min() * (1 + HIGHEST_FLOOR * share), measured.chance), N_FLOORS)
+    # The floor may lie above what was measured, as far as that may deviate. Beforehand its square root is as likely
+    # here as there: were the floor itself, most floors would be high ones, and forecasts too low.
+    highest = min(means.min() * (1 + HIGHEST_FLOOR * share), measured.chance)
+    floors = highest * np.linspace(0, 1, N_FLOORS) ** 2
     floor, offset, exponent = (of.ravel() for of in np.meshgrid(floors, OFFSETS, EXPONENTS, indexing="ij"))
     residuals = means - curve(measured.labels, measured.chance, floor, offset, exponent)
     precision = np.linalg.inv(_covariance(measured, n_draws, share))
