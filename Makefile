@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: run test test-table test-sequences test-kills test-sed bench lint format lock generated clean
 
 run: .venv/ready $(BIN)/dawnchorus
-	@echo "snakemake --cores $(CORES): on two cores 10 to 15 minutes the first time, on the simulated set"
+	@echo "snakemake --cores $(CORES): on two cores 10 to 20 minutes the first time, each step says how far it is, on the simulated set"
 	@$(BIN)/snakemake --cores $(CORES)
 
 # Unit tests and the workflow on seconds of sound. `make test-table` runs the long table of Snakemake against DVC, and what

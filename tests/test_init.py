@@ -371,7 +371,8 @@ def test_what_somebody_edited_is_not_overwritten(mine, home, capsys):
 
     Path("params.yaml").write_text(made.replace("seed: 123", "seed: 124"))
     assert refused(mine, capsys=capsys) == [
-        "error: params.yaml: edited since the clone; expected --force to overwrite it, or --output for another"
+        "error: params.yaml: was edited, and is left as it is; expected --force to overwrite it, or --output FILE for "
+        "another"
     ]
     assert cli.main(["init", str(mine), "--output", "other.yaml"]) == 0
     assert Path("other.yaml").read_text() == made
@@ -492,7 +493,7 @@ def test_products_of_the_workflow_and_of_init_itself_are_no_input(home, capsys):
     assert first["data"]["audio_dir"] == "mine/audio"
     again, out = init(".", capsys=capsys)
     assert again == first
-    assert "left aside" not in out
+    assert "not used" not in out
     (home / "mine/clicks.csv").unlink()
     assert any("annotations.csv: what this command writes itself" in line for line in refused(".", capsys=capsys))
     # Whoever names such a folder means it.

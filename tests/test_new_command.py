@@ -20,7 +20,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def test_a_project_is_links_to_the_code_and_files_of_its_own(tmp_path, capsys):
     folder = tmp_path / "of mine/frogs"
     assert cli.main(["new", str(folder)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith(f"new: next, in {folder}: edit params.yaml")
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"new: next, in {folder}: dawnchorus init")
     assert {name: (folder / name).readlink() for name in new.LINKS} == {name: ROOT / name for name in new.LINKS}
     assert (folder / "params.yaml").read_bytes() == (ROOT / "presets/default.yaml").read_bytes()
     assert (folder / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()

@@ -133,7 +133,7 @@ def test_what_an_earlier_audit_knew_is_kept(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("ids", "group", "reason"),
     [
-        (IDS, "site", "recordings of one site (6 of them, as the names of files say) share more than sound"),
+        (IDS, "site", "recordings of one site (6 of them, as the names of files say) stay together"),
         # As many sites as a column of a table would need: three that hold the species.
         (IDS[:12], "site", "recordings of one site (3 of them, as the names of files say)"),
         (IDS[:8], "recording_id", "a recording stays whole"),
@@ -163,4 +163,4 @@ def test_init_proposes_the_users_own_column_first(tmp_path, home, capsys):  # no
     write_csv(tmp_path / "mine/recordings.csv", "recording_id,site", places)
     params, out = init(tmp_path / "mine", capsys=capsys)
     assert params["split"]["group"] == "site"
-    assert "recordings of one site (4 of them) share more than sound" in " ".join(out.split())
+    assert "recordings of one site (4 of them) stay together" in " ".join(out.split())

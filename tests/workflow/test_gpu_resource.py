@@ -54,7 +54,7 @@ def profile(name: str) -> dict:
     return yaml.safe_load((ROOT / f"workflow/profiles/{name}/config.yaml").read_text())
 
 
-TRAININGS = {"model", "fold_model", "presence", "fold_presence", "study_model"}
+TRAININGS = {"model", "fold_model", "presence", "fold_presence", "study_model", "learning_curve_draw"}
 
 
 def test_only_trainings_take_a_gpu(gpus):

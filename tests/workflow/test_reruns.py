@@ -167,7 +167,7 @@ def cases() -> Iterator:
         seen.append(rules)
 
 
-@pytest.mark.parametrize("key", cases())
+@pytest.mark.parametrize("key", list(cases()))
 def test_the_rules_that_run_when_a_key_changes(request, key):
     simulated = not key.startswith("data.") and not (key.startswith("split.") and key.endswith("_groups"))
     project = request.getfixturevalue("on_simulated" if simulated else "on_table")

@@ -102,9 +102,13 @@ class Revision:
             if most_bytes > 0 and len(content) > most_bytes:
                 raise InputError(f"{self.name}: {path}: expected at most {most_bytes} bytes")
             return content.decode("utf-8")
-        except FileNotFoundError as error:
-            hint = "run `snakemake --cores 8`" if self._files is None else "it may have to be fetched: `dvc pull`"
-            raise InputError(f"{self.name}: {path} is not there ({hint}): {_line(error)}") from None
+        except FileNotFoundError:
+            hint = (
+                "run `snakemake --cores 8`"
+                if self._files is None
+                else "`dvc repro` and a commit store a run; `dvc pull` fetches"
+            )
+            raise InputError(f"{self.name}: {path} is not there ({hint})") from None
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{self.name}: {path} cannot be read: {_line(error)}") from None
 

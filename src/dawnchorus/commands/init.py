@@ -85,7 +85,7 @@ def main(args: argparse.Namespace) -> None:
     for title, lines in said:
         print(f"{title}:", *(f"  {line}" for line in lines), sep="\n")
     print(f"written: {args.output}{f' and {table}' if made.table else ''}")
-    print("next: read what was not decided, then `snakemake --cores 8`")
+    print("next: check in params.yaml what was not decided, then `snakemake --cores 8`")
 
 
 def _preset(name: str | None) -> dict[str, Any]:
@@ -165,4 +165,6 @@ def _refuse(path: Path, text: str, force: bool) -> None:
     there = path.read_bytes()
     fresh = params_texts.preset(params_texts.ROOT / params_texts.CHANGES / "default.yaml")
     if there not in (text.encode(), fresh.encode()):
-        raise InputError(f"{path}: edited since the clone; expected --force to overwrite it, or --output for another")
+        raise InputError(
+            f"{path}: was edited, and is left as it is; expected --force to overwrite it, or --output FILE for another"
+        )

@@ -47,7 +47,8 @@ def main(args: argparse.Namespace) -> None:
     if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         subprocess.run(["git", "init", "--quiet", folder], check=True)
     print(f"new: {args.folder}: the workflow is that of {HERE}")
-    print(f"new: next, in {args.folder}: edit params.yaml, then snakemake --cores 8")
+    todo = "dawnchorus init TABLE AUDIO_FOLDER (or edit params.yaml), then snakemake --cores 8"
+    print(f"new: next, in {args.folder}: {todo}")
 
 
 def check(folder: Path) -> None:

@@ -40,7 +40,9 @@ def read_card(path: str | Path, needs: Sequence[str] = ()) -> dict:
         with archives.opened(path) as archive:
             text = archives.member(archive, CARD, CARD_BYTES)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected a model made by dawnchorus") from None
+        raise InputError(
+            f"{path}: no such file; expected a model that was trained (snakemake --cores 8 trains one)"
+        ) from None
     except archives.DAMAGE as error:
         reason = "" if isinstance(error, (KeyError, zipfile.BadZipFile)) else f" ({_line(error)})"
         raise InputError(f"{path}: not a model made by dawnchorus{reason}; expected a models/model.keras") from None

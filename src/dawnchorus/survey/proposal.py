@@ -105,6 +105,17 @@ def proposed(places: Sequence[Path], folder: Path, threads: int) -> Proposal:
     return Proposal(values, found, chosen, undecided, annotations.table() if annotations.said_anew else None)
 
 
+def _sound_alone(there: Inventory) -> list[str]:
+    """Return what can be done with recordings that nobody annotated; nothing without any."""
+    n = len(there.names.paths)
+    found = "1 sound file is" if n == 1 else f"{n} sound files are"
+    return (
+        [f"{found} there: a network that is trained searches them: dawnchorus detect --model models FOLDER"]
+        if n
+        else []
+    )
+
+
 def _given(there: Inventory, places: str, hint: list[str]) -> _Given:
     """Say which table is what; no annotations, or none with a recording, raise :class:`InputError`."""
     roles: dict[str, list[Table]] = {}
@@ -122,7 +133,8 @@ def _given(there: Inventory, places: str, hint: list[str]) -> _Given:
             "\n".join(
                 [
                     f"{places}: no table of annotations; expected one with recordings, labels and times: RFCX, Raven, "
-                    "Audacity or CSV",
+                    "Audacity or CSV (docs/own-recordings.md shows each)",
+                    *_sound_alone(there),
                     *hint,
                     *notes[:MOST_LISTED],
                 ]
@@ -321,7 +333,7 @@ def _found(given: _Given, annotations: Annotations, measured: sounds.Measured, f
         silent = {row.cells["recording_id"] for row in side.rows} - annotations.ids
         if silent:
             lines.append(f"without calls: {len(silent)} recordings of {side.path.name}, as far as they have sound")
-    return [*lines, *(f"left aside: {note}" for note in given.notes)]
+    return [*lines, *(f"not used: {note}" for note in given.notes)]
 
 
 def _range(times_s: Collection[float] | np.ndarray) -> str:

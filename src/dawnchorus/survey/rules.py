@@ -296,8 +296,8 @@ def annotated(facts: Facts) -> Choice:
         )
     return Choice(
         {key: "all"},
-        f"{share:.3g} annotations a recording look as if every call was marked",
-        "data.annotated: boxes, if calls of these species were left unmarked: what is found there is no false alarm",
+        f"{share:.3g} annotations a recording: sound outside of them is taken to hold no call",
+        "data.annotated: boxes, if some calls were left unmarked: then what is found there is no error",
     )
 
 
@@ -328,7 +328,7 @@ def group(facts: Facts) -> Choice:
         column = known[0][1]
         reason = (
             f"recordings of one {column} ({len(set(facts.groups[column]))} of them"
-            f"{', as the names of files say' * (column in facts.of_names)}) share more than sound: together"
+            f"{', as the names of files say' * (column in facts.of_names)}) stay together"
         )
         return Choice({key: column}, reason, "; ".join(undecided))
     return Choice(
@@ -365,7 +365,7 @@ def split(facts: Facts, column: str) -> Choice:
     if n >= 3:
         return Choice(
             {test: nice(1 / n), validation: nice(1 / n)},
-            f"{n} groups: one tests, one validates; trust `snakemake cross_validation`, which tests each",
+            f"{n} groups: one tests, one validates; `snakemake --cores 8 cross_validation` tests each in turn",
             undecided if rare else "",
         )
     if n == 2:
