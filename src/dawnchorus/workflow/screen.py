@@ -34,6 +34,8 @@ SCREEN = "DAWNCHORUS_SCREEN"
 _LOOK_S, _SILENCE_S = 0.5, 30.0
 # How much of what a job found is shown; the whole is in its log.
 _LONGEST = 120
+# How much of a rule is to be seen before it is said how long the rest takes.
+_LEAST_SHARE = 0.04
 # So much of the end of a log is looked at for how far its job is.
 _TAIL_BYTES = 4096
 # How jobs say how far they are: `features shard 3: 12 of 80: name`, `model: epoch 3/40: loss 0.5`.
@@ -70,7 +72,8 @@ class _Rule:
         share, steps = self.how_far()
         if share and self._first is None:
             self._first = now_s, share
-        if self._first is None or not self._first[1] < share < 1:
+        # Before, what is left is mostly guessed from how long it took to begin.
+        if self._first is None or share == 1 or share - self._first[1] < _LEAST_SHARE:
             return steps
         first_s, first_share = self._first
         return f"{steps}, about {duration((now_s - first_s) * (1 - share) / (share - first_share))} left"
