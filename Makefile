@@ -17,7 +17,7 @@ test: .venv/ready $(BIN)/dawnchorus
 	@echo "make test: some 3000 tests, 5 to 8 minutes on two cores; each line ends with the share that is done"
 	@$(BIN)/python -m pytest -n 2 -q
 
-# CI leaves out what the other tool or signal does once more (TABLE='(table or long) and not again').
+# CI leaves out what is more of the same (TABLE='(table or long) and not again').
 TABLE ?= table or long
 test-table: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(TABLE)"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from project import Project, environment, rules_of
-from test_one_truth import AGAIN, FROM_EVALUATION, FROM_MODEL, PLANNED_FROM_MODEL, TOOLS, assert_settled, store
+from test_one_truth import AGAIN, FROM_EVALUATION, FROM_MODEL, PLANNED_FROM_MODEL, TOOLS, again, assert_settled, store
 
 from conftest import copied
 
@@ -230,8 +230,8 @@ def test_the_second_of_two_runs_says_so_and_stops(project, tool, second):
 @pytest.mark.parametrize(
     ("study", "second", "marker"),
     [
-        ("cross_validation", "dvc", "epoch 2/"),
-        ("cross_validation", "snakemake", "epoch 2/"),
+        again("cross_validation", "dvc", "epoch 2/"),
+        again("cross_validation", "snakemake", "epoch 2/"),
         ("overfitting_study", "dvc", "epoch 2/"),
     ],
 )

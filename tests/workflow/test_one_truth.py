@@ -17,10 +17,18 @@ from project import IDS, Project, environment, rules_of
 
 pytestmark = pytest.mark.table
 
-# What the other tool, signal or link does once more: `make test-table` runs it, CI does not.
+# More of what another case shows (the other tool, signal or link), or minutes of waiting: `make test-table` runs it, CI
+# does not.
 AGAIN = pytest.mark.again
+
+
+def again(*values):
+    """Return a case of a parametrized test that is more of the same."""
+    return pytest.param(*values, marks=AGAIN)
+
+
 # DVC has Snakemake run what is stale, so its cases are those that pass through both.
-TOOLS = pytest.mark.parametrize("tool", [pytest.param("snakemake", marks=AGAIN), "dvc"])
+TOOLS = pytest.mark.parametrize("tool", [again("snakemake"), "dvc"])
 FROM_EVALUATION = Counter(evaluation=1, detection_metrics=1, figures=1, report=1)
 FROM_MODEL = Counter(model=1, recording_scores=1, presence_calibration=1) + FROM_EVALUATION
 # Below the scores of recordings: what says "up to date" once it sees that its own inputs came out as they were.
@@ -78,9 +86,9 @@ def test_dvc_repro_then_snakemake_has_nothing_to_do(tmp_path):
     [
         ("data.shortest_annotation_s", 0.06, EVERYTHING),
         ("features.n_mels", 12, Counter(features=8, dataset=1, presence=1, svm_scores=1) + FROM_MODEL),
-        ("split.test_fraction", 0.3, Counter(split=1, dataset=1, presence=1) + PLANNED_FROM_MODEL),
-        ("dataset.normalization", "per_feature", Counter(dataset=1, svm_scores=1) + FROM_MODEL),
-        ("model.l2", 0.5, FROM_MODEL),
+        again("split.test_fraction", 0.3, Counter(split=1, dataset=1, presence=1) + PLANNED_FROM_MODEL),
+        again("dataset.normalization", "per_feature", Counter(dataset=1, svm_scores=1) + FROM_MODEL),
+        again("model.l2", 0.5, FROM_MODEL),
         ("train.epochs", 6, FROM_MODEL),
         ("evaluation.batch_size", 3, FROM_EVALUATION),
         ("figures.example_species", 2, Counter(figures=1, report=1)),
@@ -168,6 +176,7 @@ def test_experiments_here_train_what_they_say(project):
     assert_settled(project)
 
 
+@AGAIN
 def test_temporary_and_queued_experiments_leave_the_workspace_alone(project, tmp_path):
     before = {p: p.read_bytes() for p in (project.path / "models").iterdir() if p.is_file()}
     ran = rules_of(project.run("dvc", "exp", "run", "--temp", "-n", "temp", "-S", "train.epochs=6").stdout)
@@ -207,7 +216,7 @@ def change(project: Project, what: str) -> tuple[int, int, int]:
 
 
 @TOOLS
-@pytest.mark.parametrize("what", ["added", "removed", "content", "annotation"])
+@pytest.mark.parametrize("what", ["added", again("removed"), "content", again("annotation")])
 def test_one_recording_changed_is_one_recording_computed(project, tool, what):
     expected = change(project, what)
     command = ("snakemake", "--cores", "2") if tool == "snakemake" else ("dvc", "repro")
@@ -323,7 +332,11 @@ def test_killed_in_training(project, tool):
 # The longest tests: the tools take turns.
 @pytest.mark.parametrize(
     ("product", "tool"),
-    [("reports/metrics.json", "snakemake"), ("models/model.keras", "dvc"), ("data/features/shard-2.zip", "snakemake")],
+    [
+        again("reports/metrics.json", "snakemake"),
+        again("models/model.keras", "dvc"),
+        ("data/features/shard-2.zip", "snakemake"),
+    ],
 )
 def test_a_product_restored_alone_is_not_blessed(project, tool, product):
     project.set("features.n_mels", 12)
@@ -345,7 +358,7 @@ def test_a_product_restored_alone_is_not_blessed(project, tool, product):
 
 
 # 14
-@pytest.mark.parametrize(("link", "tool"), [("hardlink", "snakemake"), ("symlink", "dvc")])
+@pytest.mark.parametrize(("link", "tool"), [again("hardlink", "snakemake"), ("symlink", "dvc")])
 def test_links_into_the_cache_are_never_written_through(two_commits, tool, link):
     project = two_commits
     project.run("dvc", "config", "--local", "cache.type", link)
