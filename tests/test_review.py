@@ -383,6 +383,14 @@ def test_what_cannot_be_sampled_is_one_line_and_nothing_is_written(inside, tmp_p
     assert not (tmp_path / "rev").exists()
 
 
+@pytest.mark.parametrize("given", ["0.05", "61", "nan", "1_0", " 3", "٣", "1,5"])
+def test_a_length_of_windows_is_a_number_as_params_yaml_has_them(given, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["review", "sample", "found", "--output", "rev", "--window-s", given])
+    assert ended.value.code == 2
+    assert f"{given!r}: expected number from 0.1 to 60" in capsys.readouterr().err
+
+
 def test_sound_that_is_gone_is_one_line(inside, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["review", "sample", str(inside / "found"), "--output", "rev", "--size", "4"]) == 1

@@ -59,6 +59,17 @@ def whole_number(most: int) -> Callable[[str], int]:
     return parsed
 
 
+def number(least: float, most: float) -> Callable[[str], float]:
+    """Return what makes a number from ``least`` to ``most`` out of the text of an option, for argparse."""
+
+    def parsed(given: str) -> float:
+        if not _NUMBER.fullmatch(given) or not least <= float(given) <= most:
+            raise argparse.ArgumentTypeError(f"{given!r}: expected number from {least:g} to {most:g}")
+        return float(given)
+
+    return parsed
+
+
 def checked(model: type[Block], key: str, found: Any) -> Any:
     """Return a value that stands in a params.yaml for a key of a block; ValueError says what was expected."""
     field = model.model_fields[key]

@@ -6,7 +6,6 @@ thresholds and windows with calls, with intervals.
 """
 
 import argparse
-from collections.abc import Callable
 
 from dawnchorus.commands import cli, options
 from dawnchorus.foundation.errors import InputError
@@ -36,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     drawn.add_argument("--species", nargs="+", metavar="ID", help="of these species (default: of all)")
     drawn.add_argument(
         "--window-s",
-        type=between(SHORTEST_S, LONGEST_S),
+        type=options.number(SHORTEST_S, LONGEST_S),
         default=3.0,
         metavar="S",
         help="length of a window (default: %(default)g)",
@@ -67,14 +66,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     told.add_argument(
         "--precision",
-        type=between(0.01, 0.999),
+        type=options.number(0.01, 0.999),
         default=0.9,
         metavar="P",
         help="the wanted one, for thresholds (default: %(default)g)",
     )
     told.add_argument(
         "--half-width",
-        type=between(0.01, 0.5),
+        type=options.number(0.01, 0.5),
         default=0.1,
         metavar="W",
         help="of the interval of precision at which there are answers enough (default: %(default)g)",
@@ -82,21 +81,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     told.set_defaults(action=summary)
     for action in (drawn, told):
         action.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=cli.VERBOSE)
-
-
-def between(least: float, most: float) -> Callable[[str], float]:
-    """Return what makes a number within bounds out of the text of an option, for argparse."""
-
-    def parsed(given: str) -> float:
-        try:
-            found = float(given) if "_" not in given else float("nan")
-        except ValueError:
-            found = float("nan")
-        if not least <= found <= most:
-            raise argparse.ArgumentTypeError(f"{given!r}: expected number from {least:g} to {most:g}")
-        return found
-
-    return parsed
 
 
 def main(args: argparse.Namespace) -> None:
