@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from project import Project, environment, rules_of
-from test_one_truth import AGAIN, FROM_EVALUATION, FROM_MODEL, PLANNED_FROM_MODEL, TOOLS, again, assert_settled, store
+from test_one_truth import FROM_EVALUATION, FROM_MODEL, PLANNED_FROM_MODEL, TOOLS, again, assert_settled, store
 
 from conftest import copied
 
@@ -23,9 +23,7 @@ LONG = 2000
 SMALLEST_PIPE = 4096
 MODULE = "src/dawnchorus/networks/logistic_regression.py"
 # With all that is said, a job speaks to a pipe and its log; as people see it, to its log alone.
-SCREENS = pytest.mark.parametrize(
-    "screen", [pytest.param("full", id="all-said", marks=AGAIN), pytest.param("", id="as-people-see-it")]
-)
+SCREENS = pytest.mark.parametrize("screen", [again("full"), ""], ids=["all-said", "as-people-see-it"])
 
 
 def started(
@@ -154,7 +152,7 @@ def test_a_table_edited_after_it_was_read(project, tool):
 
 @TOOLS
 @SCREENS
-@pytest.mark.parametrize("told", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=AGAIN)])
+@pytest.mark.parametrize("told", [signal.SIGTERM, again(signal.SIGINT)])
 def test_a_run_that_is_told_to_end_ends_with_all_its_jobs(project, tool, told, screen):
     project.set("train.epochs", LONG)
     run = started(project, tool, screen=screen)
@@ -179,7 +177,7 @@ def test_a_run_whose_reader_is_gone_ends_with_all_its_jobs(project, tool, screen
     assert_ended(processes, project, tool)
 
 
-@pytest.mark.parametrize("shell", ["/bin/bash", pytest.param("/bin/sh", marks=AGAIN)])
+@pytest.mark.parametrize("shell", ["/bin/bash", again("/bin/sh")])
 @TOOLS
 @SCREENS
 def test_a_run_that_was_killed_leaves_no_job_behind(project, tool, shell, screen, monkeypatch):
@@ -208,7 +206,7 @@ def test_a_checkout_after_a_kill_has_nothing_to_do(project, tool):
 
 
 @TOOLS
-@pytest.mark.parametrize("second", ["snakemake", pytest.param("dvc", marks=AGAIN)])
+@pytest.mark.parametrize("second", ["snakemake", again("dvc")])
 def test_the_second_of_two_runs_says_so_and_stops(project, tool, second):
     project.set("train.epochs", 300)
     run = started(project, tool)

@@ -294,7 +294,7 @@ def killed_at(project: Project, tool: str, *markers: str) -> None:
 
 
 @TOOLS
-@pytest.mark.parametrize("killed", ["snakemake", pytest.param("dvc", marks=AGAIN)])
+@pytest.mark.parametrize("killed", ["snakemake", again("dvc")])
 def test_killed_in_extraction(project, tool, killed):
     project.set("features.n_mels", 12)
     killed_at(project, killed, "3 computed")
