@@ -36,9 +36,13 @@ def line_of(content: str | bytes) -> str:
         ("seed: 1\ntrain:\n\tepochs: 5\n", "3: a tab; expected spaces, which YAML indents by"),
         (b"seed: 1\nname: caf\xe9\n", "2: byte 0xE9 is not UTF-8; expected a file saved as UTF-8"),
         ("seed: 1\n".encode("utf-16"), "1: byte 0xFF is not UTF-8; expected a file saved as UTF-8"),
+        ("seed: 1\nname: a\x85b: 2\n", "2: character U+0085, a line break to some programs; expected none"),
+        ("seed: 1\nname: a\u2028b: 2\n", "2: character U+2028, a line break to some programs; expected none"),
+        ("seed: 1\nname: a\u2029b: 2\n", "2: character U+2029, a line break to some programs; expected none"),
         ("seed: 1\nname: \x00\n", "2: character U+0000; expected text"),
         ('seed: 1\nname: "\\0"\n', '2: name: "\\u0000": a control character; expected text or a number'),
         ('seed: 1\nname: "a\\e[2J"\n', '2: name: "a\\u001b[2J": a control character; expected text or a number'),
+        ('name: "\\u2028"\n', '1: name: "\\u2028": a control character; expected text or a number'),
         ('name: "\\ud800"\n', '1: name: "\\ud800": a control character; expected text or a number'),
         ('train:\n  "a\\nb": 1\n', '2: train: "a\\nb": an unprintable character in a key; expected a name'),
         ('seed: 1\n"": 1\n', "2: a key without a name; expected a name"),
@@ -121,6 +125,7 @@ PIECES = [
     "2024-01-01",
     "0x",
     "\n",
+    *("\n  ", "\n- ", "\t", "\\x41", "\\/", "\\u00e9", "\x85", "\u2028", "\U0001f426", "a:", "{a: 1}", "|\n  a", "---"),
 ]
 
 

@@ -27,7 +27,9 @@ LARGEST_BYTES, MOST_VALUES, DEEPEST = 1_000_000, 20_000, 20
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _LONGEST_NUMBER = 40
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Line breaks to libyaml, with which DVC reads where it is installed, and text to ruamel.yaml's own parser.
+_LINE_BREAK = re.compile("[\x85\u2028\u2029]")
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -68,6 +70,10 @@ def parse(content: bytes, source: str) -> Document:
         ) from None
     # As DVC opens the file.
     text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if found := _LINE_BREAK.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        character = f"character U+{ord(found[0]):04X}"
+        raise InputError(f"{source}:{line}: {character}, a line break to some programs; expected none")
     return _Reader(source).document(text)
 
 
