@@ -29,7 +29,12 @@ LIBRARIES = (
     *("librosa", "librosa.core.audio", "librosa.core.spectrum", "librosa.feature.spectral", "librosa.filters"),
     *("sklearn.metrics", "sklearn.pipeline", "sklearn.preprocessing", "sklearn.svm", "skops.io", "jinja2", "PIL.Image"),
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
-    *("snakemake.cli", "dvc.cli", "dvc.commands.repro", "dvc.commands.status", "dvc.repo", "dvc.stage", "networkx"),
+    *("pandas.core.methods.to_dict", "pyarrow.parquet", "networkx", "hydra", "pygit2", "dulwich.porcelain"),
+    *("snakemake.cli", "snakemake.report.html_reporter", "smart_open", "yte", "docutils.parsers.rst.states"),
+    *("docutils.parsers.rst.directives.images", "docutils.parsers.rst.languages.en", "docutils.readers.doctree"),
+    *("dvc.cli.parser", "dvc.cachemgr", "dvc.data_cloud", "dvc.repo.datasets", "dvc.repo.graph", "dvc.repo.index"),
+    *("dvc.repo.experiments.serialize", "dvc.repo.experiments.queue.celery", "dvc.repo.experiments.queue.tempdir"),
+    *("dvc.repo.stage", "dvc.utils.strictyaml", "dvc_data.index.checkout", "dvc_render", "scmrepo.git"),
 )
 COMMANDS = {"snakemake": "snakemake", "dvc": "dvc"}
 WHERE = "DAWNCHORUS_TESTS_WARM"
