@@ -20,7 +20,7 @@ LONGEST_CUT_S = 90.0
 HIGHEST_RATE_HZ = 32_000
 IMAGE_SIZE = (640, 220)
 # What a page says of a clip, and writes into reviews.csv.
-SAID = ("clip", "recording_id", "start_s", "end_s", "species_id", "species_name")
+SAID = ("clip", "path", "recording_id", "start_s", "end_s", "species_id", "species_name")
 
 
 def html(sample: Sequence[Mapping[str, Any]], show_score: bool, step: Callable[[str], object]) -> str:

@@ -13,12 +13,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dawnchorus.annotations.reviews import ANSWERS
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.tables import cells
 from dawnchorus.tables.definitions import REVIEWS
 from dawnchorus.tables.users import Row, number, read_rows, refusal
 
-ANSWERS = ("yes", "no", "unsure", "other")
 # As a page writes seconds, to six decimals.
 SAME_S = 1e-5
 

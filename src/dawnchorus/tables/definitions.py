@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 PARTITIONS = ("train", "validation", "test")
+# What comes of data.reviews has this column: `alone` in a recording that no other table names, else `beside`. Where the
+# recording, or its group, is held out, its partition is `unused`.
+FROM_REVIEWS, ALONE, BESIDE, UNUSED = "from_reviews", "alone", "beside", "unused"
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ ROWS = Table(
         *(ROW, ANNOTATION_ID, RECORDING_ID, SPECIES_ID, SPECIES_NAME, CLASS_INDEX, GROUP, PARTITION),
         *(*TIMES, *BAND, N_FRAMES),
     ),
+    more=FROM_REVIEWS,
 )
 TRAINING_ROWS = Table(
     "training_rows.csv",

@@ -138,7 +138,7 @@
     if (typeof value === "string" && /^'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])/.test(text)) text = `'${text}`;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const COLUMNS = ["clip", "recording_id", "start_s", "end_s", "species_id", "answer", "other_species", "reviewer", "time"];
+  const COLUMNS = ["clip", "recording_id", "start_s", "end_s", "species_id", "answer", "other_species", "reviewer", "time", "path"];
   const save = () => {
     read();
     const name = reviewer(), answers = own(), rows = [COLUMNS];
@@ -147,7 +147,7 @@
     for (const clip of clips) {
       if (!Object.hasOwn(answers, clip.clip)) continue;
       const given = answers[clip.clip];
-      rows.push([clip.clip, clip.recording_id, clip.start_s, clip.end_s, clip.species_id, given.answer, ids.get(given.other) ?? given.other, name, given.time]);
+      rows.push([clip.clip, clip.recording_id, clip.start_s, clip.end_s, clip.species_id, given.answer, ids.get(given.other) ?? given.other, name, given.time, clip.path]);
     }
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([rows.map((row) => `${row.map(cell).join(",")}\n`).join("")], { type: "text/csv" }));
