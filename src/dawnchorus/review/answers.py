@@ -24,12 +24,13 @@ SAME_S = 1e-5
 
 
 class Answer(NamedTuple):
-    """What one person said of one clip; ``other``: the species it was instead."""
+    """What one person said of one clip; ``other``: the species it was instead; ``time``: when, ISO 8601."""
 
     clip: str
     reviewer: str
     answer: str
     other: str
+    time: str = ""
 
 
 class Agreement(NamedTuple):
@@ -85,7 +86,7 @@ def _answer(row: Row, sample: Mapping[str, Mapping[str, Any]]) -> Answer:
         raise InputError(str(row.problem("answer", f"one of {', '.join(ANSWERS)}")))
     if not row.cells["reviewer"].strip():
         raise InputError(str(row.problem("reviewer", "the name of who answered")))
-    return Answer(clip, row.cells["reviewer"].strip(), text, row.cells["other_species"])
+    return Answer(clip, row.cells["reviewer"].strip(), text, row.cells["other_species"], row.cells["time"])
 
 
 def merged(answers: Iterable[Answer]) -> dict[str, bool | None]:
