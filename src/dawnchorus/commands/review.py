@@ -1,22 +1,32 @@
 """Listen to a sample of what a run detected and did not, and say what its numbers are worth.
 
 `review sample` draws windows of each species by score and by site, and writes them as sample.csv and as a page to
-listen, review.html, which saves the answers as reviews.csv. `review summary` makes of the answers precision, recall,
-thresholds and windows with calls, with intervals.
+listen, review.html, which saves the answers as reviews.csv. `review serve` serves that page on this machine instead,
+and keeps each answer at once, in the folder reviews beside sample.csv. `review summary` makes of the answers precision,
+recall, thresholds and windows with calls, with intervals.
 """
 
 import argparse
+import contextlib
+import shlex
 
 from dawnchorus.commands import cli, options
+from dawnchorus.foundation.display_names import printable
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_json, write_whole
 
 EXAMPLES = """examples:
   dawnchorus review sample detections --output review
   dawnchorus review sample detections --output review --species frog owl --size 200 --seed 2
+  dawnchorus review sample detections --output review --size 500 --no-page
+  dawnchorus review serve review
+  dawnchorus review summary review
   dawnchorus review summary review ~/Downloads/reviews.csv ann/reviews.csv --precision 0.95
 """
-MOST_CLIPS, MOST_SEED = 3_000, 2**31 - 1
+MOST_CLIPS, MOST_SIZE, MOST_SEED = 3_000, 1_000_000, 2**31 - 1
+# One port, by which a browser knows the page again: what it could not send is sent by the page of the next start.
+PORT, MOST_PORT = 8642, 65_535
+SHOW_SCORE = "on the page (default: who listens does not know it)"
 SHORTEST_S, LONGEST_S = 0.1, 60.0
 
 
@@ -27,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     drawn.add_argument("--output", type=options.path, required=True, metavar="FOLDER", help="for the sample; a new one")
     drawn.add_argument(
         "--size",
-        type=options.whole_number(MOST_CLIPS),
+        type=options.whole_number(MOST_SIZE),
         default=100,
         metavar="N",
         help="windows of each species (default: %(default)s)",
@@ -57,12 +67,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of the draw (default: %(default)s)",
     )
-    drawn.add_argument("--show-score", action="store_true", help="on the page (default: who listens does not know it)")
+    page = drawn.add_mutually_exclusive_group()
+    page.add_argument("--show-score", action="store_true", help=SHOW_SCORE)
+    page.add_argument("--no-page", action="store_true", help="no review.html: `dawnchorus review serve` needs none")
     drawn.set_defaults(action=sample)
+    served = actions.add_parser("serve", help="serve the page to listen on this machine, and keep each answer at once")
+    served.add_argument("folder", type=options.path, metavar="FOLDER", help="of the sample")
+    served.add_argument(
+        "--port",
+        type=options.whole_number(MOST_PORT, 0),
+        default=PORT,
+        metavar="N",
+        help="of 127.0.0.1; 0: any that is free (default: %(default)s)",
+    )
+    served.add_argument("--show-score", action="store_true", help=SHOW_SCORE)
+    served.set_defaults(action=serve)
     told = actions.add_parser("summary", help="say what the answers mean for all windows")
     told.add_argument("folder", type=options.path, metavar="FOLDER", help="of the sample")
     told.add_argument(
-        "reviews", type=options.path, nargs="+", metavar="REVIEWS.csv", help="answers, of one or more people"
+        "reviews",
+        type=options.path,
+        nargs="*",
+        metavar="REVIEWS.csv",
+        help="answers, of one or more people (default: all that `review serve` kept, FOLDER/reviews/*.csv)",
     )
     told.add_argument(
         "--precision",
@@ -79,7 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the interval of precision at which there are answers enough (default: %(default)g)",
     )
     told.set_defaults(action=summary)
-    for action in (drawn, told):
+    for action in (drawn, served, told):
         action.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=cli.VERBOSE)
 
 
@@ -106,27 +133,52 @@ def sample(args: argparse.Namespace) -> None:
     if unknown := [name for name in chosen if name not in found.species_ids]:
         raise InputError(f"--species {unknown[0]}: expected some of {', '.join(found.species_ids)}")
     rows = sampling.sample(found, args.size, args.seed, chosen)
-    if len(rows) > MOST_CLIPS:
-        raise InputError(
-            f"{len(rows)} clips: expected at most {MOST_CLIPS} on a page; choose a smaller --size, or some --species"
-        )
-    with Progress("review", len(rows)) as progress:
-        page = review_page.html(rows, args.show_score, progress.step)
+    listen = f"dawnchorus review serve {shlex.quote(str(args.output))}"
+    if not args.no_page:
+        if len(rows) > MOST_CLIPS:
+            raise InputError(
+                f"{len(rows)} clips: expected at most {MOST_CLIPS} on a page; choose --no-page and `dawnchorus review "
+                "serve`, a smaller --size, or some --species"
+            )
+        with Progress("review", len(rows)) as progress:
+            page = review_page.html(rows, args.show_score, progress.step)
+        with write_whole(args.output / review_page.NAME) as file:
+            file.write(page)
+        listen = f"{args.output / review_page.NAME} ({len(page.encode()) / 1e6:.0f} MB), or {listen}"
     made.write(args.output / POPULATION.name, POPULATION, sampling.population(found, chosen))
-    with write_whole(args.output / review_page.NAME) as file:
-        file.write(page)
     made.write(args.output / SAMPLE.name, SAMPLE, rows)
     groups = len(set(found.groups))
     print(
         f"review: {len(rows)} clips of {len(chosen)} species, of {len(found.scores)} windows in {len(found.paths)} "
-        f"recordings and {groups} group{'s' * (groups != 1)}; listen: {args.output / review_page.NAME} "
-        f"({len(page.encode()) / 1e6:.0f} MB)"
+        f"recordings and {groups} group{'s' * (groups != 1)}; listen: {listen}"
     )
+
+
+def serve(args: argparse.Namespace) -> None:
+    """Serve the page of a sample until somebody ends it."""
+    from dawnchorus.report import review_page
+    from dawnchorus.report.review_server import Server
+    from dawnchorus.review.kept import Kept
+    from dawnchorus.tables import made
+    from dawnchorus.tables.definitions import SAMPLE
+
+    rows = made.read(args.folder / SAMPLE.name, SAMPLE)
+    if not rows:
+        raise InputError(f"{args.folder / SAMPLE.name}: no clips; expected some to listen to")
+    with contextlib.closing(Kept(args.folder, {row["clip"]: row for row in rows})) as kept:
+        # The first clip also says whether this is the folder where the recordings are.
+        review_page.card(rows[0])
+        with Server(args.port, rows, args.show_score, kept) as server:
+            print(f"review: open {server.address} in a browser on this machine; Ctrl+C ends this", flush=True)
+            with contextlib.suppress(KeyboardInterrupt):
+                server.serve_forever()
+        said = [f"{count} answers of {printable(name)}" for name, count in kept.counts().items()]
+    print(f"review: {', '.join(said) or 'no answers'} in {kept.folder}")
 
 
 def summary(args: argparse.Namespace) -> None:
     """Read answers, write summary.csv, groups.csv and summary.json, and print what they say of each species."""
-    from dawnchorus.review import answers
+    from dawnchorus.review import answers, kept
     from dawnchorus.review.summary import summary as summarized
     from dawnchorus.tables import made
     from dawnchorus.tables.definitions import POPULATION, REVIEW_GROUPS, REVIEW_SUMMARY, SAMPLE
@@ -138,7 +190,7 @@ def summary(args: argparse.Namespace) -> None:
         if (row["species_id"], row["group"]) not in known:
             said = f"no windows of species {row['species_id']!r} and group {row['group']!r}, which {SAMPLE.name} has"
             raise InputError(f"{args.folder / POPULATION.name}: {said}; expected both files as one command wrote them")
-    given = answers.read(args.reviews, {row["clip"]: row for row in rows})
+    given = answers.read(args.reviews or kept.of_folder(args.folder), {row["clip"]: row for row in rows})
     found = summarized(rows, population, given, args.precision, args.half_width)
     made.write(args.folder / REVIEW_GROUPS.name, REVIEW_GROUPS, found["groups"])
     write_json(args.folder / "summary.json", found)
@@ -150,8 +202,6 @@ def summary(args: argparse.Namespace) -> None:
 
 def lines(found: dict) -> list[str]:
     """Return what people read at once: a line a species, and how they agree."""
-    from dawnchorus.foundation.display_names import printable
-
     said = []
     for row in found["species"]:
         parts = [f"{row['answered']} answers"]

@@ -441,6 +441,7 @@ REVIEWS = Table(
         *(SPECIES_ID, _text("answer", "yes, no, unsure, or other: another species")),
         _text("other_species", "which other one, where somebody said it"),
         *(_text("reviewer", "who answered"), _text("time", "when, ISO 8601")),
+        _text("path", "the sound file; tables of earlier versions lack it"),
     ),
 )
 
