@@ -164,7 +164,7 @@ def test_the_majority_counts_and_an_even_vote_is_open():
 def answer_rows(rows, truth, reviewer="Ann"):
     return [
         {
-            **{key: row[key] for key in ("clip", "recording_id", "start_s", "end_s", "species_id")},
+            **{key: row[key] for key in ("clip", "recording_id", "start_s", "end_s", "species_id", "path")},
             "answer": truth(row),
             "other_species": "",
             "reviewer": reviewer,

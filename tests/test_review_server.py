@@ -260,7 +260,7 @@ def test_an_answer_is_in_the_file_before_it_is_acknowledged(server, tmp_path, ro
     assert row == {
         **{"clip": rows[2]["clip"], "recording_id": "a <b>1</b>", "start_s": "2.0", "end_s": "5.0"},
         **{"species_id": "'=s0", "answer": "other", "other_species": "'=s0", "reviewer": "Ann"},
-        "time": "2024-05-02T06:00:00Z",
+        **{"time": "2024-05-02T06:00:00Z", "path": rows[2]["path"]},
     }
     # Of a clip the last answer stays; the clips are in the order of the sample.
     client.give("Ann", given(rows[5]["clip"], "no"), given(rows[0]["clip"]))

@@ -32,8 +32,8 @@ REQUIRED_COLUMNS = ("recording_id", "start_s", "end_s", "species_id", "answer", 
 # What lies beside answers in a folder of a review, and holds none.
 _OTHERS = frozenset(table.name for table in (SAMPLE, POPULATION, REVIEW_SUMMARY, REVIEW_GROUPS))
 _NAMES = {"t_min": "start_s", "t_max": "end_s"}
-# Seconds are written to six decimals.
-_DECIMALS = 4
+# Seconds are written to six decimals; those of a window are the same to four.
+_DECIMALS, SAME_S = 4, 1e-4
 
 Window = tuple[str, str, float, float]  # recording, species, start and end
 

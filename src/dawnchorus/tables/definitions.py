@@ -421,7 +421,7 @@ SAMPLE = Table(
         _number("score", "highest of the species in the window, calibrated"),
         _integer("detected", "1: the run detected the species in it"),
         *(_integer("windows", "in the stratum"), _integer("drawn", "of these")),
-        _number("inclusion_probability", "drawn over windows"),
+        _number("inclusion_probability", "drawn over windows; empty of a clip that was chosen", empty=True),
     ),
 )
 POPULATION = Table(
