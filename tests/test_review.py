@@ -300,7 +300,7 @@ def inside(results, monkeypatch):
     return results
 
 
-@pytest.mark.parametrize("action", ["sample", "summary"])
+@pytest.mark.parametrize("action", ["sample", "next", "summary"])
 def test_help_of_an_action_explains_every_argument(action, capsys):
     with pytest.raises(SystemExit) as left:
         cli.main(["review", action, "--help"])
