@@ -10,6 +10,7 @@ the model most.
 import argparse
 import contextlib
 import shlex
+from pathlib import Path
 from typing import Any
 
 from dawnchorus.commands import cli, options
@@ -23,6 +24,7 @@ EXAMPLES = """examples:
   dawnchorus review sample detections --output review --size 500 --no-page
   dawnchorus review serve review
   dawnchorus review summary review
+  dawnchorus review summary review --precision 0.95 --write-thresholds models
   dawnchorus review next detections --output second --size 50 --reviews review/reviews
   dawnchorus review summary review ~/Downloads/reviews.csv ann/reviews.csv --precision 0.95
 """
@@ -82,6 +84,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.1,
         metavar="W",
         help="of the interval of precision at which there are answers enough (default: %(default)g)",
+    )
+    told.add_argument(
+        "--write-thresholds",
+        type=options.path,
+        metavar="MODELS",
+        help="write the thresholds beside the model that was reviewed, where `dawnchorus detect` finds them",
     )
     told.set_defaults(action=summary)
     for action in (drawn, chosen, served, told):
@@ -256,6 +264,19 @@ def summary(args: argparse.Namespace) -> None:
     for line in lines(found):
         print(line)
     print(f"review: {args.folder / REVIEW_SUMMARY.name}, {REVIEW_GROUPS.name}, summary.json")
+    if args.write_thresholds:
+        write_thresholds(args.write_thresholds, found["thresholds"])
+
+
+def write_thresholds(folder: Path, thresholds: dict) -> None:
+    """Write the thresholds of a summary beside the model that finds calls, and say so."""
+    from dawnchorus.commands.detect import detector_of
+    from dawnchorus.detection import review_thresholds
+
+    if not thresholds:
+        raise InputError(f"{folder}: no species has a threshold of the wanted precision; expected more answers")
+    path = review_thresholds.write(folder, *detector_of(folder, False), thresholds)
+    print(f"review: {path}: `dawnchorus detect` finds {len(thresholds)} species by these thresholds")
 
 
 def lines(found: dict) -> list[str]:
