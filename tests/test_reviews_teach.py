@@ -17,6 +17,7 @@ from dawnchorus.partitioning import groups
 from dawnchorus.stages import recordings, split
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import ANNOTATIONS, FALSE_POSITIVES, RECORDINGS, SPLIT, UNKNOWN
+from dawnchorus.workflow import last_plan
 
 RATE_HZ = 8000
 HEADER = "clip,recording_id,start_s,end_s,species_id,answer,other_species,reviewer,time,path"
@@ -337,3 +338,14 @@ def test_a_table_without_a_mark_is_read_as_ever(folder):
     audited()
     with open("made/annotations.csv", newline="") as file:
         assert "from_reviews" not in next(csv.reader(file))
+
+
+def test_a_plan_of_a_version_without_reviews_is_not_believed(folder):
+    for name in ("Snakefile", "params.yaml"):
+        Path(name).write_text("")
+    data = {key: value for key, value in DATA.items() if key != "reviews"}
+    job = [[], ["a fingerprint"], ["made/annotations.csv"]]
+    plan = {"key": "", "targets": {"recordings": ["made/annotations.csv"]}, "jobs": {"made/record": job}}
+    last_plan.PLAN.parent.mkdir()
+    last_plan.PLAN.write_text(json.dumps({**plan, "data": data, "audited": [], "fingerprint": "a fingerprint"}))
+    assert not last_plan.holds("recordings", folder)

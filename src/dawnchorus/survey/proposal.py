@@ -171,6 +171,8 @@ def _given(there: Inventory, places: str, hint: list[str]) -> _Given:
             _add_side(given, role, table, ids, species)
     for table in roles.get(tables.SUBMISSION, []):
         notes.append(f"{table.path}: a sample submission, for detections.sample_submission")
+    for table in roles.get(tables.REVIEWS, []):
+        notes.append(f"{table.path}: answers of a review, for data.reviews: what was heard teaches")
     return given
 
 
