@@ -11,13 +11,17 @@ import soundfile
 
 from arguments import audit_outputs
 from dawnchorus.annotations import reviews
+from dawnchorus.commands import cli
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import presence_targets, stretches
 from dawnchorus.partitioning import groups
+from dawnchorus.review.answers import Answer
+from dawnchorus.review.kept import Kept
 from dawnchorus.stages import recordings, split
 from dawnchorus.tables import made
-from dawnchorus.tables.definitions import ANNOTATIONS, FALSE_POSITIVES, RECORDINGS, SPLIT, UNKNOWN
+from dawnchorus.tables.definitions import ANNOTATIONS, FALSE_POSITIVES, RECORDINGS, SAMPLE, SPLIT, UNKNOWN
 from dawnchorus.workflow import last_plan
+from test_review import results as results
 
 RATE_HZ = 8000
 HEADER = "clip,recording_id,start_s,end_s,species_id,answer,other_species,reviewer,time,path"
@@ -349,3 +353,46 @@ def test_a_plan_of_a_version_without_reviews_is_not_believed(folder):
     last_plan.PLAN.parent.mkdir()
     last_plan.PLAN.write_text(json.dumps({**plan, "data": data, "audited": [], "fingerprint": "a fingerprint"}))
     assert not last_plan.holds("recordings", folder)
+
+
+def test_answers_to_what_was_detected_find_their_recordings(results, tmp_path, monkeypatch):
+    """From a run of `dawnchorus detect`, by the clips that were chosen and the file that the server keeps, to boxes."""
+    monkeypatch.chdir(results)
+    folder = tmp_path / "next"
+    assert cli.main(["review", "next", "found", "--output", str(folder), "--size", "20", "--no-page"]) == 0
+    rows = made.read(folder / "sample.csv", SAMPLE)
+    kept = Kept(folder, {row["clip"]: row for row in rows})
+    answers = ["yes" if k % 2 else "no" for k in range(len(rows))]
+    kept.take("Ann", [Answer(row["clip"], "Ann", said, "") for row, said in zip(rows, answers, strict=True)])
+    kept.close()
+    own = rows[0]["recording_id"]
+    table = [
+        f"{own},{species},{start},{start + 0.001}" for species in ("s0", "s1", "s2") for start in (17.0, 17.2, 17.4)
+    ]
+    write(str(tmp_path / "table.csv"), *table, header="recording_id,species_id,t_min,t_max")
+    names = dict.fromkeys(("annotations", *OPTIONAL), str(tmp_path / "table.csv"))
+    data = {**DATA, **names, "audio_dir": "sound", "reviews": str(folder), "shortest_annotation_s": 0.001}
+    arguments = [
+        "--params",
+        json.dumps({"data": data}),
+        "--threads",
+        "2",
+        "--hash-cache",
+        str(tmp_path / "hashes.json"),
+    ]
+    recordings.main([*arguments, *audit_outputs(tmp_path / "made")])
+    for name, definition, said in (("annotations", ANNOTATIONS, "yes"), ("false_positives", FALSE_POSITIVES, "no")):
+        found = {
+            (row["recording_id"], row["species_id"], row["t_min_s"], row["t_max_s"], row["from_reviews"])
+            for row in made.read(tmp_path / f"made/{name}.csv", definition)
+            if row["from_reviews"]
+        }
+        assert found == {
+            (
+                *(row["recording_id"], row["species_id"], row["start_s"], row["end_s"]),
+                "beside" if row["recording_id"] == own else "alone",
+            )
+            for row, answer in zip(rows, answers, strict=True)
+            # What touches the users' own annotations is left to these.
+            if answer == said and not (row["recording_id"] == own and row["start_s"] < 17.401 and row["end_s"] > 17)
+        }

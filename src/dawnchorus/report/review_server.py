@@ -40,7 +40,6 @@ HEADERS = {
 HTML, JSON, TEXT = "text/html; charset=utf-8", "application/json", "text/plain; charset=utf-8"
 # The page's own policy stands in it, with the hashes of its program and its style sheet.
 POLICIES = {HTML: "frame-ancestors 'none'"}
-BODY = {"content-length", "transfer-encoding"}
 NO_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
@@ -102,11 +101,9 @@ class Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    # As of http.server, a connection is of one request: what else somebody sends is none.
     server: Server
-    protocol_version = "HTTP/1.1"
     timeout = SILENT_S
-    # An answer is small, and the page waits for it.
-    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         self._answer(self._got)
@@ -188,18 +185,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Security-Policy", POLICIES.get(kind, NO_POLICY))
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
-        if status != HTTPStatus.OK or (self.command == "GET" and not BODY.isdisjoint(map(str.lower, self.headers))):
-            # There may be more of the request, which is not read.
-            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(content)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is no request that there is an answer to, as :mod:`http.server` finds it."""
-        self.close_connection = True
-        said = HTTPStatus(code).phrase
-        self.command = getattr(self, "command", None) or ""
-        self._send(HTTPStatus(code), TEXT, said.encode())
+        self._send(HTTPStatus(code), TEXT, HTTPStatus(code).phrase.encode())
 
     def version_string(self) -> str:
         return "dawnchorus"

@@ -72,6 +72,7 @@ class Kept:
         self._lines: dict[str, dict[str, str]] = {}
         # Of each person the clips in the order in which their answers came: who knows the first n of them is behind.
         self._changes: dict[str, list[str]] = {}
+        self._is_open = True
         try:
             self.folder.mkdir(exist_ok=True)
             self._held = hold(self.folder)
@@ -102,6 +103,7 @@ class Kept:
         """Let the folder go, when what is being written is there."""
         with self._lock:
             os.close(self._held)
+            self._is_open = False
 
     def counts(self) -> dict[str, int]:
         """Return how many answers there are of each person."""
@@ -124,6 +126,8 @@ class Kept:
         if unknown is not None:
             raise Refused(f"{unknown[:40]!r}: expected a clip of this sample")
         with self._lock:
+            if not self._is_open:
+                raise Refused("The server has ended.")
             self._check_name(reviewer)
             of, lines = dict(self._answers.get(reviewer, {})), dict(self._lines.get(reviewer, {}))
             changed = []

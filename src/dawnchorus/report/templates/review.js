@@ -95,7 +95,7 @@
     if (!made) {
       entry.wanted = aloud ? "aloud" : "silent";
       scale(at("khz"), []);
-      scale(at("seconds"), ["The clip is being cut."]);
+      scale(at("seconds"), ["This clip is not here yet."]);
       return prepare(shown);
     }
     const [left, right, top, bottom] = made.box;

@@ -65,6 +65,7 @@ const keeping = (data, { warn, changed }) => {
   // One exchange at a time; what is answered meanwhile goes with the next one.
   let current = "", running = null, again = false;
   const all = async () => {
+    await null; // so that it is known as running before it ends, where there is nothing to do
     let well = true;
     do {
       again = false;
