@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -14,7 +15,7 @@ from dawnchorus.annotations import reviews
 from dawnchorus.commands import cli
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import presence_targets, stretches
-from dawnchorus.partitioning import groups
+from dawnchorus.partitioning import folds, groups
 from dawnchorus.review.answers import Answer
 from dawnchorus.review.kept import Kept
 from dawnchorus.stages import recordings, split
@@ -396,3 +397,35 @@ def test_answers_to_what_was_detected_find_their_recordings(results, tmp_path, m
             # What touches the users' own annotations is left to these.
             if answer == said and not (row["recording_id"] == own and row["start_s"] < 17.401 and row["end_s"] > 17)
         }
+
+
+def test_each_fold_tests_all_rows_but_those_of_reviews():
+    """Sites of two recordings each; reviews of half of the recordings, and of one more at each of two sites."""
+    own = [
+        {"annotation_id": 4 * k + s, "recording_id": f"r{k}", "species_id": str(s % 2), "site": f"s{k // 2}"}
+        for k in range(12)
+        for s in range(4)
+    ]
+    named = [(f"r{k}", f"s{k // 2}", "beside") for k in range(0, 12, 2)] + [(f"n{k}", f"s{k}", "alone") for k in (0, 9)]
+    reviewed = [
+        {"annotation_id": 48 + n, "recording_id": name, "species_id": "0", "site": site, "from_reviews": of}
+        for n, (name, site, of) in enumerate(named)
+    ]
+    params = {
+        "seed": 1,
+        "split": {"method": "grouped", "group": "site"},
+        "cross_validation": {"column": None, "validation_fraction": 0.2},
+        "train": {"early_stopping_patience": None},
+    }
+    columns = ["annotation_id", "recording_id", "species_id", "site", "from_reviews"]
+    without = [fold.table for fold in folds.of_annotations(own, columns, params, 3)]
+    found = [fold.table for fold in folds.of_annotations([*own, *reviewed], columns, params, 3)]
+    assert [table[: len(own)] for table in found] == without
+    for table in found:
+        part_of = {row["group"]: row["partition"] for row in table[: len(own)]}
+        for row, (_, site, _) in zip(table[len(own) :], named, strict=True):
+            assert row["group"] == site
+            assert row["partition"] == ("train" if part_of.get(site, "train") == "train" else "unused")
+    rows = pd.DataFrame({"row": [0, 1, 2], "from_reviews": [0.0, 0.0, 1.0]})
+    assert groups.own_frame(rows)["row"].tolist() == [0, 1]
+    assert groups.own_frame(rows[["row"]])["row"].tolist() == [0, 1, 2]
