@@ -78,11 +78,9 @@ def read(path: Path, audio_dir: str) -> UserTable:
 def _inside(path: str, audio_dir: str) -> str:
     """Return the id of a recording by its path; empty where it is not in the folder."""
     inside = os.path.relpath(os.path.abspath(path), os.path.abspath(audio_dir))
-    return (
-        ""
-        if inside.split(os.sep)[0] in (os.pardir, os.curdir)
-        else composed(PurePosixPath(inside).with_suffix("").as_posix())
-    )
+    if inside.split(os.sep)[0] in (os.pardir, os.curdir):
+        return ""
+    return composed(PurePosixPath(inside).with_suffix("").as_posix())
 
 
 def answers(
