@@ -42,7 +42,7 @@ def made(tmp_path_factory):
     (folder / "table.csv").write_text("\n".join(lines) + "\n")
     data = {**PRESET["data"], "source": "table", "annotations": "table.csv", "audio_dir": "audio"}
     data |= dict.fromkeys(
-        ("false_positives", "recordings_table", "species_table", "unknown", "annotated_spans"), "table.csv"
+        ("false_positives", "recordings_table", "species_table", "unknown", "annotated_spans", "reviews"), "table.csv"
     )
     before = Path.cwd()
     os.chdir(folder)

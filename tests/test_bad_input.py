@@ -35,6 +35,7 @@ DATA = {
     "species_table": "table.csv",
     "unknown": "table.csv",
     "annotated_spans": "table.csv",
+    "reviews": "table.csv",
     "on_bad_recording": "stop",
     "shortest_annotation_s": 0.05,
 }
@@ -445,7 +446,7 @@ def test_very_many_tables_that_are_none_are_a_few_lines_and_a_count(folder):
     for number in range(100):
         Path(f"labels/{number:03}.txt").write_bytes(b"\xff")
     names = dict.fromkeys(("annotations", "false_positives"), "labels")
-    others = dict.fromkeys(("recordings_table", "species_table", "unknown", "annotated_spans"), "labels")
+    others = dict.fromkeys(("recordings_table", "species_table", "unknown", "annotated_spans", "reviews"), "labels")
     lines = lines_of_stop(format="audacity", **names, **others)
     assert len(lines) == auditing.MOST_LINES + 1
     assert lines[0].startswith("labels/000.txt:1: ")
@@ -479,7 +480,9 @@ def test_what_only_follows_from_a_table_that_is_not_there_is_not_said(folder):
     """Without the annotations no species is known, and that is no fault of the boxes that name some."""
     Path("table.csv").rename("fp.csv")
     names = {"false_positives": "fp.csv", "recordings_table": "none.csv", "species_table": "none.csv"}
-    lines = lines_of_stop(annotations="none.csv", unknown="none.csv", annotated_spans="none.csv", **names)
+    lines = lines_of_stop(
+        annotations="none.csv", unknown="none.csv", annotated_spans="none.csv", reviews="none.csv", **names
+    )
     assert lines == ["none.csv: no such file; expected a CSV table"]
 
 

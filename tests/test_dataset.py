@@ -326,3 +326,24 @@ def test_a_data_set_is_opened_by_one_call(tmp_path):
     (made / "context.npy").write_bytes(b"no array")
     with pytest.raises(InputError, match=r"context\.npy: not a usable array"):
         dataset.open_dataset(dataset_paths(made))
+
+
+def test_a_row_that_is_not_used_leaves_no_trace(tmp_path):
+    """Rows 4 and 6 of seven; the latter is all that recording c has, whose context then goes too."""
+    params = [json.dumps({"dataset": PARAMS, "split": SPLIT})]
+    (tmp_path / "whole").mkdir()
+    stage.main([*a_set(tmp_path / "whole", {"a": 1, "b": 1, "c": 1}, margins=True), *params])
+    arguments = a_set(tmp_path, {"a": 1, "b": 1, "c": 1}, margins=True)
+    split = (tmp_path / "split.csv").read_text()
+    (tmp_path / "split.csv").write_text(
+        split.replace("4,b,at b,test", "4,b,at b,unused").replace("at c,test", "at c,unused")
+    )
+    stage.main([*arguments, *params])
+    whole, made, left = tmp_path / "whole/made", tmp_path / "made", [0, 1, 2, 3, 5]
+    assert np.array_equal(np.load(made / "x.npy"), np.load(whole / "x.npy")[left])
+    rows, all_rows = table(made / "rows.csv"), table(whole / "rows.csv")
+    assert [{**row, "row": ""} for row in rows] == [{**all_rows[n], "row": ""} for n in left]
+    assert [row["row"] for row in rows] == list("01234")
+    for name in ("training.npy", "training_rows.csv"):
+        assert (made / name).read_bytes() == (whole / name).read_bytes()
+    assert [row["recording_id"] for row in table(made / "context_rows.csv")] == ["a", "b"]

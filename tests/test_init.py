@@ -418,6 +418,8 @@ def test_tables_beside_the_annotations_find_their_places(mine, home, capsys):
     write_csv(mine / "unknown.csv", "recording_id,t_min,t_max,label", [(IDS[0], 3.5, 4.0, "crow")])
     write_csv(mine / "listened_spans.csv", "recording_id,t_min,t_max", [(i, 0, 4) for i in IDS])
     write_csv(mine / "sample_submission.csv", "recording_id,s0,s1,s2", [("a", 0, 0, 0)])
+    of_answers = "clip,recording_id,start_s,end_s,species_id,answer,other_species,reviewer,time"
+    write_csv(mine / "answers.csv", of_answers, [("c", i, 0, 3, "crow", "no", "", "ann", "") for i in IDS] * 9)
     params, out = init(mine, capsys=capsys)
     names = {
         **{"annotations": "train_tp.csv", "false_positives": "train_fp.csv", "recordings_table": "places.csv"},
@@ -429,6 +431,8 @@ def test_tables_beside_the_annotations_find_their_places(mine, home, capsys):
     assert (params["split"]["group"], params["cross_validation"]["column"]) == ("site", "site")
     assert "Corvus 6, Garrulus 6, Strix 6" in out
     assert "sample_submission.csv: a sample submission" in out
+    assert "answers.csv: answers of a review, for data.reviews" in out
+    assert params["data"]["reviews"] == params["data"]["annotations"]
     found = audited(params)
     assert (len(found.annotations), len(found.false_positives), len(found.unknown)) == (18, 6, 1)
 
@@ -439,7 +443,7 @@ def test_tables_of_other_recordings_are_left_aside(mine, home, capsys):
     write_csv(mine / "unknown.csv", "recording_id,t_min,t_max", [("other", 1, 2)])
     write_csv(mine / "effort.csv", "recording_id,t_min,t_max", [("other", 1, 2)])
     params, out = init(mine, capsys=capsys)
-    for key in ("false_positives", "unknown", "annotated_spans"):
+    for key in ("false_positives", "unknown", "annotated_spans", "reviews"):
         assert params["data"][key] == params["data"]["annotations"]
     assert out.count("of other recordings") == 3
 

@@ -66,7 +66,7 @@ def rows_of_rfcx():
 
 def audit(annotations: str, output="made", **data) -> dict[str, list[dict]]:
     """Run the stage, and return the tables that it made."""
-    optional = ("false_positives", "recordings_table", "unknown", "annotated_spans")
+    optional = ("false_positives", "recordings_table", "unknown", "annotated_spans", "reviews")
     none = dict.fromkeys(("annotations", *optional), annotations)
     data = {**DATA, **none, **data}
     arguments = ["--params", json.dumps({"data": data}), "--threads", "2", "--hash-cache", "hashes.json"]
@@ -211,7 +211,7 @@ def test_the_fingerprint_is_of_the_tables_of_a_folder_too(folder):
     write_labels()
 
     def fingerprint():
-        optional = ("false_positives", "recordings_table", "unknown", "annotated_spans")
+        optional = ("false_positives", "recordings_table", "unknown", "annotated_spans", "reviews")
         data = {**DATA, **dict.fromkeys(("annotations", *optional), "labels"), "format": "audacity"}
         return auditing.fingerprint(data, HashCache("hashes.json"))
 

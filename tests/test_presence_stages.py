@@ -384,6 +384,61 @@ def test_windows_cannot_find_calls_of_one_class(ready):
     assert not (ready / "of_one/presence.keras").exists()
 
 
+class Captured(Exception):
+    """Raised in place of a training."""
+
+
+def test_answers_train_and_validate_nothing(ready, monkeypatch):
+    """A recording that only reviews name trains by its answered second alone; a no about a validation recording says
+    nothing, one about a training recording does.
+    """
+    recordings = made.read(ready / "data/recordings.csv", definitions.RECORDINGS)
+    unknown = [{"recording_id": name, "t_min_s": 0.0, "t_max_s": 0.9, "species_id": "low"} for name in ("r00", "r05")]
+    unknown.append({"recording_id": "quiet", "t_min_s": 0.0, "t_max_s": RECORDING_S, "species_id": ""})
+    facts = {"annotation_id": 0, "species_name": "", "songtype_id": "", "f_min_hz": None, "f_max_hz": None}
+    absent = [
+        {
+            **facts,
+            "recording_id": name,
+            "species_id": "low",
+            "t_min_s": start_s,
+            "t_max_s": start_s + 0.9,
+            "from_reviews": of,
+        }
+        for name, start_s, of in (("r00", 0.0, "beside"), ("r05", 0.0, "beside"), ("quiet", 4.0, "alone"))
+    ]
+    marked = [{**row, "from_reviews": "alone" if row["recording_id"] == "quiet" else ""} for row in recordings]
+    made.write(ready / "reviewed/recordings.csv", definitions.RECORDINGS, marked)
+    made.write(ready / "reviewed/unknown.csv", definitions.UNKNOWN, unknown)
+    made.write(ready / "reviewed/false_positives.csv", definitions.FALSE_POSITIVES, absent)
+
+    def capture(of_training, of_validation, *_):
+        raise Captured(of_training, of_validation)
+
+    monkeypatch.setattr("dawnchorus.learning.presence.train", capture)
+    with pytest.raises(Captured) as caught:
+        ready.run(
+            presence, params_of(), "--threads", "2", shards="data/whole.zip", rows="data/dataset/rows.csv",
+            classes="data/dataset/classes.csv", recordings="reviewed/recordings.csv",
+            unknown="reviewed/unknown.csv", false_positives="reviewed/false_positives.csv",
+            model="reviewed/presence.keras", history="reviewed/presence_history.csv",
+        )  # fmt: skip
+    of_training, of_validation = caught.value.args
+    low = [row["species_id"] for row in made.read(ready / "data/dataset/classes.csv", definitions.CLASSES)].index("low")
+    # The recordings come in the order of their table, the quiet one last; the first second of r00 and r05 is unknown.
+    assert (len(of_training), len(of_validation)) == (6, 2)
+    frame_s = 4 * 128 / RATE_HZ
+    first = slice(1, int(0.9 / frame_s) - 1)
+    assert (of_training[0].targets[first, low] == 0).all()
+    assert (of_validation[0].targets[first, low] == -1).all()
+    heard = of_training[-1].targets
+    assert (heard[:, 1 - low] == -1).all()
+    assert set(np.unique(heard[:, low])) == {-1.0, 0.0}
+    assert (heard[:, low] == 0).sum() == pytest.approx(0.9 / frame_s, abs=2)
+    # A stretch is 3 s long: half of it on both sides of 0.9 s, where the recording has 8 s.
+    assert len(heard) * frame_s == pytest.approx(3.9, abs=0.3)
+
+
 def test_presence_names_clips_beside_the_model(ready):
     table = pd.read_csv(ready / "reports/baselines.csv").set_index("model")
     assert table.index[0] == "logistic_regression"

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from dawnchorus.commands import cli
+from dawnchorus.commands import cli, review
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.review import answers, sampling, windows
 from dawnchorus.review.summary import summary
@@ -164,7 +164,7 @@ def test_the_majority_counts_and_an_even_vote_is_open():
 def answer_rows(rows, truth, reviewer="Ann"):
     return [
         {
-            **{key: row[key] for key in ("clip", "recording_id", "start_s", "end_s", "species_id")},
+            **{key: row[key] for key in ("clip", "recording_id", "start_s", "end_s", "species_id", "path")},
             "answer": truth(row),
             "other_species": "",
             "reviewer": reviewer,
@@ -300,7 +300,7 @@ def inside(results, monkeypatch):
     return results
 
 
-@pytest.mark.parametrize("action", ["sample", "summary"])
+@pytest.mark.parametrize("action", ["sample", "next", "serve", "summary"])
 def test_help_of_an_action_explains_every_argument(action, capsys):
     with pytest.raises(SystemExit) as left:
         cli.main(["review", action, "--help"])
@@ -360,6 +360,30 @@ def test_a_sample_that_is_there_is_not_written_over(inside, tmp_path, capsys):
     assert cli.main(["review", "sample", "found", "--output", str(folder), "--size", "5"]) == 1
     assert "expected a new folder" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_sample_without_a_page_and_a_summary_of_what_the_server_kept(inside, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "a rev"
+    words = ["review", "sample", "found", "--output", str(folder), "--size", "6"]
+    # A limit of the page alone.
+    monkeypatch.setattr(review, "MOST_CLIPS", 17)
+    assert cli.main(words) == 1
+    assert "18 clips: expected at most 17 on a page; choose --no-page and" in capsys.readouterr().err
+    assert cli.main([*words, "--no-page"]) == 0
+    assert capsys.readouterr().out.endswith(f"listen: dawnchorus review serve '{folder}'\n")
+    assert sorted(path.name for path in folder.iterdir()) == ["population.csv", "sample.csv"]
+    assert cli.main(["review", "summary", str(folder)]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {folder}/reviews: no answers; expected those that `dawnchorus review serve` keeps there\n"
+    )
+    rows = made.read(folder / "sample.csv", SAMPLE)
+    for name in ("Ann", "Bob"):
+        made.write(folder / f"reviews/{name}.csv", REVIEWS, answer_rows(rows, lambda row: "no", name))
+    (folder / "reviews/.Ann.01234567.csv").write_text("what is being written now")
+    assert cli.main(["review", "summary", str(folder)]) == 0
+    assert "Ann and Bob: 18 of 18 clips alike" in capsys.readouterr().out
+    assert cli.main(["review", "summary", str(folder), str(folder / "reviews/Bob.csv")]) == 0
+    assert json.loads((folder / "summary.json").read_text())["reviewers"] == ["Bob"]
 
 
 @pytest.mark.parametrize(

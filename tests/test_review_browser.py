@@ -148,7 +148,7 @@ def watched(page):
 def test_clips_are_heard_and_the_next_ones_are_ready(opened, sample):  # noqa: F811
     page = watched(opened(sample[1]))
     page.evaluate(ALL_READY)
-    assert page.evaluate("made.length") == 3, "this one, and the next two"
+    assert page.evaluate("made.length") == 5, "this one, and the next four"
     page.keyboard.press("r")
     page.keyboard.press("r")
     page.keyboard.press("y")

@@ -17,7 +17,7 @@ from dawnchorus.tables import made
 from dawnchorus.tables.definitions import AUDIT, RECORDINGS, UNKNOWN
 
 RATE_HZ = 8000
-OPTIONAL = ("false_positives", "recordings_table", "species_table", "unknown", "annotated_spans")
+OPTIONAL = ("false_positives", "recordings_table", "species_table", "unknown", "annotated_spans", "reviews")
 DATA = {
     "source": "table",
     "annotations": "table.csv",

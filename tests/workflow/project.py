@@ -54,6 +54,7 @@ PARAMS = {
         "species_table": "raw/annotations.csv",
         "unknown": "raw/annotations.csv",
         "annotated_spans": "raw/annotations.csv",
+        "reviews": "raw/annotations.csv",
     },
     "features": {"kind": "log_mel", "sample_rate_hz": None, "n_fft": 256, "hop_length": 128, "n_mels": 16},
     "features_reset": {"f_min_hz": 0.0, "f_max_hz": None, "clip": "annotation"},

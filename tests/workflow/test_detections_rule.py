@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from project import PITCHES_HZ, SAMPLE_RATE_HZ, Project, rules_of, tone
 
+from dawnchorus.detection import review_thresholds
 from test_detections import write_model
 
 pytestmark = pytest.mark.table
@@ -57,3 +58,21 @@ def test_one_new_file_costs_one_file_and_a_decision_costs_none(project):
     assert not (out / "raven/one more.wav.selections.txt").exists()
     project.set("detections.merge_gap_s", 1.0)
     assert costs(project)[1] == 0
+
+    # Thresholds of a review are an input: where they appear or go, detections are made anew, and no sound is scored.
+    with (out / "events.csv").open(newline="") as file:
+        before = list(csv.DictReader(file))
+    models = project.path / "models"
+    said = dict.fromkeys(review_thresholds.KEYS, 0.0)
+    path = review_thresholds.write(models, models / "model.keras", models / "calibration.json", {"s1": said})
+    assert costs(project)[1] == 0
+    with (out / "events.csv").open(newline="") as file:
+        after = list(csv.DictReader(file))
+    # Whatever scores 0 or more is one event, as long as its recording.
+    assert [row["start_s"] for row in after if row["species_id"] == "s1"] == ["0.0"] * 5
+    assert [row for row in after if row["species_id"] != "s1"] == [row for row in before if row["species_id"] != "s1"]
+    assert after != before
+    path.unlink()
+    assert costs(project)[1] == 0
+    with (out / "events.csv").open(newline="") as file:
+        assert list(csv.DictReader(file)) == before

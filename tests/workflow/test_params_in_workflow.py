@@ -10,7 +10,15 @@ import yaml
 from project import ROOT, Project
 
 PROFILE = "Using workflow specific profile"
-TABLES = ("annotations", "false_positives", "recordings_table", "species_table", "unknown", "annotated_spans")
+TABLES = (
+    "annotations",
+    "false_positives",
+    "recordings_table",
+    "species_table",
+    "unknown",
+    "annotated_spans",
+    "reviews",
+)
 COMMANDS = {
     "run": ("snakemake", "--cores", "2"),
     "dry run": ("snakemake", "--dry-run", "--cores", "1"),

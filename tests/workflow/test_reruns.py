@@ -35,7 +35,7 @@ SIMULATED = {
 }
 
 PATHS = {"data.annotations", "data.false_positives", "data.recordings_table", "data.species_table", "data.audio_dir"}
-PATHS |= {"data.unknown", "data.annotated_spans"}
+PATHS |= {"data.unknown", "data.annotated_spans", "data.reviews"}
 
 
 def declared() -> dict[str, set[str]]:

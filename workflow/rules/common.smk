@@ -128,7 +128,7 @@ SOURCE_TABLES = sorted(
     path
     for path in {
         config["data"][table]
-        for table in ["annotations", "false_positives", "recordings_table", "species_table", *unknown.TABLES]
+        for table in ["annotations", "false_positives", "recordings_table", "species_table", *unknown.TABLES, "reviews"]
     }
     if not Path(path).is_dir()
 )

@@ -2,7 +2,7 @@
 #
 # needs  models/presence.keras, models/presence_calibration.json and models/model.keras (without presence model.keras
 #        and calibration.json), the block `detections`, which names the recordings (or
-#        data.audio_dir does)
+#        data.audio_dir does); models/review_thresholds.json where there is one
 # makes  data/detections/shard-N.parquet: the scores of the recordings whose name hashes to N; shard-N-windows.parquet:
 #        those of windows where they count beside frames of presence, else none;
 #        reports/detections/ (scores, events, activity, Raven, Audacity, submission, pictures), reports/detections.html
@@ -19,6 +19,10 @@ BESIDE = (
     if DETECTS == "presence"
     else {}
 )
+
+
+# What a review wrote beside the model, if one did: it is no product, and stands above the calibration.
+REVIEWED = [path for path in ["models/review_thresholds.json"] if Path(path).exists()]
 
 
 rule window_scores:
@@ -63,6 +67,7 @@ rule detections:
             if DETECTS == "presence"
             else rules.evaluation.output.calibration
         ),
+        thresholds=REVIEWED,
         code=code("detections"),
     output:
         folder=directory("reports/detections"),
@@ -85,5 +90,5 @@ rule detections:
             "detections",
             "--scores {input.scores:q} --windows {input.windows:q} --model {input.model:q}"
             " --calibration {input.calibration:q} --params {params.detections:q} --output {output.folder:q}"
-            " --page {output.page:q}",
+            " --page {output.page:q}" + " --thresholds {input.thresholds:q}" * bool(REVIEWED),
         )

@@ -1,10 +1,12 @@
 # recordings: the audit; what can be used of the table and the audio, and what is wrong with the rest
 #
 # needs  data.annotations (data.format: RFCX's columns, Raven, Audacity or any CSV), data.audio_dir, and of
-#        data.false_positives (the same format), the two side tables and the two of spans those that are given
+#        data.false_positives (the same format), the two side tables, the two of spans and data.reviews those that are
+#        given
 # makes  recordings.csv (a row a file: path, sha256, duration, rate, channels),
 #        annotations.csv and false_positives.csv (clean and canonical), unknown.csv (spans of sound of which nobody knows
-#        what calls there), audit.csv (a row a problem)
+#        what calls there), audit.csv (a row a problem); with reviews, annotations and false positives have their rows at
+#        the end, marked by a column `from_reviews`
 
 
 rule recordings:

@@ -1,7 +1,7 @@
 # split: which annotation is train, validation, test
 #
 # needs  annotations.csv with the column that split.group names, the block `split`, the root seed
-# makes  data/split/split.csv
+# makes  data/split/split.csv; what comes of reviews trains, or is `unused` where its group is held out
 
 
 rule split:

@@ -1,5 +1,6 @@
 """The audit of what a user gives: every row of the tables held against the recordings, every recording decoded once."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -7,14 +8,22 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from dawnchorus.annotations import false_positives, readers, recorded, recordings, unknown
+from dawnchorus.annotations import false_positives, readers, recorded, recordings, reviews, unknown
 from dawnchorus.foundation.display_names import printable
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.hashes import HashCache, digest_of
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.sound import audio, folders
 from dawnchorus.tables import made
-from dawnchorus.tables.definitions import ANNOTATIONS, AUDIT, FALSE_POSITIVES, RECORDINGS
+from dawnchorus.tables.definitions import (
+    ALONE,
+    ANNOTATIONS,
+    AUDIT,
+    BESIDE,
+    FALSE_POSITIVES,
+    FROM_REVIEWS,
+    RECORDINGS,
+)
 from dawnchorus.tables.users import Problem, UserTable, read_rows
 
 # So many problems are lines on the screen; whoever has more reads the table.
@@ -27,6 +36,7 @@ COLUMNS_OF = {
 # Those of them that name recordings.
 SIDE_TABLES = ("recordings_table", *unknown.TABLES)
 NO_TABLE = UserTable([], [], [])
+NOTHING_TAUGHT = reviews.Taught([], [], Counter())
 Read = TypeVar("Read")
 
 
@@ -60,18 +70,29 @@ def read_side(data: dict, name: str) -> UserTable | None:
     return None if data[name] == data["annotations"] else read_rows(data[name], COLUMNS_OF[name])
 
 
+def read_reviews(data: dict) -> UserTable | None:
+    """Return the answers of ``data.reviews``; None where there are none, as of :func:`read_side`."""
+    if data["reviews"] == data["annotations"]:
+        return None
+    return reviews.read(Path(data["reviews"]), data["audio_dir"])
+
+
 def fingerprint(data: dict, cache: HashCache) -> str:
     """Return one hash of the content of all recordings that a table of ``data`` names; any change to one changes it.
 
-    Where the annotations are a folder of tables it is also of the content of these. What cannot be read gives a
-    text saying so: the stage itself then reports it in full.
+    Where the annotations, or the reviews, are a folder of tables it is also of the content of these. What cannot be
+    read gives a text saying so: the stage itself then reports it in full.
     """
     audio_dir, folders = data["audio_dir"], {Path(data[name]) for name in ("annotations", "false_positives")}
     try:
         rows = [row for name in ("annotations", "false_positives") for row in read_source(data, name).rows]
         rows += [row for name in SIDE_TABLES for row in (read_side(data, name) or NO_TABLE).rows]
+        rows += (read_reviews(data) or NO_TABLE).rows
         files = recordings.files_by_id(audio_paths(audio_dir))
         tables = [path.as_posix() for folder in folders if folder.is_dir() for path in readers.tables_of(folder)]
+        answered = Path(data["reviews"])
+        if answered not in folders and answered.is_dir():
+            tables += [path.as_posix() for path in reviews.tables_of(answered)]
     except InputError as error:
         return str(error)
     wanted = sorted({path for row in rows for path in files.get(row.cells["recording_id"], ())})
@@ -148,6 +169,7 @@ class _Given:
         self.sites, self.names, self.unknown, self.annotated_spans = (
             self._read(partial(read_side, data, name)) for name in COLUMNS_OF
         )
+        self.reviews = self._read(partial(read_reviews, data))
         self.audio = self._read(lambda: recordings.files_by_id(audio_paths(data["audio_dir"])))
 
     def _read(self, read: Callable[[], Read]) -> Read | None:
@@ -171,14 +193,16 @@ class Audited:
     """What can be used: boxes as rows with their annotations, recordings and side tables by id; and every problem.
 
     ``unknown``, ``annotated_spans``: spans, see :mod:`dawnchorus.annotations.unknown`; None: no such table.
-    ``uncalled``: the rows of recordings without any annotation. ``faults``: a line for each table or folder that cannot
-    be read at all. ``n_rows``: how many annotations there were, good or not.
+    ``reviews``: what answers teach; None: no such table. ``uncalled``: the rows of recordings without any annotation.
+    ``faults``: a line for each table or folder that cannot be read at all. ``n_rows``: how many annotations there were,
+    good or not.
     """
 
     annotations: list[recordings.Box]
     false_positives: list[recordings.Box]
     unknown: list[recordings.Box]
     annotated_spans: list[recordings.Box] | None
+    reviews: reviews.Taught | None
     uncalled: list[recordings.Box]
     facts: dict[str, dict]
     sites: dict[str, dict]
@@ -200,8 +224,11 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> A
     (unknown_spans, faulty_unknown), (annotated, faulty_spans) = (
         unknown.read((table or NO_TABLE).rows) for table in (given.unknown, given.annotated_spans)
     )
+    answers, faulty_answers = reviews.answers(
+        (given.reviews or NO_TABLE).rows, given.audio, data["audio_dir"], data["shortest_annotation_s"]
+    )
     # Of recordings the same is asked for all; a row keeps its file, so that they can be told apart again.
-    boxes, spans = [*annotations, *negatives], [*unknown_spans, *annotated]
+    boxes, spans = [*annotations, *negatives, *answers], [*unknown_spans, *annotated]
     audio = given.audio if given.audio is not None else {}
     uncalled, misnamed = recordings.without_annotations((given.sites or NO_TABLE).rows, given.annotations.rows, audio)
     named = [*boxes, *spans, *uncalled] if given.audio is not None else []
@@ -212,13 +239,13 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> A
     late = [*recordings.end_problems(boxes, durations_s), *unknown.start_problems(spans, durations_s)]
     kept = recordings.without([*boxes, *spans], late)
     sites, not_listed = joined(kept, data["recordings_table"], "recording_id", given.sites)
-    tables = (given.annotations, given.false_positives, given.unknown, given.annotated_spans)
+    tables = (given.annotations, given.false_positives, given.unknown, given.annotated_spans, given.reviews)
     cut = [problem for table in tables if table is not None for problem in table.problems]
-    problems = [*cut, *faulty, *other_faulty, *faulty_unknown, *faulty_spans, *misnamed, *unmatched]
-    problems += [*unusable.values(), *late, *not_listed]
-    annotations, negatives, unknown_spans, annotated, uncalled = (
+    problems = [*cut, *faulty, *other_faulty, *faulty_unknown, *faulty_spans, *faulty_answers, *misnamed]
+    problems += [*unmatched, *unusable.values(), *late, *not_listed]
+    annotations, negatives, unknown_spans, annotated, uncalled, answers = (
         [item for item in recordings.without(items, problems) if item[1]["recording_id"] in facts]
-        for items in (annotations, negatives, unknown_spans, annotated, uncalled)
+        for items in (annotations, negatives, unknown_spans, annotated, uncalled, answers)
     )
     names, not_named = joined(annotations, data["species_table"], "species_id", given.names)
     annotations = recordings.without(annotations, not_named)
@@ -228,11 +255,16 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> A
     annotations = recordings.without(annotations, rare)
     species_ids = {row["species_id"] for _, row in annotations}
     of_some = [item for item in unknown_spans if item[1]["species_id"]]
-    others = false_positives.unknown_species([*negatives, *of_some], species_ids)
-    negatives, unknown_spans = (recordings.without(items, others) for items in (negatives, unknown_spans))
+    others = false_positives.unknown_species([*negatives, *of_some, *answers], species_ids)
+    negatives, unknown_spans, answers = (
+        recordings.without(items, others) for items in (negatives, unknown_spans, answers)
+    )
     problems += [*rare, *others]
     spans_of = unknown_spans, None if given.annotated_spans is None else annotated
-    return Audited(annotations, negatives, *spans_of, uncalled, facts, sites, names, given.faults, problems, n_rows)
+    called = {key: cells["name"] for key, cells in names.items() if key in species_ids}
+    taught = None if given.reviews is None else reviews.taught(answers, annotations, species_ids, called)
+    found = annotations, negatives, *spans_of, taught, uncalled
+    return Audited(*found, facts, sites, names, given.faults, problems, n_rows)
 
 
 def tables(audited: Audited) -> dict[str, list[dict]]:
@@ -241,12 +273,16 @@ def tables(audited: Audited) -> dict[str, list[dict]]:
     Recordings and boxes have the columns of :mod:`dawnchorus.annotations.recorded` that a name says anything for, but
     for those that the user has: one column is not of two minds.
     """
-    boxes = [row for items in (audited.annotations, audited.false_positives) for _, row in items]
+    present, absent = ([row for _, row in items] for items in (audited.annotations, audited.false_positives))
+    boxes = [*present, *absent]
     extra = sorted({key for row in boxes for key in row if recordings.is_extra_column(key)})
     of_sites = {key for cells in audited.sites.values() for key in cells if recordings.is_extra_column(key)}
     side = sorted(of_sites - set(extra))
     others = [*audited.unknown, *(audited.annotated_spans or ()), *audited.uncalled]
-    ids = sorted({row["recording_id"] for row in (*boxes, *(row for _, row in others))})
+    of_tables = {row["recording_id"] for row in (*boxes, *(row for _, row in others))}
+    taught = audited.reviews or NOTHING_TAUGHT
+    only_reviewed = {row["recording_id"] for row in (*taught.present, *taught.absent)} - of_tables
+    ids = sorted(of_tables | only_reviewed)
     said = {recording_id: recorded.recorded(recording_id).cells() for recording_id in ids}
     of_names = [
         name for name in recorded.COLUMNS if name not in (*extra, *side) and any(cells[name] for cells in said.values())
@@ -265,17 +301,30 @@ def tables(audited: Audited) -> dict[str, list[dict]]:
     def named(recording_id: str) -> dict:
         return {name: said[recording_id][name] for name in of_names}
 
+    def marked(recording_id: str, otherwise: str) -> dict:
+        if audited.reviews is None:
+            return {}
+        return {FROM_REVIEWS: ALONE if recording_id in only_reviewed else otherwise}
+
+    def numbered(of_table: list[dict], of_reviews: list[dict]) -> list[dict]:
+        own = [{**clean(number, row), **marked("", "")} for number, row in enumerate(of_table)]
+        return own + [
+            {**clean(number, row), **marked(row["recording_id"], BESIDE)}
+            for number, row in enumerate(of_reviews, len(own))
+        ]
+
     def listed(recording_id: str) -> dict:
         facts, site = audited.facts[recording_id], audited.sites.get(recording_id, {})
         own = {key: site.get(key, "") for key in side}
-        return {**{key: facts[key] for key in RECORDINGS.names}, **own, **named(recording_id)}
+        of_reviews = marked(recording_id, "")
+        return {**{key: facts[key] for key in RECORDINGS.names}, **own, **named(recording_id), **of_reviews}
 
     durations_s = {name: audited.facts[name]["duration_s"] for name in ids}
     return {
         "recordings": [listed(recording_id) for recording_id in ids],
-        "annotations": [clean(number, row) for number, (_, row) in enumerate(audited.annotations)],
-        "false_positives": [clean(number, row) for number, (_, row) in enumerate(audited.false_positives)],
-        "unknown": unknown.table(durations_s, audited.unknown, audited.annotated_spans),
+        "annotations": numbered(present, taught.present),
+        "false_positives": numbered(absent, taught.absent),
+        "unknown": unknown.table(durations_s, audited.unknown, audited.annotated_spans, only_reviewed),
         "audit": list(all_problems(audited)),
     }
 
@@ -307,7 +356,9 @@ def check(audited: Audited, data: dict, list_of_all: Path) -> None:
     if n > MOST_LINES:
         lines.append(f"{_counted(n - MOST_LINES, 'problem')} more, all of them in {list_of_all}")
     if problems and (faults or stops):
-        sources = list(dict.fromkeys(data[key] for key in ("annotations", "false_positives", *unknown.TABLES)))
+        sources = list(
+            dict.fromkeys(data[key] for key in ("annotations", "false_positives", *unknown.TABLES, "reviews"))
+        )
         whose = f"{', '.join(sources)} and {'their' if len(sources) > 1 else 'its'} recordings"
         hint = "" if faults else "data.on_bad_recording: quarantine goes on without these rows; "
         lines.append(f"{_counted(n, 'problem')} in {whose}; {hint}a table of them: {list_of_all}")
@@ -329,8 +380,13 @@ def summary(audited: Audited, rows: Mapping[str, Sequence[dict]]) -> list[str]:
     if audited.false_positives:
         lines.append(f"recordings: {len(audited.false_positives)} boxes that were checked not to hold their species")
     annotated = {row["recording_id"] for row in annotations}
-    if n_others := sum(row["recording_id"] not in annotated for row in rows["recordings"]):
+    others = [row for row in rows["recordings"] if not row.get(FROM_REVIEWS)]
+    if n_others := sum(row["recording_id"] not in annotated for row in others):
         lines.append(f"recordings: {_counted(n_others, 'recording')} without annotations")
+    if audited.reviews is not None:
+        n_alone = len(rows["recordings"]) - len(others)
+        lines += [f"recordings: {line}" for line in reviews.lines(audited.reviews)]
+        lines += [f"recordings: {_counted(n_alone, 'recording')} that only reviews name"] * bool(n_alone)
     if named := said_by_names(audited, rows["recordings"]):
         lines.append(f"recordings: {named}")
     if n_spans := len(spans := [row["t_max_s"] - row["t_min_s"] for row in rows["unknown"]]):
@@ -366,7 +422,7 @@ def left_out(data: dict, annotations: str, false_positives: str, audit: str) -> 
             _, rows, cut = read_source(data, source)
         except InputError:
             return None
-        n_source, n_kept = len(rows) + len(cut), len(made.read(path, table))
+        n_source, n_kept = len(rows) + len(cut), sum(not row.get(FROM_REVIEWS) for row in made.read(path, table))
         if n_kept < n_source:
             parts.append(f"{n_source - n_kept} of {n_source} {words}")
     return f"{' and '.join(parts) or 'nothing'}; {_counted(n_problems, 'problem')} in {audit}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from dawnchorus.foundation.spelling import composed
-from dawnchorus.tables.definitions import ANNOTATIONS, PARTITIONS, RECORDINGS, RFCX
+from dawnchorus.tables.definitions import ANNOTATIONS, FROM_REVIEWS, PARTITIONS, RECORDINGS, RFCX
 from dawnchorus.tables.users import Problem, Row, number
 
 REQUIRED_COLUMNS = ("recording_id", "species_id", "t_min", "t_max")
@@ -101,7 +101,7 @@ def read_annotations(rows: Iterable[Row], shortest_s: float) -> tuple[list[Box],
 
 def is_extra_column(column: str) -> bool:
     """Say whether a column is the user's own, carried along so that it can be a group."""
-    return bool(column) and column not in {*RFCX.names, *ANNOTATIONS.names, *RECORDINGS.names}
+    return bool(column) and column not in {*RFCX.names, *ANNOTATIONS.names, *RECORDINGS.names, FROM_REVIEWS}
 
 
 def files_by_id(paths: Iterable[str]) -> dict[str, list[str]]:

@@ -4,7 +4,7 @@ A span is a row of a user's table (recording_id, t_min, t_max in seconds; other 
 is here: ``recording_id``, ``t_min_s``, ``t_max_s``, ``species_id`` (empty: of every species).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from dawnchorus.annotations.recordings import Box, id_problem
 from dawnchorus.tables.users import Problem, Row, number
@@ -71,13 +71,19 @@ def complement(times_s: Iterable[tuple[float, float]], duration_s: float) -> Tim
     return [(start_s, end_s) for start_s, end_s in edges if end_s - start_s > SHORTEST_S]
 
 
-def table(durations_s: Mapping[str, float], unknown: Sequence[Box], annotated: Sequence[Box] | None) -> list[dict]:
+def table(
+    durations_s: Mapping[str, float],
+    unknown: Sequence[Box],
+    annotated: Sequence[Box] | None,
+    whole: Collection[str] = (),
+) -> list[dict]:
     """Return the rows of unknown.csv, sorted by recording, start and species.
 
     ``durations_s``: of every recording by its id. ``unknown``: the spans named as unknown; ``annotated``: those outside
-    of which nothing was annotated, so that a recording that has none is unknown whole; None: all of it was.
+    of which nothing was annotated, so that a recording that has none is unknown whole; None: all of it was. ``whole``:
+    recordings that are unknown whole in any case.
     """
-    found: dict[tuple[str, str], Times] = {}
+    found: dict[tuple[str, str], Times] = {(name, ""): [(0.0, durations_s[name])] for name in whole}
     for _, span in unknown:
         times_s = span["t_min_s"], min(span["t_max_s"], durations_s[span["recording_id"]])
         found.setdefault((span["recording_id"], span["species_id"]), []).append(times_s)

@@ -120,7 +120,7 @@ def detector_of(folder: Path, windows: bool) -> tuple[Path, Path]:
 def main(args: argparse.Namespace) -> None:
     # The matrices of a window are small: a second thread of BLAS only waits.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from dawnchorus.detection import detections, fused_detector, results_folder
+    from dawnchorus.detection import detections, fused_detector, results_folder, review_thresholds
     from dawnchorus.detection.detector import Detector, in_results
     from dawnchorus.foundation.progress import Progress
     from dawnchorus.learning import model_file
@@ -141,6 +141,8 @@ def main(args: argparse.Namespace) -> None:
     model, calibration = detector_of(args.model, args.windows)
     # Everything that can be known is looked at before the hours of scoring.
     decision = detections.Decision.of_model(model, calibration, params)
+    if (reviewed := args.model / review_thresholds.NAME).exists():
+        decision = review_thresholds.applied(decision, reviewed, model, calibration)
     wanted, scores, of_windows = recordings(args.audio), args.output / SCORES, args.output / BESIDE
     called = [in_results(sound) for sound in wanted]
     results_folder.check_names(args.output, (sound.name for sound in called))

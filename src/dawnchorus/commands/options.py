@@ -48,12 +48,12 @@ def path_as_given(given: str) -> str:
     return given
 
 
-def whole_number(most: int) -> Callable[[str], int]:
-    """Return what makes a whole number from 1 to ``most`` out of the text of an option, for argparse."""
+def whole_number(most: int, least: int = 1) -> Callable[[str], int]:
+    """Return what makes a whole number from ``least`` to ``most`` out of the text of an option, for argparse."""
 
     def parsed(given: str) -> int:
-        if not _INTEGER.fullmatch(given) or not 1 <= int(given) <= most:
-            raise argparse.ArgumentTypeError(f"{given!r}: expected integer from 1 to {most}")
+        if not _INTEGER.fullmatch(given) or not least <= int(given) <= most:
+            raise argparse.ArgumentTypeError(f"{given!r}: expected integer from {least} to {most}")
         return int(given)
 
     return parsed

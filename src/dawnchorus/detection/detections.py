@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -83,6 +83,12 @@ class Decision(ABC):
         return dict.fromkeys(presence_calibration.EXPECTED)
 
     @abstractmethod
+    def with_thresholds(self, species: Mapping[str, Mapping[str, float]]) -> Decision:
+        """Return the same with other thresholds of some species: scores as people see them, see
+        :data:`dawnchorus.detection.review_thresholds.KEYS`.
+        """
+
+    @abstractmethod
     def events(self, entry: Entry) -> list[dict]:
         """Return the events of one recording, as :func:`dawnchorus.detection.events.events` gives them."""
 
@@ -127,6 +133,11 @@ class OfWindows(Decision):
     def tracks(self, entry: Entry) -> np.ndarray:
         return events.smoothed(self.calibrated(entry), self.params["smoothing_windows"])
 
+    def with_thresholds(self, species: Mapping[str, Mapping[str, float]]) -> OfWindows:
+        pairs = zip(self.species_ids, self.thresholds, strict=True)
+        given = [presence.reached_by(species[key]["threshold"]) if key in species else own for key, own in pairs]
+        return replace(self, thresholds=np.array(given))
+
     def events(self, entry: Entry) -> list[dict]:
         gap_s = self.params["merge_gap_s"]
         tracks = self.tracks(entry)
@@ -160,8 +171,21 @@ class OfPresence(Decision):
         of = self.decisions[class_index]
         return {key: of.get(key) for key in presence_calibration.EXPECTED}
 
+    def with_thresholds(self, species: Mapping[str, Mapping[str, float]]) -> OfPresence:
+        decisions = [
+            {**of, **presence.from_on(of, species[key]["threshold"]), **_expected(species[key])}
+            if key in species
+            else of
+            for key, of in zip(self.species_ids, self.decisions, strict=True)
+        ]
+        return replace(self, decisions=decisions, thresholds=presence.thresholds(decisions))
+
     def events(self, entry: Entry) -> list[dict]:
         return presence.events(entry.scores, entry.starts_s, entry.window_s, entry.duration_s, self.decisions)
+
+
+def _expected(said: Mapping[str, float]) -> dict[str, float]:
+    return {key: said[key] for key in presence_calibration.EXPECTED}
 
 
 def events_of(entry: Entry, decision: Decision) -> list[dict]:

@@ -47,6 +47,8 @@ PLAIN = {
     "min_duration_s": 0.0,
     "gap_s": 0.0,
 }
+# Scores that are so near to each other are the same, but for single precision.
+SAME_LOGITS = 1e-5
 Decisions = Sequence[Mapping[str, float]]
 
 
@@ -215,6 +217,21 @@ def thresholds(decisions: Decisions) -> np.ndarray:
     """Return the value of :func:`presence` from which on each class is an event, (classes,)."""
     on = logit(column(decisions, "on"))
     return expit(column(decisions, "presence_slope") * on + column(decisions, "presence_offset"))
+
+
+def reached_by(score: float) -> float:
+    """Return a threshold that a score of a table reaches, which is rounded."""
+    return float(expit(logit(np.array(score)) - SAME_LOGITS))
+
+
+def from_on(decision: Mapping[str, float], threshold: float) -> dict[str, float]:
+    """Return ``on`` and ``off`` of a class that is an event from a value of :func:`presence` on.
+
+    An event reaches as far as it did, but where the threshold is now below ``off``.
+    """
+    even = (logit(np.array(reached_by(threshold))) - decision["presence_offset"]) / decision["presence_slope"]
+    on = float(expit(even))
+    return {"on": on, "off": min(decision["off"], on)}
 
 
 def clip_scores(scores: np.ndarray, starts_s: np.ndarray, frame_s: float, spans_s: np.ndarray) -> np.ndarray:

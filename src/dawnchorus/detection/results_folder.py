@@ -8,7 +8,6 @@ wrote are the user's, and stay.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.files import write_json
+from dawnchorus.foundation.files import hold, write_json
 
 STAGED = ".dawnchorus-new"
 LIST = "results.json"  # the files that the last run wrote
@@ -46,11 +45,12 @@ def claimed(output: Path, kept: Iterable[str] = ()) -> Iterator[Path]:
         raise InputError(f"{output}: expected a folder whose name is UTF-8") from None
     try:
         output.mkdir(parents=True, exist_ok=True)
-        lock = os.open(output, os.O_RDONLY | os.O_DIRECTORY)
+        lock = hold(output)
+    except BlockingIOError:
+        raise InputError(f"{output}: another run is writing into it; expected one at a time") from None
     except OSError as error:
         raise InputError(f"{output}: expected a folder to write into, but {error.strerror}") from None
     try:
-        _lock(lock, output)
         staged = output / STAGED
         try:
             _remove_leftovers(output, kept)
@@ -65,15 +65,6 @@ def claimed(output: Path, kept: Iterable[str] = ()) -> Iterator[Path]:
                 output.rmdir()
     finally:
         os.close(lock)
-
-
-def _lock(folder: int, output: Path) -> None:
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError(f"{output}: another run is writing into it; expected one at a time") from None
-    except OSError:
-        pass  # a file system without locks
 
 
 def _remove_leftovers(output: Path, kept: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import sha256_of
 from dawnchorus.foundation.hashes import identity
 from dawnchorus.sound.spans import Span
-from dawnchorus.tables.definitions import RECORDINGS
+from dawnchorus.tables.definitions import ALONE, FROM_REVIEWS, RECORDINGS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,10 +54,14 @@ def of_shard(
 
     ``annotations``, ``recordings``: rows of annotations.csv (or false_positives.csv) and of recordings.csv; an
     annotated recording that has none, or two, raises :class:`InputError`. ``plain``: without margins, and without
-    clips that hold no annotation, which other tables than that of the annotations say nothing of.
+    clips that hold no annotation, which other tables than that of the annotations say nothing of; nor do reviews of a
+    recording that has no other.
     """
     spans: dict[str, list[Span]] = {}
+    reviewed = set()
     for row in annotations:
+        if row.get(FROM_REVIEWS) == ALONE:
+            reviewed.add(row["recording_id"])
         if shards.shard_of(row["recording_id"], n_shards) == shard:
             spans.setdefault(row["recording_id"], []).append((row["t_min_s"], row["t_max_s"]))
     code, files, tasks = shards.code_version(params["kind"]), kinds.input_hashes(params), {}
@@ -68,6 +72,8 @@ def of_shard(
         if recording_id in spans:
             rate_hz = row["sample_rate_hz"]
             clips_s = clips_of(spans[recording_id], row["duration_s"], rate_hz, params, plain)
+            if recording_id in reviewed:
+                clips_s["context"] = []
             signature = shards.signature_of(row["sha256"], clips_s, params, files, code)
             path = inside(audio_dir, row["path"])
             tasks[recording_id] = Task(recording_id, path, row["sha256"], rate_hz, clips_s, signature)

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and what they contain."""
 
 import errno
+import fcntl
 import hashlib
 import io
 import json
@@ -61,6 +62,22 @@ def write_json(path: str | os.PathLike, values: dict) -> None:
     text = json.dumps(values, indent=2, sort_keys=True, allow_nan=False)
     with write_whole(path) as file:
         file.write(text + "\n")
+
+
+def hold(folder: str | os.PathLike) -> int:
+    """Hold a folder for this process alone, and return the descriptor that holds it until it is closed.
+
+    Where another process holds it BlockingIOError is raised; a file system without locks lets several.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError:
+        pass
+    return descriptor
 
 
 def open_regular(path: str | os.PathLike) -> io.BufferedReader:

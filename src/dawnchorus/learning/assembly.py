@@ -8,6 +8,7 @@ the baseline `context only`; and one of the clips that were checked not to hold 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import compress, count
 from pathlib import Path
 
 import numpy as np
@@ -19,30 +20,51 @@ from dawnchorus.foundation.files import path_for_whole, write_whole
 from dawnchorus.learning import dataset
 from dawnchorus.partitioning import groups
 from dawnchorus.tables import made
-from dawnchorus.tables.definitions import CLASSES, CONTEXT_ROWS, NEGATIVE_ROWS, ROWS, TRAINING_ROWS, Table
+from dawnchorus.tables.definitions import (
+    CLASSES,
+    CONTEXT_ROWS,
+    FROM_REVIEWS,
+    NEGATIVE_ROWS,
+    ROWS,
+    TRAINING_ROWS,
+    UNUSED,
+    Table,
+)
 
 
 class Clips:
-    """The clips of all shards, one recording in memory at a time, each with its row number."""
+    """The clips of all shards, one recording in memory at a time, each with its row number.
 
-    def __init__(self, opened: Sequence[shards.Shard], rows: Sequence[Mapping]):
-        self._rows_of: dict[str, list[int]] = {}
-        for position, row in enumerate(rows):
-            self._rows_of.setdefault(row["recording_id"], []).append(position)
+    ``rows``: what the shards were made of, in their order; rows are numbered but for those that are not ``used``.
+    """
+
+    def __init__(self, opened: Sequence[shards.Shard], rows: Sequence[Mapping], used: Sequence[bool]):
+        of_recording: dict[str, list[int | None]] = {}
+        counted = count()
+        for row, is_used in zip(rows, used, strict=True):
+            of_recording.setdefault(row["recording_id"], []).append(next(counted) if is_used else None)
         self._shard_of = {recording_id: shard for shard in opened for recording_id in shard.recording_ids}
-        for recording_id, numbers in self._rows_of.items():
+        for recording_id, numbers in of_recording.items():
             shard = self._shard_of.get(recording_id)
             found = len(shard.clips(recording_id)) if shard else 0
             if found != len(numbers):
                 raise InputError(f"{recording_id}: {found} clips in the shards; expected {len(numbers)}")
+        self._rows_of = {key: of for key, of in of_recording.items() if any(number is not None for number in of)}
 
     def longest(self, role: str = "annotation") -> int:
         """Return the number of frames of the longest clip of a role, from the index alone; 0 if there is none."""
-        return max((clip[3] for key, shard in self._in_use() for clip in shard.clips(key, role)), default=0)
+        lengths = (
+            clip[3]
+            for key, shard in self._in_use()
+            for number, clip in zip(self._rows_of[key], shard.clips(key, role), strict=False)
+            if number is not None
+        )
+        return max(lengths, default=0)
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         for recording_id, numbers in self._rows_of.items():
-            yield from zip(numbers, self._shard_of[recording_id].features_of_clips(recording_id), strict=True)
+            found = self._shard_of[recording_id].features_of_clips(recording_id)
+            yield from ((number, clip) for number, clip in zip(numbers, found, strict=True) if number is not None)
 
     def margins(self) -> Iterator[tuple[int, int, shards.Clip, np.ndarray]]:
         """Yield each clip with its margin, or as it is where it has none: row number, frames without margin, place,
@@ -52,7 +74,11 @@ class Clips:
             role = "margin" if shard.clips(key, "margin") else "annotation"
             without = [clip[3] for clip in shard.clips(key)]
             found = shard.features_of_clips(key, role)
-            yield from zip(self._rows_of[key], without, shard.clips(key, role), found, strict=True)
+            for number, n_frames, place, clip in zip(
+                self._rows_of[key], without, shard.clips(key, role), found, strict=True
+            ):
+                if number is not None:
+                    yield number, n_frames, place, clip
 
     def n_context(self) -> int:
         """Return how many clips hold no annotation."""
@@ -62,7 +88,7 @@ class Clips:
         """Yield the clips that hold no annotation, each with its recording and the rows of that."""
         for key, shard in self._in_use():
             for clip in shard.features_of_clips(key, "context"):
-                yield key, self._rows_of[key], clip
+                yield key, [number for number in self._rows_of[key] if number is not None], clip
 
     def _in_use(self) -> Iterator[tuple[str, shards.Shard]]:
         return ((key, self._shard_of[key]) for key in self._rows_of)
@@ -175,11 +201,20 @@ def write(
         params: the blocks ``dataset`` and ``split``.
     """
     block = params["dataset"]
-    parts = [row["partition"] for row in split]
+    used = [row["partition"] != UNUSED for row in split]
+    placed = [
+        {**row, "group": of["group"], "partition": of["partition"]} for row, of in zip(annotations, split, strict=True)
+    ]
+    parts_of_boxes = groups.partitions_of_boxes(boxes, placed, params["split"])
+    used_boxes = [part != UNUSED for part in parts_of_boxes]
+    given, given_boxes = annotations, boxes
+    annotations = list(compress(placed, used))
+    boxes = [{**box, "partition": part} for box, part in zip(boxes, parts_of_boxes, strict=True) if part != UNUSED]
+    parts = [row["partition"] for row in annotations]
     names = {row["species_id"]: row["species_name"] for row in annotations}
     index = {species_id: position for position, species_id in enumerate(class_order(names))}
     features = features_block([*opened, *opened_negatives])
-    found, negatives = Clips(opened, annotations), Clips(opened_negatives, boxes)
+    found, negatives = Clips(opened, given, used), Clips(opened_negatives, given_boxes, used_boxes)
     frames = block["frames"] or found.longest()
     statistics = dataset.fit_statistics(
         (clip for row, clip in found if block["fit_on"] == "all" or parts[row] == "train"),
@@ -194,13 +229,11 @@ def write(
         CONTEXT_ROWS.name: write_context(files["context.npy"], found, parts, frames, n_features),
         CLASSES.name: [{"class_index": n, "species_id": key, "species_name": names[key]} for key, n in index.items()],
     }
-    placed_in = [{"group": row["group"], "partition": row["partition"]} for row in split]
-    known = [{**row, **place} for row, place in zip(annotations, placed_in, strict=True)]
-    tables[ROWS.name] = _numbered(ROWS, known, index, n_frames)
-    placed = zip(boxes, groups.partitions_of_boxes(boxes, known, params["split"]), strict=True)
-    tables[NEGATIVE_ROWS.name] = _numbered(
-        NEGATIVE_ROWS, [{**box, "partition": part} for box, part in placed], index, negative_frames
-    )
+    tables[ROWS.name] = _numbered(ROWS, annotations, index, n_frames)
+    if any(FROM_REVIEWS in row for row in annotations):
+        for row, of in zip(tables[ROWS.name], annotations, strict=True):
+            row[FROM_REVIEWS] = int(bool(of[FROM_REVIEWS]))
+    tables[NEGATIVE_ROWS.name] = _numbered(NEGATIVE_ROWS, boxes, index, negative_frames)
     for name, rows in tables.items():
         made.write(files[name], dataset.TABLES[name], rows)
     with write_whole(files[dataset.STATISTICS]) as file:

@@ -44,7 +44,8 @@ def soundings(
 
     Args:
         frames_of: gives the frames of features of a recording by its id, (n_frames, bands) in dB.
-        recordings: recording_id and partition of each.
+        recordings: recording_id and partition of each, and whether it is ``reviewed`` (or not said): of such a one
+            nothing is known but some spans, and what is far from them is left out.
         rows: recording_id, class_index, partition, t_min_s, t_max_s of every annotation. In a recording that several
             partitions share, those of other partitions are unknown: so is what overlaps them.
         unknown: recording_id, t_min_s, t_max_s, species_id (empty: every one) of sound of unknown content.
@@ -80,7 +81,9 @@ def soundings(
         )
         presence_targets.absent(absent_of.get(name, []), made, frame_s, pool)
         closed = None if own.all() else presence_targets.touched(_times(of[~own]), n, frame_s, pool)
-        found.append(stretches.Sounding(frames[: n * pool], made, closed))
+        sounding = stretches.Sounding(frames[: n * pool], made, closed)
+        n_frames, _ = stretches.n_frames_of(params["presence"], params["features"])
+        found += stretches.around_known(sounding, n_frames // pool, pool) if row.get("reviewed") else [sounding]
     return found
 
 

@@ -52,6 +52,26 @@ def above_background(frames: np.ndarray, quantile: float) -> np.ndarray:
     return np.clip((frames - floor) / UNIT_DB, -HIGHEST, HIGHEST).astype(np.float32)
 
 
+def around_known(of: Sounding, n_around: int, pool_frames: int) -> list[Sounding]:
+    """Return the parts of a recording in which something is known, with half of ``n_around`` targets on both sides.
+
+    So a stretch that is drawn of a long recording of which little is known holds some of that.
+    """
+    known = np.flatnonzero((of.targets != UNKNOWN).any(axis=1))
+    near = np.zeros(len(of.targets) + 1, bool)
+    for position in known:
+        near[max(0, position - n_around // 2) : min(len(of.targets), position + n_around // 2 + 1)] = True
+    starts, stops = (np.flatnonzero(np.diff(np.concatenate([[False], near]).astype(int)) == step) for step in (1, -1))
+    return [
+        Sounding(
+            np.array(of.frames[start * pool_frames : stop * pool_frames]),
+            of.targets[start:stop],
+            None if of.closed is None else of.closed[start:stop],
+        )
+        for start, stop in zip(starts, stops, strict=True)
+    ]
+
+
 def cut(of: Sounding, first: int, n_frames: int, pool_frames: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a copy of ``n_frames`` frames from frame ``first`` (multiples of ``pool_frames``), and their targets.
 

@@ -72,6 +72,11 @@ class Data(Block):
         "path of a CSV recording_id, t_min, t_max (s): only there was annotated, all other sound is unknown; "
         "data.annotations again if there is none",
     )
+    reviews: Path = value(
+        "data/simulated/train_tp.csv",
+        "path of a reviews.csv of `dawnchorus review`, or of a folder of them: answers that train, and test nothing; "
+        "data.annotations again if there is none",
+    )
     annotated: Literal["all", "boxes"] = value(
         "all",
         "all: every call of the species is annotated, so sound outside the annotations holds none; boxes: only some "

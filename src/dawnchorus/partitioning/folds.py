@@ -22,7 +22,7 @@ class Fold:
 
 
 def of_annotations(annotations: Sequence[Mapping], columns: Iterable[str], params: Mapping, n: int) -> Iterator[Fold]:
-    """Yield ``n`` folds of the annotations; each row is tested in one of them.
+    """Yield ``n`` folds of the annotations; each row but those of reviews is tested in one of them.
 
     ``params``: ``seed`` and, of the blocks ``split``, ``cross_validation`` and ``train``, what stage folds reads. With
     a ``validation_fraction`` whole groups of the rows that are not tested validate; early stopping needs some.
@@ -33,6 +33,7 @@ def of_annotations(annotations: Sequence[Mapping], columns: Iterable[str], param
             "params.yaml: cross_validation.validation_fraction: 0: expected more than 0, because "
             "train.early_stopping_patience chooses the epoch by validation"
         )
+    all_rows, annotations = annotations, groups.own(annotations)
     classes, of_row = split.class_indices([row["species_id"] for row in annotations])
     of_group = np.array(groups.kept_together(annotations, columns, params["split"]))
     if block["column"] is None:
@@ -48,7 +49,9 @@ def of_annotations(annotations: Sequence[Mapping], columns: Iterable[str], param
         lines = [f"folds: {name} of {', '.join(names)}: {split.counted(partition)}"]
         if missing := split.classes_missing(classes, of_row, partition, "train"):
             lines.append(f"folds: no row of class {', '.join(missing)} to train on in fold {name}")
-        yield Fold(split.table(annotations, of_group.tolist(), partition), lines)
+        own = split.table(annotations, of_group.tolist(), partition)
+        table, said = split.with_reviewed(own, all_rows, params["split"])
+        yield Fold(table, [*lines, *(f"folds: {line}" for line in said)])
 
 
 def drawn(classes: np.ndarray, groups: np.ndarray, n_folds: int, rng: np.random.Generator) -> np.ndarray:

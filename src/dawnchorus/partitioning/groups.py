@@ -3,12 +3,20 @@
 Every answer to "what group is this row of" is given here.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from dawnchorus.foundation.errors import InputError, listed
 from dawnchorus.foundation.spelling import composed
+from dawnchorus.tables.definitions import ALONE, FROM_REVIEWS, UNUSED
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = TypeVar("Row", bound=Mapping)
 ARTICLE = "article"
 MIXED = "mixed"
 RECORDINGS, GROUPS = "recordings", "groups"
@@ -60,10 +68,10 @@ def of_recordings(
 
     ``annotations``: recording_id, group and partition of each. A recording whose annotations are of several groups is a
     group of its own; one whose annotations lie in several partitions is :data:`MIXED`. One without annotations goes
-    where :func:`partitions_of_boxes` sends a box of it.
+    where :func:`partitions_of_boxes` sends a box of it. Reviews decide nothing here.
     """
     found: dict[str, tuple[set[str], set[str]]] = {}
-    for row in annotations:
+    for row in own(annotations):
         groups, partitions = found.setdefault(row["recording_id"], (set(), set()))
         groups.add(row["group"])
         partitions.add(row["partition"])
@@ -85,7 +93,12 @@ def partitions_of_boxes(boxes: Sequence[Mapping], annotations: Sequence[Mapping]
     else where those of its group are; it trains where these lie in several partitions. A group without annotations is
     dealt: it goes where an annotated recording is that its name picks. So the partitions get their shares of such
     groups, each is tested in one fold of several, and what else is asked about makes no difference.
+
+    What comes of reviews decides nothing of others. It trains where all of its recording, else of its group, trains,
+    and is :data:`UNUSED` elsewhere: a detector chose it, and a test by it would be no fair one. A recording that only
+    reviews name is not dealt, but trains.
     """
+    annotations = own(annotations)
     of_recording: dict[str, set[str]] = {}
     of_group: dict[str, set[str]] = {}
     for row in annotations:
@@ -97,9 +110,25 @@ def partitions_of_boxes(boxes: Sequence[Mapping], annotations: Sequence[Mapping]
     def of_box(box: Mapping) -> set[str]:
         group = str(box.get(composed(split["group"]), ""))
         parts = of_recording.get(box["recording_id"]) or of_group.get(group)
-        if parts or not companions:
+        if parts or not companions or box.get(FROM_REVIEWS) == ALONE:
             return parts or set()
         dealt = box["recording_id"] if split["method"] == ARTICLE or not group else group
         return of_recording[companions[int(hashlib.sha256(str(dealt).encode()).hexdigest(), 16) % len(companions)]]
 
-    return [next(iter(parts)) if len(parts) == 1 else "train" for parts in map(of_box, boxes)]
+    def partition(box: Mapping) -> str:
+        parts = of_box(box)
+        if box.get(FROM_REVIEWS):
+            return "train" if parts <= {"train"} else UNUSED
+        return next(iter(parts)) if len(parts) == 1 else "train"
+
+    return [partition(box) for box in boxes]
+
+
+def own_frame(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`own` of rows.csv: no fold tests the others."""
+    return rows[rows[FROM_REVIEWS] == 0] if FROM_REVIEWS in rows else rows
+
+
+def own(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows that do not come of reviews: the first ones, where a table has both."""
+    return [row for row in rows if not row.get(FROM_REVIEWS)]

@@ -7,7 +7,8 @@ import numpy as np
 from dawnchorus.annotations.recordings import class_order
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.spelling import composed
-from dawnchorus.tables.definitions import PARTITIONS
+from dawnchorus.partitioning import groups as groups_of
+from dawnchorus.tables.definitions import PARTITIONS, UNUSED
 
 N_DRAWS = 2000
 
@@ -178,15 +179,35 @@ def classes_missing(classes: Sequence[str], of_row: np.ndarray, partition: np.nd
 
 def table(annotations: Sequence[Mapping], groups: Sequence[str], partition: np.ndarray) -> list[dict]:
     """Return the rows of split.csv."""
+    return _rows(annotations, groups, [str(part) for part in partition])
+
+
+def _rows(annotations: Sequence[Mapping], groups: Sequence[str], partition: Sequence[str]) -> list[dict]:
     return [
         {
             "annotation_id": row["annotation_id"],
             "recording_id": row["recording_id"],
             "group": group,
-            "partition": str(part),
+            "partition": part,
         }
         for row, group, part in zip(annotations, groups, partition, strict=True)
     ]
+
+
+def with_reviewed(table: list[dict], annotations: Sequence[Mapping], params: Mapping) -> tuple[list[dict], list[str]]:
+    """Return split.csv of all annotations, and what is to be said of those that come of reviews.
+
+    ``table``: that of the others, which stand first in ``annotations`` and are split as if there were no reviews;
+    ``params``: the block. See :func:`dawnchorus.partitioning.groups.partitions_of_boxes`.
+    """
+    reviewed = annotations[len(table) :]
+    if not reviewed:
+        return table, []
+    of = groups_of.partitions_of_boxes(reviewed, table, params)
+    column = composed(params["group"])
+    named = [str(row.get(column) or row["recording_id"]) for row in reviewed]
+    said = f"{of.count('train')} reviewed calls train, {of.count(UNUSED)} are of held-out groups and left out"
+    return [*table, *_rows(reviewed, named, of)], [said]
 
 
 def counted(partition: np.ndarray) -> str:

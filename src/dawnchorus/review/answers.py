@@ -13,23 +13,26 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dawnchorus.annotations.reviews import ANSWERS
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.tables import cells
 from dawnchorus.tables.definitions import REVIEWS
 from dawnchorus.tables.users import Row, number, read_rows, refusal
 
-ANSWERS = ("yes", "no", "unsure", "other")
+# All but the path, which sample.csv has too.
+NEEDED = [name for name in REVIEWS.names if name != "path"]
 # As a page writes seconds, to six decimals.
 SAME_S = 1e-5
 
 
 class Answer(NamedTuple):
-    """What one person said of one clip; ``other``: the species it was instead."""
+    """What one person said of one clip; ``other``: the species it was instead; ``time``: when, ISO 8601."""
 
     clip: str
     reviewer: str
     answer: str
     other: str
+    time: str = ""
 
 
 class Agreement(NamedTuple):
@@ -51,7 +54,7 @@ def read(paths: Sequence[Path], sample: Mapping[str, Mapping[str, Any]]) -> list
     found: dict[tuple[str, str], str] = {}
     answers = []
     for path in paths:
-        _, rows, problems = read_rows(path, REVIEWS.names, cell=cells.original)
+        _, rows, problems = read_rows(path, NEEDED, cell=cells.original)
         if problems:
             raise refusal(problems)
         for row in rows:
@@ -85,7 +88,7 @@ def _answer(row: Row, sample: Mapping[str, Mapping[str, Any]]) -> Answer:
         raise InputError(str(row.problem("answer", f"one of {', '.join(ANSWERS)}")))
     if not row.cells["reviewer"].strip():
         raise InputError(str(row.problem("reviewer", "the name of who answered")))
-    return Answer(clip, row.cells["reviewer"].strip(), text, row.cells["other_species"])
+    return Answer(clip, row.cells["reviewer"].strip(), text, row.cells["other_species"], row.cells["time"])
 
 
 def merged(answers: Iterable[Answer]) -> dict[str, bool | None]:

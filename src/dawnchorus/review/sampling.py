@@ -87,32 +87,39 @@ def sample(windows: Windows, size: int, seed: int, chosen: Sequence[str]) -> lis
     """Return the rows of :data:`dawnchorus.tables.definitions.SAMPLE`: species by species, each in a random order."""
     groups = np.unique(windows.groups, return_inverse=True)[1][windows.of_recording]
     rows = []
-    for index, (species_id, name) in enumerate(zip(windows.species_ids, windows.species_names, strict=True)):
+    for index, species_id in enumerate(windows.species_ids):
         if species_id not in chosen:
             continue
         generator = rng(seed, f"review sample of {species_id}")
         found = draw(windows.scores[:, index], windows.detected[:, index], groups, size, generator)
         for k in generator.permutation(len(found.positions)):
-            position = found.positions[k]
-            recording = windows.of_recording[position]
-            start_s, end_s = (round(float(time_s), 6) for time_s in windows.spans_s[position])
-            row = {
-                "path": windows.paths[recording],
-                "recording_id": windows.recording_ids[recording],
-                "start_s": start_s,
-                "end_s": end_s,
-                "species_id": species_id,
-                "species_name": name,
-                "group": windows.groups[recording],
+            said = {
                 "stratum": found.strata[k],
-                "score": float(windows.scores[position, index]),
-                "detected": int(windows.detected[position, index]),
                 "windows": int(found.windows[k]),
                 "drawn": int(found.drawn[k]),
                 "inclusion_probability": float(found.drawn[k] / found.windows[k]),
             }
-            rows.append({"clip": name_of(row, seed), **row})
+            rows.append(row_of(windows, int(found.positions[k]), index, said, seed))
     return rows
+
+
+def row_of(windows: Windows, position: int, index: int, said: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Return a row of sample.csv: a window, the species at an index, and what is ``said`` of the draw."""
+    recording = windows.of_recording[position]
+    start_s, end_s = (round(float(time_s), 6) for time_s in windows.spans_s[position])
+    row = {
+        "path": windows.paths[recording],
+        "recording_id": windows.recording_ids[recording],
+        "start_s": start_s,
+        "end_s": end_s,
+        "species_id": windows.species_ids[index],
+        "species_name": windows.species_names[index],
+        "group": windows.groups[recording],
+        "score": float(windows.scores[position, index]),
+        "detected": int(windows.detected[position, index]),
+        **said,
+    }
+    return {"clip": name_of(row, seed), **row}
 
 
 def name_of(row: Mapping[str, Any], seed: int) -> str:

@@ -51,26 +51,34 @@ def summary(
     precision: float,
     half_width: float,
 ) -> dict[str, Any]:
-    """Return ``species`` and ``groups``, rows of their tables, ``curves`` of each species, and who agrees with whom.
+    """Return ``species`` and ``groups``, rows of their tables, ``curves`` of each species, ``thresholds`` with what
+    they are worth, and who agrees with whom.
 
     ``precision``: the wanted one, for thresholds; ``half_width``: of the interval of precision that is narrow enough.
     """
     found, disputed = merged(answers), set(disagreements(answers))
-    species, groups, curves = [], [], {}
+    species, groups, curves, thresholds = [], [], {}, {}
     names = {row["species_id"]: row["species_name"] for row in sample}
     for species_id, name in names.items():
         of = [row for row in sample if row["species_id"] == species_id]
-        row, rows, curve = _of_species(
+        row, rows, curve, precise = _of_species(
             of, [row for row in population if row["species_id"] == species_id], found, precision, half_width
         )
         disputes = sum(row["clip"] in disputed for row in of)
         species.append({"species_id": species_id, "species_name": name, **row, "disagreements": disputes})
         groups += [{"species_id": species_id, **row} for row in rows]
         curves[species_id] = curve
+        if precise is not None:
+            of_answers = {"answers": row["answered"], "wanted_precision": precision}
+            thresholds[species_id] = {
+                **{"threshold": row["threshold"], **of_answers},
+                **_named("expected_precision", precise),
+            }
     return {
         "species": species,
         "groups": groups,
         "curves": curves,
+        "thresholds": thresholds,
         "reviewers": sorted({answer.reviewer for answer in answers}),
         "agreement": [_with_none(pair._asdict()) for pair in agreements(answers)],
         "disagreements": sorted(disputed),
@@ -85,8 +93,10 @@ def _of_species(
     found: Mapping[str, bool | None],
     wanted: float,
     half: float,
-) -> tuple[dict, list[dict], list[dict]]:
-    """Return what summary.csv says of a species, its rows of groups.csv, and its precision by score."""
+) -> tuple[dict, list[dict], list[dict], Estimate | None]:
+    """Return what summary.csv says of a species, its rows of groups.csv, its precision by score, and that from the
+    threshold on; None without one.
+    """
     names = sorted({row["group"] for row in population})
     number_of = {name: number for number, name in enumerate(names)}
     parts = Parts(
@@ -123,12 +133,16 @@ def _of_species(
         for number, name in enumerate(names)
     ]
     if curve is None:
-        return row, groups, []
+        return row, groups, [], None
     all_parts = parts.of(np.ones(len(parts.scores), bool))
     row["threshold"] = estimates.threshold_for(curve, all_parts, parts.lowest, wanted)
     of_groups = np.bincount(parts.groups, weights=parts.windows, minlength=len(names))
     points = [(score, estimates.precision_at(curve, score, of_groups)) for score in CURVE_AT]
-    return row, groups, [{"score": score, **_named("precision", at)} for score, at in points]
+    said = [{"score": score, **_named("precision", at)} for score, at in points]
+    if row["threshold"] is None:
+        return row, groups, said, None
+    above, heard_above = parts.lowest >= row["threshold"], clips.scores >= row["threshold"]
+    return row, groups, said, estimates.share(curve, estimates.total(curve, parts.of(above), clips.of(heard_above)))
 
 
 def _precision(

@@ -15,6 +15,7 @@ from dawnchorus.evaluation import cross_validation, summary
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import write_json
 from dawnchorus.foundation.seeds import rng
+from dawnchorus.partitioning import groups
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import (
     BASELINE_PREDICTIONS,
@@ -54,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
         given = f"{n_tables} tables of predictions, {len(args.fold_baseline_predictions)} of the baselines"
         raise InputError(f"{given}; expected {n_seeds} of each fold, one a seed")
 
-    rows = made.frame(args.rows, ROWS)
+    rows = groups.own_frame(made.frame(args.rows, ROWS))
     predictions = [made.frame(path, PREDICTIONS) for path in args.fold_predictions]
     of_baselines = [made.frame(path, BASELINE_PREDICTIONS) for path in args.fold_baseline_predictions]
     found = cross_validation.gathered(rows, predictions, of_baselines, seeds, args.model)

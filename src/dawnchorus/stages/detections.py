@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from dawnchorus.detection import detections, results_folder, score_store
+from dawnchorus.detection import detections, results_folder, review_thresholds, score_store
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.report import detection_page
@@ -51,12 +51,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--windows", type=Path, nargs="+", required=True, help="those of the windows beside frames")
     parser.add_argument("--model", type=Path, required=True, help="the model file, model.keras")
     parser.add_argument("--calibration", type=Path, required=True, help="calibration.json")
+    parser.add_argument("--thresholds", type=Path, help="review_thresholds.json, which stand above the calibration's")
     parser.add_argument("--params", type=json.loads, required=True, help="the detections block, as JSON")
     parser.add_argument("--output", type=Path, required=True, help="folder of the results")
     parser.add_argument("--page", type=Path, required=True, help="where to write the page")
     args = parser.parse_args(argv)
 
     decision = detections.Decision.of_model(args.model, args.calibration, args.params["detections"])
+    if args.thresholds:
+        decision = review_thresholds.applied(decision, args.thresholds, args.model, args.calibration)
     with results_folder.claimed(args.output) as staged:
         stores = decision.stores(args.scores, args.windows)
         print(f"detections: {make(stores, decision, str(args.model), staged, args.output, args.page)}")

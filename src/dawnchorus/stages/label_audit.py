@@ -11,6 +11,7 @@ from pathlib import Path
 from dawnchorus.evaluation import label_audit
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_whole
+from dawnchorus.partitioning import groups
 from dawnchorus.report import label_audit_page
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import LABEL_AUDIT, OUT_OF_FOLD, RECORDINGS, ROWS
@@ -28,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     predictions = made.frame(args.predictions, OUT_OF_FOLD)
-    table = label_audit.ranked(made.frame(args.rows, ROWS), predictions)
+    table = label_audit.ranked(groups.own_frame(made.frame(args.rows, ROWS)), predictions)
     recordings = made.frame(args.recordings, RECORDINGS)
     cards = label_audit_page.cards(table, recordings, args.audio_dir, args.params["report"])
     trained = {"n_folds": predictions["fold"].nunique(), "n_seeds": predictions["seed"].nunique()}

@@ -15,7 +15,16 @@ from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import presence, saved_model, trained_with
 from dawnchorus.partitioning import groups
 from dawnchorus.tables import made
-from dawnchorus.tables.definitions import CLASSES, FALSE_POSITIVES, PRESENCE_HISTORY, RECORDINGS, ROWS, UNKNOWN
+from dawnchorus.tables.definitions import (
+    ALONE,
+    CLASSES,
+    FALSE_POSITIVES,
+    FROM_REVIEWS,
+    PRESENCE_HISTORY,
+    RECORDINGS,
+    ROWS,
+    UNKNOWN,
+)
 
 
 def say(text: str) -> None:
@@ -56,10 +65,12 @@ def main(argv: list[str] | None = None) -> None:
     recordings = made.read(args.recordings, RECORDINGS)
     belongs = groups.of_recordings(recordings, rows.to_dict("records"), params["split"])
     known = [
-        {"recording_id": row["recording_id"], "partition": partition}
+        {"recording_id": row["recording_id"], "partition": partition, "reviewed": row.get(FROM_REVIEWS) == ALONE}
         for row, (_, partition) in zip(recordings, belongs, strict=True)
     ]
+    trains = {row["recording_id"] for row in known if row["partition"] == "train"}
     unknown, absent = made.read(args.unknown, UNKNOWN), made.read(args.false_positives, FALSE_POSITIVES)
+    absent = [row for row in absent if row["recording_id"] in trains or not row.get(FROM_REVIEWS)]
     with Shards(args.shards) as shards:
         of_training, of_validation = (
             presence.soundings(

@@ -22,7 +22,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     params, seed = args.params["split"], args.params["seed"]
 
-    columns, rows = made.read_columns(args.annotations, ANNOTATIONS)
+    columns, all_rows = made.read_columns(args.annotations, ANNOTATIONS)
+    rows = groups.own(all_rows)
     classes, of_row = split.class_indices([row["species_id"] for row in rows])
     of_group = groups.kept_together(rows, columns, params)
     fractions = params["test_fraction"], params["validation_fraction"]
@@ -31,8 +32,10 @@ def main(argv: list[str] | None = None) -> None:
     else:
         named = params["test_groups"], params["validation_groups"]
         partition = split.grouped(of_row, np.array(of_group), *fractions, rng(seed, "split"), *named)
-    made.write(args.output, SPLIT, split.table(rows, of_group, partition))
-    print(f"split: {split.counted(partition)}")
+    table, said = split.with_reviewed(split.table(rows, of_group, partition), all_rows, params)
+    made.write(args.output, SPLIT, table)
+    for line in [split.counted(partition), *said]:
+        print(f"split: {line}")
     for part in PARTITIONS:
         if missing := split.classes_missing(classes, of_row, partition, part):
             print(f"split: no row of class {', '.join(missing)} in {part}: too few groups hold it")

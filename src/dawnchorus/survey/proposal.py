@@ -171,6 +171,8 @@ def _given(there: Inventory, places: str, hint: list[str]) -> _Given:
             _add_side(given, role, table, ids, species)
     for table in roles.get(tables.SUBMISSION, []):
         notes.append(f"{table.path}: a sample submission, for detections.sample_submission")
+    for table in roles.get(tables.REVIEWS, []):
+        notes.append(f"{table.path}: answers of a review, for data.reviews: what was heard teaches")
     return given
 
 
@@ -289,6 +291,7 @@ def _data(given: _Given, annotations: Annotations, folder: Path) -> dict[str, An
         "data.audio_dir": named(annotations.audio_dir),
         "data.false_positives": table if anew or not given.false_positives else named(given.false_positives),
     }
+    found["data.reviews"] = table
     for role in SIDE_TABLES:
         found[f"data.{role}"] = named(given.sides[role].path) if role in given.sides else table
     return found

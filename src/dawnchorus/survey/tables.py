@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dawnchorus.annotations import column_names, unknown
+from dawnchorus.annotations import column_names, reviews, unknown
 from dawnchorus.annotations.readers import REQUIRED_COLUMNS, TABLE_SUFFIXES, recording_of_table
 from dawnchorus.annotations.recordings import AUDIO_SUFFIXES
 from dawnchorus.foundation.errors import InputError
@@ -26,7 +26,7 @@ ANNOTATIONS, FALSE_POSITIVES, RECORDINGS, SPECIES = (
     "species_table",
 )
 UNKNOWN, SPANS = unknown.TABLES
-SUBMISSION = "sample_submission"
+SUBMISSION, REVIEWS = "sample_submission", "reviews"
 # What the name of a table of spans or of boxes says of it.
 _SAYS = {
     FALSE_POSITIVES: re.compile(r"(^|[^a-z])(fp|false|negatives?)([^a-z]|$)"),
@@ -177,6 +177,10 @@ def role_of(table: Table) -> str | None:
     """Say what a table is: one of the keys of the block `data`, ``sample_submission``, or None: nothing of use."""
     if table.form != "csv":
         return ANNOTATIONS
+    if set(reviews.REQUIRED_COLUMNS) <= set(table.header):
+        return REVIEWS
+    if {"clip", "stratum"} <= set(table.header):
+        return None  # the windows that a review is of
     has, name = table.taken.keys(), table.path.stem.lower()
     if "recording_id" in table.header and sum(bool(_SCORE.fullmatch(column)) for column in table.header) >= 2:
         return SUBMISSION

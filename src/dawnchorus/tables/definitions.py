@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 PARTITIONS = ("train", "validation", "test")
+# What comes of data.reviews has this column: `alone` in a recording that no other table names, else `beside`. Where the
+# recording, or its group, is held out, its partition is `unused`.
+FROM_REVIEWS, ALONE, BESIDE, UNUSED = "from_reviews", "alone", "beside", "unused"
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ ROWS = Table(
         *(ROW, ANNOTATION_ID, RECORDING_ID, SPECIES_ID, SPECIES_NAME, CLASS_INDEX, GROUP, PARTITION),
         *(*TIMES, *BAND, N_FRAMES),
     ),
+    more=FROM_REVIEWS,
 )
 TRAINING_ROWS = Table(
     "training_rows.csv",
@@ -417,7 +421,7 @@ SAMPLE = Table(
         _number("score", "highest of the species in the window, calibrated"),
         _integer("detected", "1: the run detected the species in it"),
         *(_integer("windows", "in the stratum"), _integer("drawn", "of these")),
-        _number("inclusion_probability", "drawn over windows"),
+        _number("inclusion_probability", "drawn over windows; empty of a clip that was chosen", empty=True),
     ),
 )
 POPULATION = Table(
@@ -437,6 +441,7 @@ REVIEWS = Table(
         *(SPECIES_ID, _text("answer", "yes, no, unsure, or other: another species")),
         _text("other_species", "which other one, where somebody said it"),
         *(_text("reviewer", "who answered"), _text("time", "when, ISO 8601")),
+        _text("path", "the sound file; tables of earlier versions lack it"),
     ),
 )
 

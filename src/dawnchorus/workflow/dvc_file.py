@@ -35,7 +35,7 @@ DATA_PATHS = tuple(
     f"data.{key}"
     for key in (
         *("annotations", "false_positives", "recordings_table", "species_table", "unknown", "annotated_spans"),
-        "audio_dir",
+        *("reviews", "audio_dir"),
     )
 )
 AUDIO = "data.audio_dir"

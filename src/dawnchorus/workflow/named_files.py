@@ -12,6 +12,7 @@ from dawnchorus.foundation.given_files import fault_of_file, fault_of_folder
 
 # Formats whose tables may be a folder of them.
 OF_FOLDERS = ("raven", "audacity")
+REVIEWS = "a reviews.csv, or a folder of them, or data.annotations again"
 
 
 def faults(params: dict) -> Iterator[str]:
@@ -30,9 +31,12 @@ def faults(params: dict) -> Iterator[str]:
             ("species_table", "a CSV of species, or data.annotations again"),
             ("unknown", "a CSV of spans, or data.annotations again"),
             ("annotated_spans", "a CSV of spans, or data.annotations again"),
+            ("reviews", REVIEWS),
         ):
             as_annotations = key != "annotations" and data[key] == data["annotations"]
-            if not as_annotations and (fault := fault_of_file(data[key], or_folder=folders and expected is boxes)):
+            if not as_annotations and (
+                fault := fault_of_file(data[key], or_folder=expected is REVIEWS or (folders and expected is boxes))
+            ):
                 yield f"data.{key}: {shown(data[key])}: {fault}; expected {expected}"
         if fault := fault_of_folder(data["audio_dir"]):
             yield f"data.audio_dir: {shown(data['audio_dir'])}: {fault}; expected the folder of the recordings"

@@ -1,50 +1,41 @@
 "use strict";
-// One clip at a time. Answers are in localStorage, by the name of who answered; what another tab wrote there stays.
+// One clip at a time. Where clips come from and where answers go is said before: keeping.
 (() => {
   const at = (id) => document.getElementById(id);
-  const data = JSON.parse(at("page-data").textContent), clips = data.clips, key = `dawnchorus review ${data.sample}`;
+  const data = JSON.parse(at("page-data").textContent), clips = data.clips;
   const buttons = [...document.querySelectorAll("[data-answer]")];
   const KEYS = { y: "yes", n: "no", u: "unsure", o: "other" };
-  let stored = {}, shown = 0, playing = null;
+  const BEHIND = 2, AHEAD = 4;
+  let shown = 0, playing = null, opened = null;
 
   const warn = (text) => { at("note").textContent = text; at("note").hidden = !text; };
-  const UNKEPT = "This browser keeps no answers of this page: save reviews.csv before you close it.";
-  const read = () => {
-    try {
-      stored = JSON.parse(localStorage.getItem(key) ?? JSON.stringify(stored));
-    } catch {
-      warn(UNKEPT);
-    }
-  };
-  const write = (change) => {
-    read();
-    change(stored);
-    try {
-      localStorage.setItem(key, JSON.stringify(stored));
-    } catch {
-      warn(UNKEPT);
-    }
-  };
   const reviewer = () => at("reviewer").value.trim();
-  const own = () => (Object.hasOwn(stored.answers ?? {}, reviewer()) ? stored.answers[reviewer()] : {});
+  const keeper = keeping(data, { warn, changed: () => { if (!at("clip").hidden) { tell(); if (!near.has(shown)) show(shown, false); } } });
+  const given = (clip) => keeper.answer(reviewer(), clip.clip);
+  // Species are called by their id in tables.
+  const ids = new Map(data.species.map((row) => [row.name, row.id])), names = new Map(data.species.map((row) => [row.id, row.name]));
 
   // Pictures and sounds of the clips that are near, decoded before they are shown.
   const near = new Map();
   const card = (number) => {
     if (!near.has(number)) {
-      const made = JSON.parse(at(`card-${number}`).textContent), image = new Image(), sound = new Audio();
-      sound.preload = "auto";
-      image.src = made.image;
-      sound.src = made.sound;
-      image.decode().catch(() => warn("A spectrogram of this page is damaged."));
-      sound.addEventListener("error", () => warn("A sound of this page is damaged, or this browser cannot play MP3."));
-      near.set(number, { ...made, picture: image, player: sound });
+      const entry = { made: null, picture: new Image(), player: new Audio() };
+      near.set(number, entry);
+      entry.player.preload = "auto";
+      keeper.card(number, (made) => {
+        Object.assign(entry, { made });
+        entry.picture.src = made.image;
+        entry.player.src = made.sound;
+        entry.picture.decode().catch(() => warn("A spectrogram of this page is damaged."));
+        entry.player.addEventListener("error", () => warn("A sound of this page is damaged, or this browser cannot play MP3."));
+        if (entry.wanted && number === shown && near.get(number) === entry) show(number, entry.wanted === "aloud");
+      }, () => { if (near.get(number) === entry) near.delete(number); });
     }
     return near.get(number);
   };
   const prepare = (number) => {
-    for (const other of [...near.keys()]) if (Math.abs(other - number) > 2) near.delete(other);
-    for (const other of [number + 1, number + 2]) if (other < clips.length) card(other);
+    for (const other of [...near.keys()]) if (other < number - BEHIND || other > number + AHEAD) near.delete(other);
+    for (let other = number + 1; other <= Math.min(number + AHEAD, clips.length - 1); other += 1) card(other);
   };
 
   const scale = (element, values) => element.replaceChildren(...values.map((text) => {
@@ -68,6 +59,7 @@
   const play = () => {
     stop();
     const made = card(shown);
+    if (!made.made) return;
     // A sound that is at its start plays at once; one that is moved there has to be decoded again.
     if (made.player.currentTime) made.player.currentTime = 0;
     // A browser plays nothing before somebody pressed a key or a button.
@@ -80,85 +72,67 @@
   };
 
   const tell = () => {
-    const answers = own(), count = clips.filter((clip) => Object.hasOwn(answers, clip.clip)).length;
+    const count = clips.filter(given).length, answer = given(clips[shown]);
     at("bar").value = count;
     at("answered").textContent = `${count} of ${clips.length} answered; this is ${shown + 1}`;
     at("done").hidden = count < clips.length;
-    const answer = answers[clips[shown].clip];
     for (const button of buttons) button.setAttribute("aria-pressed", String(answer?.answer === button.dataset.answer));
-    at("other").value = answer?.other ?? "";
+    if (at("which").hidden) at("other").value = names.get(answer?.other) ?? answer?.other ?? "";
   };
 
   const show = (number, aloud = true) => {
     stop();
     shown = Math.min(Math.max(number, 0), clips.length - 1);
-    const clip = clips[shown], made = card(shown), [left, right, top, bottom] = made.box;
+    const clip = clips[shown], entry = card(shown), { made } = entry;
     at("species").textContent = clip.species_name;
     at("where").textContent = `${clip.recording_id}, ${clip.start_s.toFixed(1)} to ${clip.end_s.toFixed(1)} s` + ("score" in clip ? `, score ${clip.score.toFixed(3)}` : "");
-    made.picture.id = "image";
-    made.picture.alt = `Spectrogram, 0 to ${made.top_khz} kHz, ${made.start_s.toFixed(1)} to ${made.end_s.toFixed(1)} s`;
-    at("image").replaceWith(made.picture);
+    entry.picture.id = "image";
+    at("image").replaceWith(entry.picture);
+    at("which").hidden = true;
+    at("clip").hidden = false;
+    at("box").hidden = !made;
+    tell();
+    if (!made) {
+      entry.wanted = aloud ? "aloud" : "silent";
+      scale(at("khz"), []);
+      scale(at("seconds"), ["This clip is not here yet."]);
+      return prepare(shown);
+    }
+    const [left, right, top, bottom] = made.box;
+    entry.picture.alt = `Spectrogram, 0 to ${made.top_khz} kHz, ${made.start_s.toFixed(1)} to ${made.end_s.toFixed(1)} s`;
     Object.assign(at("box").style, { left: `${left}%`, right: `${right}%`, top: `${top}%`, bottom: `${bottom}%` });
     scale(at("khz"), QUARTERS.map((share, n) => `${Number(((1 - share) * made.top_khz).toPrecision(3))}${n ? "" : " kHz"}`));
     scale(at("seconds"), QUARTERS.map((share) => `${(made.start_s + share * (made.end_s - made.start_s)).toFixed(1)} s`));
-    at("which").hidden = true;
-    at("clip").hidden = false;
-    tell();
     if (aloud) play();
-    prepare(shown);
+    return prepare(shown);
   };
 
-  const answer = (given, other = "") => {
+  // Nobody answers what they cannot see, nor before their earlier answers are known.
+  const answerable = () => opened === reviewer() && near.get(shown)?.made;
+  const answer = (chosen, other = "") => {
     if (!reviewer()) {
       warn("Who listens? Please write your name first.");
       at("reviewer").focus();
       return;
     }
+    if (!answerable()) return;
     warn("");
-    const time = new Date().toISOString().replace(/\.\d+Z$/, "Z"), name = reviewer(), clip = clips[shown].clip;
-    write((all) => {
-      all.answers ??= {};
-      const of = Object.hasOwn(all.answers, name) ? all.answers[name] : {};
-      of[clip] = { answer: given, other, time };
-      Object.defineProperty(all.answers, name, { value: of, enumerable: true, configurable: true, writable: true });
-      all.reviewer = name;
-    });
+    const time = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+    keeper.put(reviewer(), clips[shown].clip, { answer: chosen, other: ids.get(other) ?? other, time });
     if (shown + 1 < clips.length) show(shown + 1);
     else { at("which").hidden = true; stop(); tell(); }
   };
-  const choose = (given) => {
-    if (given !== "other") return answer(given);
+  const choose = (chosen) => {
+    if (chosen !== "other" || !answerable()) return answer(chosen);
     at("which").hidden = false;
     return at("other").focus();
   };
 
-  // As dawnchorus.tables.cells writes a text: no spreadsheet runs it, and commas and quotes stay inside.
-  const cell = (value) => {
-    let text = String(value);
-    if (typeof value === "string" && /^'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])/.test(text)) text = `'${text}`;
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  const COLUMNS = ["clip", "recording_id", "start_s", "end_s", "species_id", "answer", "other_species", "reviewer", "time"];
-  const save = () => {
-    read();
-    const name = reviewer(), answers = own(), rows = [COLUMNS];
-    if (!Object.keys(answers).length) return warn("There are no answers of this name yet.");
-    const ids = new Map(data.species.map((row) => [row.name, row.id]));
-    for (const clip of clips) {
-      if (!Object.hasOwn(answers, clip.clip)) continue;
-      const given = answers[clip.clip];
-      rows.push([clip.clip, clip.recording_id, clip.start_s, clip.end_s, clip.species_id, given.answer, ids.get(given.other) ?? given.other, name, given.time]);
-    }
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([rows.map((row) => `${row.map(cell).join(",")}\n`).join("")], { type: "text/csv" }));
-    link.download = "reviews.csv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-    return warn("");
-  };
-
-  const resume = (aloud) => {
-    const answers = own(), first = clips.findIndex((clip) => !Object.hasOwn(answers, clip.clip));
+  const resume = async (aloud) => {
+    const name = reviewer(), is_open = await keeper.open(name);
+    if (name !== reviewer()) return;
+    opened = is_open ? name : null;
+    const first = clips.findIndex((clip) => !given(clip));
     show(first < 0 ? clips.length - 1 : first, aloud);
   };
 
@@ -166,12 +140,10 @@
   at("replay").addEventListener("click", play);
   at("back").addEventListener("click", () => show(shown - 1));
   at("next").addEventListener("click", () => show(shown + 1));
-  at("save").addEventListener("click", save);
   at("cancel").addEventListener("click", () => { at("which").hidden = true; buttons[3].focus(); });
   at("which").addEventListener("submit", (event) => { event.preventDefault(); at("other").blur(); answer("other", at("other").value.trim()); });
-  at("reviewer").addEventListener("change", () => { read(); warn(""); resume(false); });
+  at("reviewer").addEventListener("change", () => { warn(""); resume(false); });
   at("reviewer").addEventListener("keydown", (event) => { if (event.key === "Enter") at("reviewer").blur(); });
-  addEventListener("storage", (event) => { if (event.key === key) { read(); tell(); } });
   addEventListener("keydown", (event) => {
     if (event.key === "Escape") at("which").hidden = true;
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input")) return;
@@ -183,8 +155,7 @@
     does();
   });
 
-  read();
-  at("reviewer").value = stored.reviewer ?? "";
+  at("reviewer").value = keeper.reviewer();
   resume(false);
   if (!reviewer()) at("reviewer").focus();
 })();
