@@ -89,17 +89,18 @@ def of_detection(row: dict) -> str:
     return text
 
 
-def of_folds(row: dict, n_folds: int) -> str:
+def of_folds(row: dict, n_folds: int, units: str) -> str:
     """Return what a person wants to know of one model of a cross-validation, as one line.
 
-    ``row``: of :func:`dawnchorus.evaluation.cross_validation.table`.
+    ``row``: of :func:`dawnchorus.evaluation.cross_validation.table`; ``units``: what its groups are, of
+    :func:`dawnchorus.partitioning.groups.units_of`.
     """
 
     def shown(value: float | None) -> str:
         return "-" if value is None else f"{value:.3f}"
 
     accuracy = with_ends(row, "accuracy")
-    text = f"{row['model']}: accuracy {accuracy} out of fold ({row['clips']} clips of {row['groups']} groups)"
+    text = f"{row['model']}: accuracy {accuracy} out of fold ({row['clips']} clips of {row['groups']} {units})"
     text += f"; {n_folds} folds {shown(row['accuracy_fold_mean'])} +- {shown(row['accuracy_fold_sd'])}"
     if row["accuracy_seed_sd"] is not None:
         text += f"; {row['seeds']} seeds +- {shown(row['accuracy_seed_sd'])}"
