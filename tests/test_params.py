@@ -154,6 +154,31 @@ def test_a_wrong_value_is_one_line_with_key_value_and_expectation(tmp_path, key,
     assert line.startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("key", "misspelt", "expected"),
+    [
+        ("train.epochs", "train.epoch", ["train.epoch: unknown key; did you mean epochs?"]),
+        ("presence.stretch_s", "presence.stretch", ["presence.stretch: unknown key; did you mean stretch_s?"]),
+        ("train", "trian", ["trian: unknown key; did you mean train?"]),
+        (
+            "features.n_fft",
+            "features.fft_size",
+            ["features.fft_size: unknown key; known", "features.n_fft: missing; e"],
+        ),
+    ],
+)
+def test_a_misspelt_key_is_one_line_with_the_nearest_that_is_missing(tmp_path, key, misspelt, expected):
+    params = yaml.safe_load(DEFAULT)
+    owner = params
+    for block in key.split(".")[:-1]:
+        owner = owner[block]
+    owner[misspelt.rpartition(".")[2]] = owner.pop(key.rpartition(".")[2])
+    lines = problems(tmp_path, yaml.safe_dump(params))
+    assert len(lines) == len(expected)
+    for line, beginning in zip(lines, expected, strict=True):
+        assert line.startswith(beginning)
+
+
 # JSON has no NaN, which alone is not equal to itself.
 @pytest.mark.parametrize(("key", "value", "expected"), [row for row in WRONG if row[1] == row[1]])
 def test_the_schema_refuses_what_we_refuse(key, value, expected):
