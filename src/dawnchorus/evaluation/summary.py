@@ -19,16 +19,12 @@ def of_metrics(result: dict[str, dict], majority_name: str | None) -> list[str]:
     train, test, gap = result["train"], result["test"], result["gap"]
     if not test["support"]:
         return ["no test clips, so nothing is known about new sound"]
-    named = {
-        "accuracy": "accuracy",
-        "balanced_accuracy": "balanced",
-        "macro_f1": "macro F1",
-        "lwlrap": "LWLRAP",
-    }
+    named = {"balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "lwlrap": "LWLRAP"}
+    others = ", ".join(f"{label} {with_ends(test, name)}" for name, label in named.items())
     over = f"{test['groups']} {test.get('units', GROUPS)}"
     lines = [
-        f"test {', '.join(f'{label} {with_ends(test, name)}' for name, label in named.items())}, loss "
-        f"{test['loss']:.3f} ({test['support']} clips of {over}; 95 % intervals over these)"
+        f"accuracy {with_ends(test, 'accuracy')} on {test['support']} test clips of {over} (95 % interval over these)",
+        f"test {others}, loss {test['loss']:.3f}",
     ]
     if gap["accuracy"] is not None:
         share = result["majority_class"]["accuracy"]
