@@ -93,7 +93,8 @@ class Job:
         if record is None:
             return ["there is no record of how it was made"]
         now = read or self.read(cache)
-        code, data = [], []
+        code: list[str] = []
+        data: list[str] = []
         for path, line in _changed("input", record["inputs"], now["inputs"]):
             (code if _CODE in path else data).append(line)
         products = _changed("output", record["outputs"], _contents(self.products, cache))
