@@ -163,7 +163,7 @@ def test_a_wrong_value_is_one_line_with_key_value_and_expectation(tmp_path, key,
         (
             "features.n_fft",
             "features.fft_size",
-            ["features.fft_size: unknown key; known", "features.n_fft: missing; e"],
+            ["features.n_fft: missing; e", "features.fft_size: unknown key; known"],
         ),
     ],
 )
@@ -177,6 +177,16 @@ def test_a_misspelt_key_is_one_line_with_the_nearest_that_is_missing(tmp_path, k
     assert len(lines) == len(expected)
     for line, beginning in zip(lines, expected, strict=True):
         assert line.startswith(beginning)
+
+
+def test_problems_stand_in_the_order_of_the_file(tmp_path):
+    text = DEFAULT.replace("  epochs: 40", "  epoch: 40").replace("  epochs: 24", "  epoch: 24")
+    at = [number for number, line in enumerate(text.splitlines(), start=1) if line.startswith("  epoch: ")]
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(InputError) as error:
+        params_file.load(tmp_path / "params.yaml")
+    assert [int(line.split(":")[1]) for line in str(error.value).splitlines()] == at
+    assert len(at) == 3
 
 
 # JSON has no NaN, which alone is not equal to itself.
@@ -195,7 +205,7 @@ RIGHT_PADDING = {"train.time_stretch": 1.0, "train.equalizer_gain": 0.0, "train.
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"data.source": "table"}, "data.annotations: "),
+        ({"data.source": "table"}, "data.annotated_spans: "),
         ({"data.format": "raven"}, 'data.format: "raven": expected rfcx, because data.source is simulated'),
         ({"data.audio_dir": "elsewhere"}, 'data.audio_dir: "elsewhere": expected data/simulated/train'),
         ({"data.columns": {"t_min": "a"}}, 'data.columns: {"t_min": "a"}: expected {}, because data.format is rfcx'),

@@ -110,12 +110,14 @@ def canonical(
 
 
 def _error(source: str | os.PathLike, lines: Mapping[str, int], problems: list[str]) -> InputError:
-    said = []
-    for problem in problems[:MOST_LINES]:
+    placed = []
+    for problem in problems:
         key = problem.split(":")[0].split(" ")[0]
         while key and key not in lines:
             key = key.rpartition(".")[0]
-        said.append(f"{source}:{lines[key]}: {problem}" if key else f"{source}: {problem}")
+        placed.append((lines[key], f"{source}:{lines[key]}: {problem}") if key else (0, f"{source}: {problem}"))
+    # From the top of the file to its end, as they will be mended.
+    said = [line for _, line in sorted(placed, key=lambda place: place[0])][:MOST_LINES]
     if len(problems) > MOST_LINES:
         said.append(f"{source}: {len(problems) - MOST_LINES} problems more")
     return InputError("\n".join(said))
