@@ -11,6 +11,10 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
+if not Path(workflow.basedir, "src/dawnchorus").is_dir():
+    sys.exit(
+        f"error: {workflow.basedir}: no src/dawnchorus; expected no `module`, but a folder of `dawnchorus new FOLDER`"
+    )
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from dawnchorus import networks

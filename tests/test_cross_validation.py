@@ -131,9 +131,9 @@ def test_an_annotation_that_no_fold_tests_is_one_line():
 def test_stage_reads_the_folds_and_writes_what_they_say(tmp_path, capsys):
     truth, fold, groups, scores = made()
     rows, *runs = tables_of(truth, fold, groups, scores)
-    common = {"t_min_s": 0.0, "t_max_s": 1.0, "f_min_hz": None, "f_max_hz": None, "n_frames": 5, "partition": "test"}
-    common |= {"species_id": "s", "species_name": "s", "row": 0}
-    write(tmp_path / "rows.csv", ROWS, rows.assign(**common))
+    of_rows = {"t_min_s": 0.0, "t_max_s": 1.0, "f_min_hz": None, "f_max_hz": None, "n_frames": 5, "partition": "test"}
+    of_rows |= {"species_id": "s", "species_name": "s", "row": 0}
+    write(tmp_path / "rows.csv", ROWS, rows.assign(**of_rows))
     common = {"t_min_s": 0.0, "t_max_s": 1.0, "partition": "test"}
     common |= dict.fromkeys(("true_species_id", "true_name", "predicted_species_id", "predicted_name"), "s")
     words = ["--rows", str(tmp_path / "rows.csv"), "--model", "net", "--detector", "net on windows", "--params"]
@@ -175,6 +175,11 @@ def test_stage_reads_the_folds_and_writes_what_they_say(tmp_path, capsys):
     said = capsys.readouterr().out
     assert f"net: accuracy {expected:.3f} [" in said
     assert "2 seeds +-" in said
+    assert "(60 clips of 15 recordings)" in said
+    sites = ["ridge", "ridge", "valley"]
+    write(tmp_path / "rows.csv", ROWS, rows.assign(**{**of_rows, "group": np.repeat(sites, N_ROWS // 3)}))
+    stage.main(words)
+    assert "(60 clips of 2 groups)" in capsys.readouterr().out
     # Not all folds of all seeds.
     del words[words.index("--fold-predictions") + 1]
     with pytest.raises(

@@ -29,7 +29,7 @@ def test_detection_comes_first_in_the_page(run):
     assert "95\u00a0% intervals over 2 recordings" in first
     assert "So few recordings leave the intervals themselves rough." in first
     assert "to the power 0.25" in first
-    assert "1 recordings were left out" in first
+    assert "1 recording was left out: its annotations" in first
     assert first.count("<audio") == 4
     assert "False alarm of frog" in first
     assert "Missed call of wren" in first

@@ -207,14 +207,14 @@ def test_one_new_file_costs_one_file(folder, model_dir, capsys):
     assert "5 computed, 0 kept" in said.out
     (folder / "sound/new.wav").unlink()
     score_shard(model_dir)
-    assert "4 recordings: 0 computed, 4 kept, 1 dropped" in capsys.readouterr().out
+    assert "4 recordings: 0 computed, 4 kept from before, 1 no longer needed" in capsys.readouterr().out
 
 
 def test_a_recording_that_could_not_be_scored_is_tried_again(folder, model_dir, capsys):
     (folder / "sound/bad.mp3").write_bytes(b"no sound at all")
     for _ in range(2):
         score_shard(model_dir)
-    assert "1 computed, 4 kept, 0 dropped; 1 left out" in capsys.readouterr().out
+    assert "1 computed, 4 kept from before, 0 no longer needed; 1 left out" in capsys.readouterr().out
 
 
 def test_a_damaged_recording_is_scored_again(folder, model_dir, capsys):

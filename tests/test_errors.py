@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from dawnchorus.foundation.errors import InputError, listed, run
+from dawnchorus.foundation.errors import InputError, listed, one_line, run
 from dawnchorus.foundation.files import sha256_of, write_whole
 
 
@@ -40,6 +40,19 @@ def test_a_list_in_a_line_is_no_longer_than_a_person_reads():
     assert listed(["a", "b"]) == "a, b"
     assert listed("abcde", most=3) == "a, b, c and 2 more"
     assert len(listed(["x" * 1000] * 1000)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ValueError("a\n  long\tstory"), "a long story"),
+        (ValueError("x" * 300), "x" * 200),
+        (ValueError(" \n"), "ValueError"),
+        ("a reason", "a reason"),
+    ],
+)
+def test_what_an_error_says_is_one_line(error, expected):
+    assert one_line(error, 200) == expected
 
 
 def test_a_disk_that_fails_is_one_line(capsys):

@@ -107,7 +107,7 @@ def test_an_empty_validation_partition_is_null():
     assert set(result["validation"].values()) == {None}
     result["validation"]["support"] = 0
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert len(summary.of_metrics(result, "wren")) == 3
+    assert len(summary.of_metrics(result, "wren")) == 4
 
 
 def test_an_empty_test_partition_is_null_and_said():

@@ -48,6 +48,7 @@ def words(jobs: FailedJobs, *records: logging.LogRecord, since_s: float = 0.0) -
         ("WorkflowError:\nAt least one job did not complete successfully.", {"event": LogEvent.ERROR}, False),
         ("WorkflowError:\nno space", {"event": LogEvent.ERROR}, True),
         ("Restored previous version of x (updating job failed).", {}, False),
+        ("Cannot restore x: no backup found.", {}, False),
         ("Elapsed time: 0:00:01", {}, False),
         ("something new", {}, True),
     ],

@@ -258,7 +258,8 @@ class Project:
         stage.main(self.arguments(shard))
         line = capsys.readouterr().out.splitlines()[-1]
         said = (
-            rf"features shard {shard}: \w+ of \d+ clips in (\d+) recordings: (\d+) computed, (\d+) kept, (\d+) dropped"
+            rf"features shard {shard}: \w+ of \d+ clips in (\d+) recordings: (\d+) computed, "
+            r"(\d+) kept from before, (\d+) no longer needed"
         )
         counts = [int(number) for number in re.fullmatch(said, line).groups()]
         return tuple(counts)

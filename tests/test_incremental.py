@@ -70,7 +70,7 @@ def test_an_entry_is_computed_once_and_again_when_its_signature_changes(tmp_path
     assert update(path, {"a": 1, "b": 2, "c": 3}) == (incremental.Done(0, 3, ()), [], [])
     assert update(path, {"c": 3, "b": 5, "d": 4}) == (incremental.Done(2, 1, ("a",)), ["b", "d"], [])
     assert update(path, {}) == (incremental.Done(0, 0, ("b", "c", "d")), [], [])
-    assert str(incremental.Done(2, 1, ("a",))) == "2 computed, 1 kept, 1 dropped"
+    assert str(incremental.Done(2, 1, ("a",))) == "2 computed, 1 kept from before, 1 no longer needed"
 
 
 def test_damage_costs_only_what_is_damaged(tmp_path):

@@ -4,6 +4,7 @@ What it writes is held against the workflow's own reader and audit: every annota
 """
 
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -364,10 +365,12 @@ def test_what_somebody_edited_is_not_overwritten(mine, home, capsys):
     rfcx(mine)
     fresh = params_texts.preset(ROOT / "presets/changes/default.yaml")
     Path("params.yaml").write_text(fresh)
-    init(mine, capsys=capsys)
+    _, out = init(mine, capsys=capsys)
+    assert "before: params.yaml was the default one, which presets/default.yaml is too\n" in out
     made = Path("params.yaml").read_text()
-    init(mine, capsys=capsys)
+    _, out = init(mine, capsys=capsys)
     assert Path("params.yaml").read_text() == made
+    assert "before: " not in out
 
     Path("params.yaml").write_text(made.replace("seed: 123", "seed: 124"))
     assert refused(mine, capsys=capsys) == [
@@ -376,8 +379,23 @@ def test_what_somebody_edited_is_not_overwritten(mine, home, capsys):
     ]
     assert cli.main(["init", str(mine), "--output", "other.yaml"]) == 0
     assert Path("other.yaml").read_text() == made
-    init(mine, "--force", capsys=capsys)
-    assert Path("params.yaml").read_text() == made
+
+
+def test_what_is_overwritten_by_force_is_kept_beside_or_said_to_be_in_git(mine, home, capsys):
+    rfcx(mine)
+    for number, edited in enumerate(("seed: 1\n", "seed: 2\n"), start=1):
+        Path("params.yaml").write_text(edited)
+        _, out = init(mine, "--force", capsys=capsys)
+        assert out.splitlines()[-2] == f"before: params.yaml as it was is params.before-{number}.yaml"
+        assert Path(f"params.before-{number}.yaml").read_text() == edited
+    Path("params.yaml").write_text("seed: 3\n")
+    who = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    for command in (["init", "-q"], ["add", "params.yaml"], [*who, "commit", "-qm", "start"]):
+        subprocess.run(["git", *command], check=True)
+    _, out = init(mine, "--force", capsys=capsys)
+    assert out.splitlines()[-2] == "before: params.yaml is in Git as it was: git show HEAD:./params.yaml"
+    assert subprocess.run(["git", "show", "HEAD:./params.yaml"], capture_output=True).stdout == b"seed: 3\n"
+    assert not Path("params.before-3.yaml").exists()
 
 
 def test_a_table_of_somebody_else_s_is_not_overwritten(mine, home, capsys):
@@ -387,6 +405,7 @@ def test_a_table_of_somebody_else_s_is_not_overwritten(mine, home, capsys):
         "error: annotations.csv: there already; expected no such file (--force overwrites it)"
     ]
     init(mine, "--force", capsys=capsys)
+    assert Path("annotations.before-1.csv").read_text() == "mine\n"
     init(mine, capsys=capsys)
     assert len(read_rows("annotations.csv", ()).rows) == 18
 

@@ -154,6 +154,41 @@ def test_a_wrong_value_is_one_line_with_key_value_and_expectation(tmp_path, key,
     assert line.startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("key", "misspelt", "expected"),
+    [
+        ("train.epochs", "train.epoch", ["train.epoch: unknown key; did you mean epochs?"]),
+        ("presence.stretch_s", "presence.stretch", ["presence.stretch: unknown key; did you mean stretch_s?"]),
+        ("train", "trian", ["trian: unknown key; did you mean train?"]),
+        (
+            "features.n_fft",
+            "features.fft_size",
+            ["features.n_fft: missing; e", "features.fft_size: unknown key; known"],
+        ),
+    ],
+)
+def test_a_misspelt_key_is_one_line_with_the_nearest_that_is_missing(tmp_path, key, misspelt, expected):
+    params = yaml.safe_load(DEFAULT)
+    owner = params
+    for block in key.split(".")[:-1]:
+        owner = owner[block]
+    owner[misspelt.rpartition(".")[2]] = owner.pop(key.rpartition(".")[2])
+    lines = problems(tmp_path, yaml.safe_dump(params))
+    assert len(lines) == len(expected)
+    for line, beginning in zip(lines, expected, strict=True):
+        assert line.startswith(beginning)
+
+
+def test_problems_stand_in_the_order_of_the_file(tmp_path):
+    text = DEFAULT.replace("  epochs: 40", "  epoch: 40").replace("  epochs: 24", "  epoch: 24")
+    at = [number for number, line in enumerate(text.splitlines(), start=1) if line.startswith("  epoch: ")]
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(InputError) as error:
+        params_file.load(tmp_path / "params.yaml")
+    assert [int(line.split(":")[1]) for line in str(error.value).splitlines()] == at
+    assert len(at) == 3
+
+
 # JSON has no NaN, which alone is not equal to itself.
 @pytest.mark.parametrize(("key", "value", "expected"), [row for row in WRONG if row[1] == row[1]])
 def test_the_schema_refuses_what_we_refuse(key, value, expected):
@@ -170,7 +205,7 @@ RIGHT_PADDING = {"train.time_stretch": 1.0, "train.equalizer_gain": 0.0, "train.
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"data.source": "table"}, "data.annotations: "),
+        ({"data.source": "table"}, "data.annotated_spans: "),
         ({"data.format": "raven"}, 'data.format: "raven": expected rfcx, because data.source is simulated'),
         ({"data.audio_dir": "elsewhere"}, 'data.audio_dir: "elsewhere": expected data/simulated/train'),
         ({"data.columns": {"t_min": "a"}}, 'data.columns: {"t_min": "a"}: expected {}, because data.format is rfcx'),

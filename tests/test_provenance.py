@@ -59,7 +59,7 @@ def test_an_empty_value_is_none(job):
     empty = provenance.Job(job.inputs, (*job.params, ""), job.outputs)
     assert empty.differences(cache()) == []
     assert provenance.Job(job.inputs, (*job.params, "x"), job.outputs).differences(cache()) == [
-        "value 3 was not given, is x"
+        'value 3 was not given, is "x"'
     ]
 
 
@@ -72,11 +72,11 @@ def test_times_say_nothing(job):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda: Path("in.txt").write_text("another"), "input in.txt is another"),
+        (lambda: Path("in.txt").write_text("another"), "input in.txt changed"),
         (lambda: Path("code.py").unlink(), "input code.py is not there"),
-        (lambda: Path("out.txt").write_text("damaged"), "output out.txt is another"),
-        (lambda: Path("folder/a").write_text("b"), "output folder is another"),
-        (lambda: Path("folder/b").write_text("b"), "output folder is another"),
+        (lambda: Path("out.txt").write_text("damaged"), "output out.txt changed"),
+        (lambda: Path("folder/a").write_text("b"), "output folder changed"),
+        (lambda: Path("folder/b").write_text("b"), "output folder changed"),
         (lambda: Path("out.txt").unlink(), "output out.txt is not there"),
     ],
 )
@@ -102,10 +102,32 @@ def test_other_values_are_said_by_name(job):
     assert with_values({"train": {"epochs": 5}, "seed": 3}).differences(cache()) == ["train.rate was 0.1, is not given"]
 
 
+def test_a_value_that_is_no_block_has_the_name_that_people_know(job):
+    def named(*params: str) -> list[str]:
+        return provenance.Job(job.inputs, params, job.outputs, ("", "data.audio_dir", "the sound")).differences(cache())
+
+    values = json.dumps(VALUES, sort_keys=True)
+    assert named(values, "other") == ['data.audio_dir was "plain", is "other"']
+    assert named(values, "plain", "0af5" * 16) == ["the sound changed"]
+
+
+def test_what_people_change_is_said_before_the_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = ("../src/dawnchorus/a.py", "src/dawnchorus/b.py")
+    Path("src/dawnchorus").mkdir(parents=True)
+    for path in ("in.txt", code[1]):
+        Path(path).write_text("as it was")
+    made(VALUES, (code[0], "in.txt", code[1]))
+    for path in ("in.txt", code[1]):
+        Path(path).write_text("edited")
+    other = with_values({**VALUES, "seed": 4}, ("in.txt", code[1]))
+    assert other.differences(cache()) == ["seed was 3, is 4", "input in.txt changed", "the code changed, 2 files of it"]
+
+
 def test_another_set_of_inputs_is_said(job):
     Path("new.txt").write_text("")
     assert with_values(VALUES, ("in.txt", "new.txt")).differences(cache()) == [
-        "input code.py is no more",
+        "input code.py is not used any more",
         "input new.txt is new",
     ]
 

@@ -72,7 +72,9 @@ def measure(*unknown):
 
 def test_the_stages_score_whole_held_out_recordings_and_measure_them(project, capsys):
     said = score(capsys)
-    assert "1 recordings of validation, 2 of test: 3 computed, 0 kept, 0 dropped; 1 left out" in said
+    assert (
+        "1 recordings of validation, 2 of test: 3 computed, 0 kept from before, 0 no longer needed; 1 left out" in said
+    )
     assert "0 computed, 3 kept" in score(capsys)
     measure()
     said = capsys.readouterr().out
@@ -125,7 +127,10 @@ def test_where_every_recording_is_of_several_partitions_the_stages_say_so(projec
     table = made.frame("rows.csv", definitions.ROWS)
     both = pd.concat([table.assign(partition=partition) for partition in ("train", "test")], ignore_index=True)
     made.write("rows.csv", definitions.ROWS, both)
-    assert "0 recordings of validation, 0 of test: 0 computed, 0 kept, 0 dropped; 5 left out" in score(capsys)
+    assert (
+        "0 recordings of validation, 0 of test: 0 computed, 0 kept from before, 0 no longer needed; 5 left out"
+        in score(capsys)
+    )
     measure()
     assert "nothing is measured: no recording has all its annotations in the test" in capsys.readouterr().out
     for name, of in measuring.TABLES.items():

@@ -58,6 +58,11 @@ COLOUR = """
 }
 """
 
+# What does not fit into its place and has to be scrolled.
+SCROLLED = """
+[...document.querySelectorAll(".scroll")].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.innerText)
+"""
+
 
 @pytest.fixture(scope="module")
 def browser():
@@ -175,6 +180,18 @@ def test_rows_of_numbers_are_stacked_on_a_phone_and_say_what_they_are(opened, fe
     table = page.locator("#per-class")
     assert table.evaluate("e => e.scrollWidth") <= 350
     assert page.locator("#per-class thead button").first.is_visible(), "it can still be sorted"
+
+
+def test_a_long_name_is_whole_wherever_it_can_wrap(opened, tmp_path):
+    long = [f"Eleutherodactylus portoricensis septentrionalis (Boulenger, {year})" for year in (1800, 1801)]
+    path = report_run.Run(tmp_path / "run", [*long, "x"]).report()
+    for width in (400, 1600):
+        page = opened(path, width=width)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for part in ("article h4", "#data tbody th", "#detection tbody th", "#per-class tbody th", ".pairs button"):
+            assert long[0] in " ".join(page.locator(part).all_text_contents()), part
+        cut = "e => e.scrollWidth > e.clientWidth"
+        assert not any(head.evaluate(cut) for head in page.locator(".matrix tbody th").all())
 
 
 def test_one_number_is_the_largest_of_the_page(opened, few):
@@ -355,7 +372,10 @@ def a_comparison(tmp_path):
         | {"metrics": [{"metric": "event_f1_iou30", **row}]},
         "mcnemar": {"became_right": 1, "became_wrong": 0, "p_value": 1.0},
         "changed": [{"became": "right", **clip, "predicted_by_a": HOSTILE[1], "predicted_by_b": HOSTILE[2]}],
-        "params": [{"name": "model.units", "b": False}],
+        "params": [
+            {"name": "model.units", "b": False},
+            {"name": "data.audio_dir", "a": f"/recordings/{'of-a-project-with-a-long-name/' * 5}", "b": None},
+        ],
         "versions": [{"name": "numpy", "a": "2.1", "b": "2.2"}],
     }
     path = tmp_path / "comparison.html"
@@ -368,6 +388,7 @@ def test_the_comparison_in_the_browser(opened, tmp_path):
     for scheme in ("light", "dark"):
         page = opened(path, scheme, 390)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate(SCROLLED) == []
         assert HOSTILE[0] in page.locator("h1").inner_text()
         assert page.locator("tr.better").count() == 2  # of accuracy, and of the event F1
         assert page.get_by_text("not there", exact=True).count() == 1
@@ -377,6 +398,9 @@ def test_the_comparison_in_the_browser(opened, tmp_path):
         assert min(ratios)[0] >= CONTRAST, min(ratios)
 
 
+SITE = "RIDGE_ABOVE_THE_OLD_MILL_NORTH"
+
+
 @pytest.fixture(scope="module")
 def detections(tmp_path_factory):
     """The page of detections of two recordings."""
@@ -384,6 +408,9 @@ def detections(tmp_path_factory):
     write_model(folder)
     for seed in (0, 1):
         write_sound(folder / f"sound/<b>{seed}.flac", 5.0, seed)
+    # With what has none, more sites than species: sites are rows.
+    for site in (SITE, SITE.replace("RIDGE", "VALLEY")):
+        write_sound(folder / f"sound/{site}_20240501_123000.flac", 5.0, 0)
     words = ["detect", str(folder / "sound"), "--model", str(folder), "--output", str(folder / "out")]
     assert cli.main(words) == 0
     return folder / "out/detections.html"
@@ -394,6 +421,10 @@ def test_the_detections_in_the_browser(opened, detections):
         page = opened(detections, scheme, 390)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert "<b>0.flac" in page.locator("main").inner_text()
+        assert SITE in page.locator(".shades tbody th").all_text_contents()
+        hours = page.locator(".shades.dense").first.locator("thead span")
+        assert hours.nth(12).inner_text() == "12"
+        assert hours.nth(12).bounding_box()["height"] < 1.5 * hours.nth(0).bounding_box()["height"], "on one line"
         box, image = (page.locator(f".card .picture {part}").first.bounding_box() for part in (".box", "img"))
         assert 0 < box["width"] < image["width"], "the box lies over its part of the picture"
         wait_until(page, ".recording img", "load", "naturalWidth")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from dawnchorus.foundation import incremental
 from dawnchorus.workflow import outcome, screen
 from dawnchorus.workflow.screen import Screen
 
@@ -83,13 +84,45 @@ def test_a_training_ends_with_its_last_line_and_a_fold_of_one_is_found(log):
     assert seen.found_by("model") == []
 
 
-def test_what_a_job_found_is_cut_between_words(log):
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [
+        # Long, as a line with several numbers and intervals is.
+        (f"{'word ' * 50}end", f"{'word ' * 50}end"),
+        ("9 clips: 9 computed, 0 kept from before, 0 no longer needed", "9 clips: 9 computed"),
+        (str(incremental.Done(6, 0, ("a", "b"))), "6 computed, 2 no longer needed"),
+        (str(incremental.Done(0, 10, ())), "0 computed, 10 kept from before"),
+    ],
+)
+def test_what_a_job_found_is_whole_but_for_counts_of_nothing(found, shown, log):
     out = io.StringIO()
     seen = begun(out, model=1)
     seen.filter(begins(1, "model", "1.log"))
-    log("1.log", f"model: {'word ' * 30}\n")
+    log("1.log", f"model: {found}\n")
     seen.filter(ends(1))
-    assert out.getvalue().splitlines()[-1] == f"model: done in 0 s: {'word ' * 23}…"
+    assert out.getvalue().splitlines()[-1] == f"model: done in 0 s: {shown}"
+
+
+def test_a_dry_run_is_a_line_a_rule_with_what_would_run_and_why_and_a_total():
+    out = io.StringIO()
+    seen = Screen(out, lambda: WORDS, dry=True)
+    seen.foreseen = lambda: [("features", 8, "there is none yet"), ("model", 1, "train.epochs was 4, is 5")]
+    stats = {"features": 8, "model": 1, "all": 1, "total": 10}
+    for happens in (
+        record(LogEvent.WORKFLOW_STARTED),
+        record(LogEvent.RUN_INFO, stats=stats),
+        begins(1, "features", "1.log"),
+        ends(1),
+        # Snakemake says the statistics again, and what it was.
+        record(LogEvent.RUN_INFO, stats=stats),
+        record(text="This was a dry-run (flag -n)."),
+    ):
+        assert not seen.filter(happens)
+    assert out.getvalue().splitlines() == [
+        "[1/2] features, 8 jobs: cut clips out (because there is none yet)",
+        "[2/2] model: train (because train.epochs was 4, is 5)",
+        "2 rules, 9 jobs would run; this was a dry run (-n), nothing was made or changed",
+    ]
 
 
 def test_a_job_that_found_all_as_it_was_says_so(log):

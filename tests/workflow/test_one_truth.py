@@ -39,7 +39,9 @@ EVERYTHING = Counter(recordings=1, features=8, split=1, dataset=1, presence=1) +
 def computed(output: str) -> tuple[int, int, int]:
     """Sum what the shards of features said: recordings computed, kept, dropped."""
     found = re.findall(
-        r"features \w+ \d+: \w+ of \d+ clips in \d+ recordings: (\d+) computed, (\d+) kept, (\d+) dropped", output
+        r"features \w+ \d+: \w+ of \d+ clips in \d+ recordings: (\d+) computed, "
+        r"(\d+) kept from before, (\d+) no longer needed",
+        output,
     )
     return tuple(sum(int(row[column]) for row in found) for column in range(3))
 

@@ -63,8 +63,8 @@ def test_no_parameter_runs_as_code(bare, command):
     (bare.path / PARAMS).write_text(f"{text}__use_yte__: true\n__definitions__:\n  - open({str(marker)!r}, 'w')\n")
     last = len(text.splitlines())
     assert refused(bare, command) == [
-        f"error: params.yaml:{last + 2}: __definitions__: unknown key; known keys: {known_keys(bare)}",
         f"error: params.yaml:{last + 1}: __use_yte__: unknown key; known keys: {known_keys(bare)}",
+        f"error: params.yaml:{last + 2}: __definitions__: unknown key; known keys: {known_keys(bare)}",
     ]
     (bare.path / PARAMS).write_text(text.replace("method: grouped", f'method: "{code}"'))
     (line,) = refused(bare, command)

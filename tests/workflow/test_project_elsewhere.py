@@ -31,3 +31,15 @@ def test_both_tools_and_experiments_work_in_a_folder_of_links(tmp_path):
     assert "rule split:" in ran.stdout
     assert (project.path / target).read_bytes() == before
     assert project.planned(target) == {}
+
+
+def test_what_is_no_module_says_so_in_one_line(tmp_path):
+    (tmp_path / "Snakefile").write_text(
+        f"module other:\n    snakefile: {str(ROOT / 'Snakefile')!r}\nuse rule * from other\n"
+    )
+    asked = ["snakemake", "-n"]
+    done = subprocess.run(asked, cwd=tmp_path, env=environment(), text=True, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"error: {tmp_path}: no src/dawnchorus; expected no `module`, but a folder of `dawnchorus new FOLDER`"
+    ]

@@ -30,6 +30,21 @@ RESULT = (
     r"         dawnchorus compare: set this result beside another",
 )
 
+# Of `snakemake -n -R split` where train.epochs changed: what a rule does, and why.
+WOULD_RUN = (
+    ("split", "it was asked for"),
+    ("dataset", "what it reads would be made anew: split"),
+    ("model", "train.epochs was 5, is 7"),
+    ("presence", "what it reads would be made anew: dataset"),
+    ("recording_scores", "what it reads would be made anew: dataset, model, presence"),
+    ("svm_scores", "what it reads would be made anew: dataset, recording_scores"),
+    ("evaluation", "what it reads would be made anew: dataset, model, recording_scores"),
+    ("presence_calibration", "what it reads would be made anew: dataset, recording_scores"),
+    ("detection_metrics", "what it reads would be made anew: dataset, model, presence and 4 more"),
+    ("figures", "what it reads would be made anew: dataset, model, evaluation and 1 more"),
+    ("report", "train.epochs was 5, is 7"),
+)
+
 
 def assert_result(lines: list[str]) -> None:
     assert len(lines) == len(RESULT)
@@ -51,7 +66,7 @@ def test_a_run_from_nothing_is_two_lines_a_rule_and_its_result(tmp_path):
         assert [done for done, _ in of_rule] == [False, True], rule
     ended = {name: words for name, done, words in found if done}
     assert ended["recordings"].startswith("27 annotations of 3 classes in 9 recordings; 0 of 27 rows left out")
-    assert ended["features"] == "log_mel of 27 clips in 9 recordings: 9 computed, 0 kept, 0 dropped"
+    assert ended["features"] == "log_mel of 27 clips in 9 recordings: 9 computed"
     assert ended["model"].startswith("5 epochs in ")
     assert_result(result)
     # Eight jobs on two cores are no quicker than two.
@@ -66,7 +81,14 @@ def test_a_run_from_nothing_is_two_lines_a_rule_and_its_result(tmp_path):
     assert_result(again[2:])
     # What would run, and why, is for who asks before.
     project.set("train.epochs", 7)
-    asked = project.run("snakemake", "-n", screen="").stdout
+    first, *would_run, total = project.run("snakemake", "-n", "-R", "split", screen="").stdout.splitlines()
+    assert first == PROFILE
+    for number, (line, (rule, why)) in enumerate(zip(would_run, WOULD_RUN, strict=True), start=1):
+        # In the words of the rule's own line of a run.
+        words = next(words for name, done, words in found if name == rule and not done)
+        assert line == f"[{number:2}/11] {rule}: {words} (because {why})"
+    assert total == "11 rules, 11 jobs would run; this was a dry run (-n), nothing was made or changed"
+    asked = project.run("snakemake", "-n", "-p", screen="").stdout
     assert re.search(r"^to be made: models/model\b.*: train\.epochs was 5, is 7$", asked, re.MULTILINE)
     assert "rule model:\n    input: " in asked
     assert "reason: Forced execution" in asked
@@ -91,6 +113,6 @@ def test_dvc_says_two_lines_of_a_stage_that_runs(project):
     lines = said[start:].splitlines()
     assert lines[1:3] == ["> python workflow/rule.py evaluation", PROFILE]
     assert lines[3].startswith("to be made: reports/evaluation: evaluation.top_k was 3, is 2")
-    assert lines[4].startswith("evaluation: score every clip, ")
-    assert re.match(r"evaluation: done in \d+ s: test accuracy ", lines[5])
+    assert lines[4] == "evaluation: measure how well calls are named, beside simpler methods"
+    assert re.match(r"evaluation: done in \d+ s: accuracy ", lines[5])
     assert lines[6] == "Updating lock file 'dvc.lock'"

@@ -74,12 +74,20 @@ def planned():
     last_plan.keep(workflow, root, config["data"], audited(), AUDIO_FINGERPRINT)
 
 
+def explain(reasons):
+    """Say why jobs have to run: a dry run of each rule, a run of the first things that it makes anew."""
+    if SCREEN and workflow.output_settings.dryrun:
+        SCREEN.foreseen = lambda: staleness.foreseen(workflow, reasons)
+    else:
+        print(*(f"{line}\n" for line in staleness.to_be_made(reasons)), sep="", end="", file=sys.stderr)
+
+
 # The jobs of a cluster read this file too; only the process that plans them decides what runs.
 if workflow.is_main_process:
     if not workflow.output_settings.dryrun:
         or_stop(supervision.ask_for_room)
     supervision.clear_leftovers()
-    staleness.decide_in(workflow, begin, planned)
+    staleness.decide_in(workflow, begin, planned, explain)
 
 
 # The records beside the products decide what is current; times say nothing, and a job keeps what it made before.

@@ -15,7 +15,7 @@ FOLD_REPORT = "reports/cross_validation/fold-{fold}-seed-{seed}"
 
 
 rule folds:
-    """Assign whole groups of annotations to folds, each the test partition of one training."""
+    """Deal the recordings to folds, group by group; each fold is the test of one training."""
     input:
         annotations="data/recordings/annotations.csv",
         code=code("folds"),
@@ -180,7 +180,7 @@ use rule detection_metrics as fold_detection_metrics with:
 
 
 rule cross_validation:
-    """Put the folds together: metrics out of fold with intervals, spread over folds and seeds, beside the baselines."""
+    """Put the folds together: how well networks do on recordings that they never heard, beside simpler methods."""
     input:
         # Every fold has every row; they differ in the partitions.
         rows=expand(f"{FOLD_DATA}/rows.csv", fold=FOLDS[0]),

@@ -8,7 +8,7 @@
 
 
 rule dataset:
-    """Put all clips into one padded, normalized array, its statistics fitted on the training rows."""
+    """Bring all clips to one length and one scale, that of the training clips."""
     input:
         shards=expand("data/features/shard-{shard}.zip", shard=SHARDS),
         negatives=expand("data/features/negatives-{shard}.zip", shard=SHARDS),

@@ -11,7 +11,7 @@ DETECTOR = "presence network" if config["presence"]["network"] != "none" else f"
 
 
 rule detection_metrics:
-    """Match detected events with annotated ones, and set the model beside baselines."""
+    """Measure how well calls are found in whole test recordings, beside simpler methods."""
     input:
         scores="data/recording_scores/scores.parquet",
         presence_scores="data/recording_scores/presence.parquet",

@@ -26,7 +26,7 @@ REVIEWED = [path for path in ["models/review_thresholds.json"] if Path(path).exi
 
 
 rule window_scores:
-    """Score the frames or windows of each recording of a shard."""
+    """Let the networks listen to the recordings in which calls are to be found."""
     input:
         **BESIDE,
         model=f"models/{DETECTS}.keras",
@@ -57,7 +57,7 @@ rule window_scores:
 
 
 rule detections:
-    """Turn window scores into detections, for people and for other programs."""
+    """Turn scores into detections: tables, labels for Raven and Audacity, and a page to look and listen."""
     input:
         scores=expand("data/detections/shard-{shard}.parquet", shard=SHARDS),
         windows=expand("data/detections/shard-{shard}-windows.parquet", shard=SHARDS),

@@ -8,7 +8,7 @@
 
 
 rule evaluation:
-    """Score every clip, compute the metrics of every partition, and set the model beside its baselines."""
+    """Measure how well calls are named, beside simpler methods."""
     input:
         model="models/model.keras",
         dataset=products(rules.dataset),

@@ -10,7 +10,7 @@
 
 
 rule features:
-    """Cut the annotated seconds out of each recording, and turn them into frames of features."""
+    """Compute the features of every annotated call, such as its spectrogram."""
     input:
         recordings="data/recordings/recordings.csv",
         annotations="data/recordings/annotations.csv",

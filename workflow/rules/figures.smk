@@ -20,7 +20,7 @@ FIGURES = {
 
 
 rule figures:
-    """Draw training and precision-recall curves, confusions, baselines, reliability, durations, clips, examples."""
+    """Draw the course of training, what is taken for what, precision and recall, and example calls."""
     input:
         history="models/history.csv",
         confusion="reports/confusion.csv",

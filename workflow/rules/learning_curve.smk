@@ -14,7 +14,7 @@ CURVE_THREADS = MODEL_THREADS if hasattr(networks.get(config["model"]["name"]), 
 
 
 rule learning_curve_draw:
-    """Train the recipe on a few labels of each class, drawn at random, and score the test clips."""
+    """Train on a few labels of each species, drawn at random, and name the test clips."""
     input:
         dataset=products(rules.dataset),
         code=code("learning_curve_draw"),
@@ -42,7 +42,7 @@ rule learning_curve_draw:
 
 
 rule learning_curve:
-    """Measure the trainings on few labels, and say what twice the labels would bring."""
+    """Measure what trainings on few labels are worth, and say what twice the labels would bring."""
     input:
         dataset=products(rules.dataset),
         draws=expand(rules.learning_curve_draw.output.predictions, labels=CURVE_LABELS, seed=CURVE_SEEDS),

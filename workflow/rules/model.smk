@@ -5,7 +5,7 @@
 
 
 rule model:
-    """Train the network that model.name names; on a GPU if TensorFlow finds one, else on the CPU."""
+    """Train the classifier, which names the species of a call."""
     input:
         dataset=products(rules.dataset),
         code=code("model"),

@@ -26,7 +26,7 @@ use rule model as study_model with:
 
 
 rule overfitting_study:
-    """Draw training and validation of every step, and say where overfitting begins."""
+    """Draw the training of each network, and say from which on the clips are learned by heart."""
     input:
         histories=expand(f"{STEP}/history.csv", step=range(1, len(STUDY) + 1)),
         code=code("overfitting_study"),

@@ -10,7 +10,7 @@
 
 
 rule presence:
-    """Train a network that says of every frame of a recording which species are there."""
+    """Train the detector, which says what calls at each moment of a recording."""
     input:
         shards=expand("data/features/recordings-{shard}.zip", shard=SHARDS),
         rows="data/dataset/rows.csv",

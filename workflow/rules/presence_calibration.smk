@@ -7,7 +7,7 @@
 
 
 rule presence_calibration:
-    """Fit the calibration, thresholds and lengths of each species on the validation recordings."""
+    """Choose from which score on a call counts as found, for each species, on validation recordings."""
     input:
         scores="data/recording_scores/presence.parquet",
         window_scores="data/recording_scores/scores.parquet",

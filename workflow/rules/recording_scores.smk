@@ -8,7 +8,7 @@
 
 
 rule recording_scores:
-    """Score whole held-out recordings by the code that scores new ones."""
+    """Let both networks listen to the whole recordings of validation and test."""
     input:
         model="models/model.keras",
         presence="models/presence.keras",

@@ -10,7 +10,7 @@
 
 
 rule recordings:
-    """Check every row and decode every recording; stop at problems, or leave the bad rows out."""
+    """Check every row of the tables, and read every recording to its end."""
     input:
         tables=SOURCE_TABLES,
         code=code("recordings"),

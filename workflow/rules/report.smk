@@ -9,7 +9,7 @@
 
 
 rule report:
-    """Put metrics, curves, confusions, pictures and sounds of the run into one page."""
+    """Put the numbers, figures and sounds of the run on one page."""
     input:
         metrics="reports/metrics.json",
         baselines="reports/baselines.csv",

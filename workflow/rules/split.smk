@@ -5,7 +5,7 @@
 
 
 rule split:
-    """Deal whole groups of annotations to train, validation and test, each class as evenly as the groups allow."""
+    """Set recordings aside for validation and for the test, group by group; the others are for training."""
     input:
         annotations="data/recordings/annotations.csv",
         code=code("split"),

@@ -6,7 +6,7 @@
 
 
 rule svm_scores:
-    """Fit an SVM that names clips, a baseline, and score the windows of held-out recordings with it."""
+    """Train a simpler classifier to compare with, an SVM, and let it listen to the same recordings."""
     input:
         dataset=products(rules.dataset),
         held_out="data/recording_scores/recordings.csv",

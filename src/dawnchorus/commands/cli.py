@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 from dawnchorus.foundation.display_names import escaped
-from dawnchorus.foundation.errors import run
+from dawnchorus.foundation.errors import one_line, run
 
 # A module has add_arguments(parser) and main(args); it is imported only when its command is called, since what it
 # needs takes seconds to load.
@@ -86,7 +86,7 @@ def _run(words: list[str]) -> int:
         print("error: interrupted", file=sys.stderr)
         return 130
     except Exception as error:
-        said = escaped(" ".join(str(error).split()))
+        said = escaped(one_line(error))
         print(f"error: {type(error).__name__}: {said} (--verbose shows where)", file=sys.stderr)
         return 1
 

@@ -21,7 +21,7 @@ from dawnchorus.commands import options
 from dawnchorus.detection import detection_comparison
 from dawnchorus.evaluation import comparison
 from dawnchorus.foundation import archives, strict_yaml
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.foundation.seeds import rng
 from dawnchorus.parameters import fields
@@ -83,7 +83,9 @@ class Revision:
             self.commit = resolve_rev(SCM(str(root)), name)
             self._files = DVCFileSystem(str(root), rev=self.commit)
         except (DvcException, OSError) as error:
-            raise InputError(f"{name}: expected a commit, a branch, a tag or an experiment: {_line(error)}") from None
+            raise InputError(
+                f"{name}: expected a commit, a branch, a tag or an experiment: {one_line(error, 300)}"
+            ) from None
 
     def has(self, path: str) -> bool:
         """Say whether the revision has a file."""
@@ -110,7 +112,7 @@ class Revision:
             )
             raise InputError(f"{self.name}: {path} is not there ({hint})") from None
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.name}: {path} cannot be read: {_line(error)}") from None
+            raise InputError(f"{self.name}: {path} cannot be read: {one_line(error, 300)}") from None
 
     def table(self, path: str, table: definitions.Table) -> pd.DataFrame:
         with tempfile.TemporaryDirectory() as folder:
@@ -192,14 +194,10 @@ def _json_object(text: str, source: str) -> dict:
     try:
         found = archives.strict_json(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{source}: no JSON: {_line(error)}") from None
+        raise InputError(f"{source}: no JSON: {one_line(error, 300)}") from None
     if not isinstance(found, dict):
         raise InputError(f"{source}: expected a JSON object")
     return found
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
 
 
 def project_root() -> Path:
@@ -210,7 +208,7 @@ def project_root() -> Path:
     try:
         return Path(Repo.find_root())
     except DvcException as error:
-        raise InputError(f"not in a DVC project: {_line(error)}") from None
+        raise InputError(f"not in a DVC project: {one_line(error, 300)}") from None
 
 
 def groups_of(revision: Revision, predictions: pd.DataFrame) -> dict[tuple, str]:

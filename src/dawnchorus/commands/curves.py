@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from dawnchorus.commands import options
 from dawnchorus.foundation import archives
 from dawnchorus.foundation.display_names import display_names
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.report import figure_style, learning_curve_figure
 from dawnchorus.tables import definitions, made
 
@@ -120,4 +120,4 @@ def _first(error: Exception) -> str:
     if isinstance(error, ValidationError):
         problem = error.errors(include_url=False)[0]
         return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-    return " ".join(str(error).split())[:300]
+    return one_line(error, 300)

@@ -7,7 +7,9 @@ your files.
 """
 
 import argparse
+import itertools
 import os
+import subprocess
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -44,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="to write (default: %(default)s)",
     )
-    parser.add_argument("--force", action="store_true", help="overwrite a file that somebody has edited")
+    parser.add_argument(
+        "--force", action="store_true", help="overwrite a file that somebody has edited; it is kept beside"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -78,13 +82,19 @@ def main(args: argparse.Namespace) -> None:
     _refuse(args.output, text, args.force)
     if made.table and table.exists() and not args.force and not _holds(table, *made.table):
         raise InputError(f"{table}: there already; expected no such file (--force overwrites it)")
+    before = []
     if made.table:
+        if table.exists() and not _holds(table, *made.table):
+            before += [_kept(table)]
         write_rows(table, *made.table)
+    if args.output.exists() and args.output.read_bytes() != text.encode():
+        before += [_kept(args.output)]
     with write_whole(args.output) as file:
         file.write(text)
     for title, lines in said:
         print(f"{title}:", *(f"  {line}" for line in lines), sep="\n")
     print(f"written: {args.output}{f' and {table}' if made.table else ''}")
+    print(*(f"before: {line}\n" for line in before), sep="", end="")
     print("next: check in params.yaml what was not decided, then `snakemake --cores 8`")
 
 
@@ -154,17 +164,42 @@ def _holds(path: Path, columns: list[str], rows: list[dict[str, str]]) -> bool:
     return there.columns == columns and [row.cells for row in there.rows] == rows
 
 
-def _refuse(path: Path, text: str, force: bool) -> None:
-    """Raise :class:`InputError` where a file would be lost that somebody has edited."""
+def _default() -> bytes:
     from dawnchorus.workflow import params_texts
 
-    if force or not path.exists():
+    return params_texts.preset(params_texts.ROOT / params_texts.CHANGES / "default.yaml").encode()
+
+
+def _kept(path: Path) -> str:
+    """Return where what a file holds is to be found once it is written over; a copy where it would be nowhere."""
+    there = path.read_bytes()
+    if there == _default():
+        return f"{path} was the default one, which presets/default.yaml is too"
+    if there == _in_git(path):
+        return f"{path} is in Git as it was: git show HEAD:./{path.name}"
+    numbers = itertools.count(1)
+    copy = next(copy for n in numbers if not (copy := path.with_name(f"{path.stem}.before-{n}{path.suffix}")).exists())
+    with write_whole(copy, "wb") as file:
+        file.write(there)
+    return f"{path} as it was is {copy}"
+
+
+def _in_git(path: Path) -> bytes | None:
+    """Return a file as the last commit has it; None where it has none."""
+    command = ["git", "-C", str(path.parent), "show", f"HEAD:./{path.name}"]
+    try:
+        return subprocess.run(command, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _refuse(path: Path, text: str, force: bool) -> None:
+    """Raise :class:`InputError` where a file would be lost that somebody has edited."""
+    if not path.exists():
         return
     if fault := fault_of_file(path):
         raise InputError(f"{path}: {fault}; expected the name of a file")
-    there = path.read_bytes()
-    fresh = params_texts.preset(params_texts.ROOT / params_texts.CHANGES / "default.yaml")
-    if there not in (text.encode(), fresh.encode()):
+    if not force and path.read_bytes() not in (text.encode(), _default()):
         raise InputError(
             f"{path}: was edited, and is left as it is; expected --force to overwrite it, or --output FILE for another"
         )

@@ -323,9 +323,11 @@ def lines(metrics: dict, baselines: Sequence[dict]) -> list[str]:
         found.append(f"precision, F1, cmAP, PSDS and false alarms are unknown: {metrics['why_unknown']}")
     else:
         found.append(
-            f"{test['detected_events']} events for {test['annotated_events']} calls in {test['recordings']} whole test "
-            f"recordings: F1 {summary.with_ends(test, 'event_f1_iou30')} at IoU >= 0.3, "
-            f"{test['event_f1_iou50']:.3f} at 0.5, {test['event_f1_overlap']:.3f} for any overlap"
+            f"event F1 {summary.with_ends(test, 'event_f1_iou30')} at IoU >= 0.3: {test['detected_events']} events for "
+            f"{test['annotated_events']} calls in {test['recordings']} test recordings"
+        )
+        found.append(
+            f"event F1 {test['event_f1_iou50']:.3f} at IoU >= 0.5, {test['event_f1_overlap']:.3f} for any overlap"
         )
         if test["false_alarms_per_hour"] is not None:
             found.append(

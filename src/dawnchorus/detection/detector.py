@@ -16,7 +16,7 @@ from dawnchorus.detection.sounds import Sound
 from dawnchorus.features import kinds
 from dawnchorus.foundation import incremental
 from dawnchorus.foundation.display_names import escaped
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.foundation.files import sha256_of
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import model_file
@@ -130,8 +130,8 @@ class Detector:
         try:
             scores = self._by.try_out(model, self.recipe)
         except Exception as error:  # whatever features and layers that do not fit each other make them raise
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise InputError(f"{self._path}: the model cannot score a window of silence: {reason}") from None
+            said = one_line(error, 200)
+            raise InputError(f"{self._path}: the model cannot score a window of silence: {said}") from None
         if scores.shape[-1] != len(self.recipe.species_ids) or not np.isfinite(scores).all():
             raise InputError(f"{self._path}: the model gives no finite score for each of its classes")
         return model

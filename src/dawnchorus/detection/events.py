@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dawnchorus.foundation import archives
-from dawnchorus.foundation.errors import InputError, listed
+from dawnchorus.foundation.errors import InputError, listed, one_line
 
 MOST_BYTES = 2**26
 # The evaluation looks from 1/20 to 20.
@@ -34,8 +34,7 @@ def read_calibration(path: Path, species_ids: Sequence[str]) -> tuple[float, np.
         raise InputError(f"{path}: no such file; expected the calibration that the evaluation makes") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         expected = '{"temperature": number, "thresholds": {species_id: number}}'
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: not a calibration ({reason}); expected {expected}") from None
+        raise InputError(f"{path}: not a calibration ({one_line(error, 200)}); expected {expected}") from None
     if set(thresholds) != set(species_ids):
         odd = listed(sorted(set(thresholds) ^ set(species_ids)))
         raise InputError(f"{path}: thresholds for other classes than the model has ({odd}); evaluate the model again")

@@ -11,7 +11,7 @@ from dawnchorus.detection.events import MOST_BYTES, number
 from dawnchorus.detection.fusion import ALONE, Fusion
 from dawnchorus.detection.measured import Truth
 from dawnchorus.foundation import archives
-from dawnchorus.foundation.errors import InputError, listed
+from dawnchorus.foundation.errors import InputError, listed, one_line
 from dawnchorus.metrics import events
 
 Taken = TypeVar("Taken")
@@ -126,8 +126,7 @@ def _read(path: Path, taken: Callable[[Any], Taken]) -> Taken:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected what rule presence_calibration makes") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: not a calibration of presence ({reason}); make it again") from None
+        raise InputError(f"{path}: not a calibration of presence ({one_line(error, 200)}); make it again") from None
 
 
 def _decisions(found: Any) -> dict[str, dict[str, float]]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dawnchorus.foundation.display_names import escaped
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.foundation.files import path_for_whole
 
 if TYPE_CHECKING:
@@ -136,8 +136,7 @@ class Store:
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; expected window scores") from None
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path}: not a usable file of window scores: {reason}") from None
+            raise InputError(f"{path}: not a usable file of window scores: {one_line(error)}") from None
         if found != tuple(species_ids):
             self._file.close()
             raise InputError(f"{path}: scores of other classes than the model has")
@@ -168,8 +167,7 @@ class Store:
         try:
             return facts, None if group is None else self._file.read_row_group(group)
         except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{self.path}: not a usable file of window scores: {reason}") from None
+            raise InputError(f"{self.path}: not a usable file of window scores: {one_line(error)}") from None
 
     def entry(self, name: str) -> Entry:
         """Read one recording."""

@@ -19,16 +19,12 @@ def of_metrics(result: dict[str, dict], majority_name: str | None) -> list[str]:
     train, test, gap = result["train"], result["test"], result["gap"]
     if not test["support"]:
         return ["no test clips, so nothing is known about new sound"]
-    named = {
-        "accuracy": "accuracy",
-        "balanced_accuracy": "balanced",
-        "macro_f1": "macro F1",
-        "lwlrap": "LWLRAP",
-    }
+    named = {"balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "lwlrap": "LWLRAP"}
+    others = ", ".join(f"{label} {with_ends(test, name)}" for name, label in named.items())
     over = f"{test['groups']} {test.get('units', GROUPS)}"
     lines = [
-        f"test {', '.join(f'{label} {with_ends(test, name)}' for name, label in named.items())}, loss "
-        f"{test['loss']:.3f} ({test['support']} clips of {over}; 95 % intervals over these)"
+        f"accuracy {with_ends(test, 'accuracy')} on {test['support']} test clips of {over} (95 % interval over these)",
+        f"test {others}, loss {test['loss']:.3f}",
     ]
     if gap["accuracy"] is not None:
         share = result["majority_class"]["accuracy"]
@@ -89,17 +85,18 @@ def of_detection(row: dict) -> str:
     return text
 
 
-def of_folds(row: dict, n_folds: int) -> str:
+def of_folds(row: dict, n_folds: int, units: str) -> str:
     """Return what a person wants to know of one model of a cross-validation, as one line.
 
-    ``row``: of :func:`dawnchorus.evaluation.cross_validation.table`.
+    ``row``: of :func:`dawnchorus.evaluation.cross_validation.table`; ``units``: what its groups are, of
+    :func:`dawnchorus.partitioning.groups.units_of`.
     """
 
     def shown(value: float | None) -> str:
         return "-" if value is None else f"{value:.3f}"
 
     accuracy = with_ends(row, "accuracy")
-    text = f"{row['model']}: accuracy {accuracy} out of fold ({row['clips']} clips of {row['groups']} groups)"
+    text = f"{row['model']}: accuracy {accuracy} out of fold ({row['clips']} clips of {row['groups']} {units})"
     text += f"; {n_folds} folds {shown(row['accuracy_fold_mean'])} +- {shown(row['accuracy_fold_sd'])}"
     if row["accuracy_seed_sd"] is not None:
         text += f"; {row['seeds']} seeds +- {shown(row['accuracy_seed_sd'])}"

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dawnchorus.foundation import archives, given_files, keras_parts
-from dawnchorus.foundation.errors import InputError, shown
+from dawnchorus.foundation.errors import InputError, one_line, shown
 from dawnchorus.foundation.hashes import identity
 from dawnchorus.foundation.quiet import quiet_start
 
@@ -83,7 +83,7 @@ class Embedder:
         except InputError:
             raise
         except Exception as error:
-            raise InputError(f"{self._path}: not a usable model: {_line(error)}") from None
+            raise InputError(f"{self._path}: not a usable model: {one_line(error, 200)}") from None
 
     def _shaped(self, made: np.ndarray) -> np.ndarray:
         import numpy as np
@@ -225,7 +225,7 @@ def _keras(path: str, n_samples: int, output: int | str | None) -> Run:
         with archives.opened(path) as archive:
             config, stored_bytes = keras_parts.checked_config(archive), keras_parts.stored_bytes(archive)
     except (*archives.DAMAGE, AttributeError, TypeError) as error:
-        raise InputError(f"{path}: not a usable Keras file: {_line(error)}") from None
+        raise InputError(f"{path}: not a usable Keras file: {one_line(error, 200)}") from None
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import keras
 
@@ -310,8 +310,3 @@ def _not_installed(path: str, format: str, package: str) -> InputError:
         f"{path}: nothing is installed that runs {format} files; expected {package}: pip install {package}, or "
         'pip install "dawnchorus[embeddings]"'
     )
-
-
-def _line(error: BaseException) -> str:
-    """Return what an error says in one line, not more of it than a person reads."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

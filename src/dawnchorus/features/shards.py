@@ -24,7 +24,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.sound.spans import Span
@@ -153,7 +153,7 @@ class Shard:
         return self._file.read(info)
 
     def _unusable(self, reason: object) -> InputError:
-        return InputError(f"{self.path}: not a usable shard of features: {' '.join(str(reason).split())}")
+        return InputError(f"{self.path}: not a usable shard of features: {one_line(reason)}")
 
 
 class Shards:

@@ -47,6 +47,11 @@ def _lines(error: InputError) -> str:
     return "\n".join(f"error: {escaped(line)}" for line in str(error).split("\n"))
 
 
+def one_line(error: object, longest: int | None = None) -> str:
+    """Return what an error says, in one line of at most ``longest`` characters; its type where it says nothing."""
+    return " ".join(str(error).split())[:longest] or type(error).__name__
+
+
 def listed(names: Iterable[str], most: int = 20) -> str:
     """Return names as a line lists them: the first ones, each cut where it is long, and how many more there are."""
     names = list(names)

@@ -31,6 +31,9 @@ class Writer(Protocol):
         """
 
 
+# What is said of entries of the file as it was before: those that still hold, and those that nobody wants any more.
+KEPT, DROPPED = "kept from before", "no longer needed"
+
 Item = TypeVar("Item")
 Old = TypeVar("Old", bound=Reader)
 New = TypeVar("New", bound=Writer)
@@ -45,7 +48,7 @@ class Done:
     dropped: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.n_computed} computed, {self.n_kept} kept, {len(self.dropped)} dropped"
+        return f"{self.n_computed} computed, {self.n_kept} {KEPT}, {len(self.dropped)} {DROPPED}"
 
 
 def update(

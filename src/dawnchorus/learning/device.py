@@ -23,12 +23,17 @@ def prepare(seed: int, threads: int) -> str:
     return f"CPU, {threads} thread{'s' * (threads > 1)} (no GPU found)"
 
 
+def is_gpu(used: str) -> bool:
+    """Say whether a GPU computes, ``used`` being what :func:`prepare` said."""
+    return used.startswith("GPU")
+
+
 def drawing_threads(used: str, threads: int) -> int:
     """Return how many of a training's CPU threads draw batches ahead, ``used`` being what :func:`prepare` said.
 
     All of them where a GPU computes, which would wait for one; elsewhere one, and the others compute.
     """
-    return threads if used.startswith("GPU") else 1
+    return threads if is_gpu(used) else 1
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 
 from dawnchorus import networks
 from dawnchorus.foundation import archives, keras_parts
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.learning import device, model_card, pooled
 from dawnchorus.learning.saved_model import ARRAYS, CARD, FORMAT
 
@@ -118,5 +118,4 @@ def _pooled(archive: zipfile.ZipFile, card: dict) -> pooled.Classifier:
 
 def _line(error: BaseException) -> str:
     """Return what an error says in one line, not more of it than a person reads."""
-    text = " ".join((str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)).split())
-    return text[:200] or type(error).__name__
+    return one_line(error.args[0] if isinstance(error, KeyError) and error.args else error, 200)

@@ -60,7 +60,7 @@ def _fit_network(
     say(used)
     shape, n_classes, block = data.x.shape[1:], len(data.classes), params["train"]
     clips = _clips_of_epochs(data, block, say)
-    with device.mixed_precision(block["mixed_precision"] and used.startswith("GPU")):
+    with device.mixed_precision(block["mixed_precision"] and device.is_gpu(used)):
         model = network.build(shape, n_classes, params["model"])
         say(f"{model.count_params():,} weights")
         history = training.fit(

@@ -174,7 +174,7 @@ def train(
             saved = checkpoint and (checkpoint[0], checkpoint[1] + name)
             keras.utils.set_random_seed(derived_seed(params["seed"], f"presence{name}"))
         drawn = stretches.Stretches(targets, n_frames, block, derived_seed(params["seed"], f"stretches{name}"))
-        with device.mixed_precision(block["mixed_precision"] and used.startswith("GPU")):
+        with device.mixed_precision(block["mixed_precision"] and device.is_gpu(used)):
             model = presence_network.build(shape, len(classes), block)
             say(f"{model.count_params():,} weights")
             rows = presence_training.fit(

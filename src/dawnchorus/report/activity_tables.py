@@ -14,7 +14,8 @@ from dawnchorus.detection.activity import HOUR_S, HOURS, Activity, Rate
 from dawnchorus.foundation.display_names import display_names
 
 SHADES = 10
-NAME_CHARACTERS = 28
+# Names of rows may take several lines; those of columns stand upright on one.
+NAME_CHARACTERS, ROW_CHARACTERS = 28, 60
 NO_SITE = "(none)"
 NOTHING = Rate(0, 0.0)
 
@@ -49,7 +50,7 @@ def by_hour(activity: Activity, species: Mapping[str, str]) -> ShadeTable | None
         return None
     hours = list(range(HOURS))
     rates = [[of.get(hour, NOTHING) for hour in hours] for of in (activity.by("hour", key) for key in species)]
-    names = _labels(species)
+    names = _labels(species, ROW_CHARACTERS)
     cells = [_shaded(line, [f"{name}, {hour} h" for hour in hours]) for name, line in zip(names, rates, strict=True)]
     return ShadeTable(names, [str(hour) for hour in hours], cells, _sounds([sound_s[hour] for hour in hours]), None)
 
@@ -62,16 +63,18 @@ def by_site(activity: Activity, species: Mapping[str, str]) -> ShadeTable | None
     sound_s = activity.sound_by("site")
     sounds = _sounds([sound_s[site] for site in sites])
     rates = [[of.get(site, NOTHING) for site in sites] for of in (activity.by("site", key) for key in species)]
-    names, places = _labels(species), _labels({site: site or NO_SITE for site in sites})
+    turns = len(species) < len(sites)
+    names = _labels(species, NAME_CHARACTERS if turns else ROW_CHARACTERS)
+    places = _labels({site: site or NO_SITE for site in sites}, ROW_CHARACTERS if turns else NAME_CHARACTERS)
     cells = [_shaded(line, [f"{name}, {place}" for place in places]) for name, line in zip(names, rates, strict=True)]
-    if len(names) >= len(places):
+    if not turns:
         return ShadeTable(names, places, cells, sounds, None)
     turned = [list(column) for column in zip(*cells, strict=True)] or [[] for _ in places]
     return ShadeTable(places, names, turned, None, sounds)
 
 
-def _labels(names: Mapping[str, str]) -> list[str]:
-    return display_names(list(names), list(names.values()), NAME_CHARACTERS)
+def _labels(names: Mapping[str, str], characters: int) -> list[str]:
+    return display_names(list(names), list(names.values()), characters)
 
 
 def _shaded(rates: Sequence[Rate], places: Sequence[str]) -> list[Shaded]:

@@ -96,7 +96,7 @@ def classes(counts: pd.DataFrame, labels: Sequence[str]) -> Figure:
     order = np.argsort(-counts.sum(axis=1).to_numpy(), kind="stable")
     totals, most = counts.sum(axis=1).to_numpy(), max(1, int(counts.sum(axis=1).max()))
     row_in = 0.21 if per_column > 15 else 0.27
-    label_in, bar_in, gap_in = width_in(labels, 8.5), 4.6 if n_columns == 1 else 2.7, 0.55
+    label_in, bar_in, gap_in = width_in(labels, 8.5), 3.0 if n_columns == 1 else 2.7, 0.55
     height_in = per_column * row_in
     figure = Figure(figsize=(0.25 + n_columns * (label_in + bar_in + gap_in), height_in + 1.15), dpi=DPI)
     handles: list[BarContainer] = []

@@ -79,7 +79,8 @@ def sentences(metrics: dict, segment_s: float, split: interval_words.Split) -> l
     if metrics["why_unknown"]:
         made.append(f"What is missing here cannot be known: {metrics['why_unknown']}.")
     if left_out:
-        made.append(f"{left_out} recordings were left out: their annotations lie in several partitions.")
+        were = "recording was left out: its" if left_out == 1 else "recordings were left out: their"
+        made.append(f"{left_out} {were} annotations lie in several partitions.")
     return made
 
 

@@ -185,7 +185,7 @@ def context(run: Run, audio_dir: Path) -> dict:
         "versions": sorted(card["versions"].items()),
         "card": provenance.model_card(
             params,
-            list(zip(labels, [of["test"] for of in counts], strict=True)),
+            list(zip(full, [of["test"] for of in counts], strict=True)),
             provenance.licences(list(used.columns), used.to_dict("records")),
             kinds.origins(params["features"]),
         ),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dawnchorus.detection.detections import said_by
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.sound import opening
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import ACTIVITY, EVENTS, SCORES
@@ -169,7 +169,7 @@ def _recordings(path: Path) -> tuple[list[str], Iterator[_Recording]]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a folder of results of `dawnchorus detect`") from None
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: not a usable file of scores: {' '.join(str(error).split())}") from None
+        raise InputError(f"{path}: not a usable file of scores: {one_line(error)}") from None
     if names[:4] != ["path", "recording_id", "start_s", "end_s"] or not all(n.startswith(SCORES) for n in names[4:]):
         raise InputError(f"{path}: expected columns path, recording_id, start_s, end_s and {SCORES}<species>")
     return [name.removeprefix(SCORES) for name in names[4:]], _each(file)

@@ -76,8 +76,9 @@ def main(argv: list[str] | None = None) -> None:
     made.write(args.detection, DETECTION_BASELINES, [detected])
     write_json(args.metrics, {row["model"]: {key: row[key] for key in row if key != "model"} for row in beside})
     print(f"cross_validation: {summary.of_detection(detected)}", flush=True)
+    units = groups.units_of(of_row.tolist(), rows["recording_id"].to_list())
     for row in beside:
-        print(f"cross_validation: {summary.of_folds(row, n_folds)}", flush=True)
+        print(f"cross_validation: {summary.of_folds(row, n_folds, units)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     }
     for path in args.output:
         figure_style.write(drawn[path.stem], path)
-    print(f"figures: {', '.join(drawn)}", flush=True)
+    print(f"figures: {len(drawn)} figures, each as PNG and SVG: {args.output[0].parent}", flush=True)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
                 f"{args.classes}: only class {only!r}; expected two or more, because presence.network is none: windows "
                 "of the network of `model` tell classes apart, and no call from silence"
             )
-        say("no network is asked for: windows of the network of `model` find calls")
+        say("no detector is trained (presence.network: none); the classifier finds calls, window by window")
         made.write(args.history, PRESENCE_HISTORY, [])
         saved_model.save_card({**block, "classes": classes}, args.model)
         return

@@ -45,7 +45,8 @@ def main(argv: list[str] | None = None) -> None:
         with Progress("SVM on windows", len(wanted)) as progress:
             block = args.params["detections"]
             detector = svm_detector.SvmDetector(machine, recipe, block, args.threads, progress.warn)
-            done = str(detector.update(args.scores, wanted, lambda sound: progress.step(sound.path)))
+            counts = detector.update(args.scores, wanted, lambda sound: progress.step(sound.path))
+            done = f"{len(wanted)} recordings: {counts}"
     write_json(args.calibration, calibration)
     print(f"svm_scores: {done}", flush=True)
 

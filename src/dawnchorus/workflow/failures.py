@@ -20,6 +20,7 @@ from dawnchorus.foundation.errors import REFUSALS
 # How the lines begin that Snakemake says because a job failed.
 _AROUND = (
     "Restored previous version of ",
+    "Cannot restore ",
     "Shutting down, this might take some time.",
     "Exiting because a job execution failed.",
     "WorkflowError:\nAt least one job did not complete successfully.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -110,12 +110,14 @@ def canonical(
 
 
 def _error(source: str | os.PathLike, lines: Mapping[str, int], problems: list[str]) -> InputError:
-    said = []
-    for problem in problems[:MOST_LINES]:
+    placed = []
+    for problem in problems:
         key = problem.split(":")[0].split(" ")[0]
         while key and key not in lines:
             key = key.rpartition(".")[0]
-        said.append(f"{source}:{lines[key]}: {problem}" if key else f"{source}: {problem}")
+        placed.append((lines[key], f"{source}:{lines[key]}: {problem}") if key else (0, f"{source}: {problem}"))
+    # From the top of the file to its end, as they will be mended.
+    said = [line for _, line in sorted(placed, key=lambda place: place[0])][:MOST_LINES]
     if len(problems) > MOST_LINES:
         said.append(f"{source}: {len(problems) - MOST_LINES} problems more")
     return InputError("\n".join(said))
@@ -161,11 +163,17 @@ def _problems(params: dict) -> Iterator[str]:
     # A value that several choices rule out, or a list with several wrong items, is one problem.
     lines: dict[str, str] = {}
     missing: dict[str, list[str]] = {}
+    lacking = {".".join(map(str, problem["loc"])) for problem in found if problem["type"] == "missing"}
+    meant = set()
     for problem in sorted(found, key=lambda problem: [str(part) for part in problem["loc"]]):
-        where, line = _line(model, params, problem)
+        where, line, nearest = _line(model, params, problem, lacking)
         lines.setdefault(where, line)
+        # A misspelt key is one problem, not another that is missing.
+        meant.add(nearest)
         if problem["type"] == "missing":
             missing.setdefault(where.rpartition(".")[0], []).append(where)
+    lines = {where: line for where, line in lines.items() if where not in meant & lacking}
+    missing = {owner: [key for key in keys if key not in meant] for owner, keys in missing.items()}
     for owner, keys in missing.items():
         if len(keys) > 1:
             names = ", ".join(key.rpartition(".")[2] for key in keys[:6])
@@ -175,8 +183,13 @@ def _problems(params: dict) -> Iterator[str]:
     yield from lines.values()
 
 
-def _line(model: type[Block], values: Any, problem: ErrorDetails) -> tuple[str, str]:
-    """Return where a problem of pydantic is, as a key of params.yaml, and the line that says it."""
+def _line(
+    model: type[Block], values: Any, problem: ErrorDetails, lacking: Collection[str]
+) -> tuple[str, str, str | None]:
+    """Return where a problem of pydantic is, as a key of params.yaml, the line that says it, and the key that is meant.
+
+    ``lacking``: the keys that are missing; an unknown key sooner means one of these. None: no other key is meant.
+    """
     path, rest = [], list(problem["loc"])
     while True:
         name = str(rest.pop(0))
@@ -184,9 +197,13 @@ def _line(model: type[Block], values: Any, problem: ErrorDetails) -> tuple[str, 
         where = ".".join(path)
         field = model.model_fields.get(name)
         if field is None:
-            close = difflib.get_close_matches(name, model.model_fields, n=1)
+            prefix = where.removesuffix(name)
+            wanted = [key for key in model.model_fields if prefix + key in lacking]
+            close = difflib.get_close_matches(name, wanted, n=1) or difflib.get_close_matches(
+                name, model.model_fields, n=1
+            )
             hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(model.model_fields)}"
-            return where, f"{shown(where, quotes=False)}: unknown key; {hint}"
+            return where, f"{shown(where, quotes=False)}: unknown key; {hint}", prefix + close[0] if close else None
         inner = fields.block_of(field)
         if inner is None or not rest:
             break
@@ -194,9 +211,9 @@ def _line(model: type[Block], values: Any, problem: ErrorDetails) -> tuple[str, 
     said = problem["msg"].removeprefix("Value error, ")
     if said.startswith("expected"):
         # A rule of the model's own, which says what it wants.
-        return where, f"{where}: {shown(values[name])}: {said}"
+        return where, f"{where}: {shown(values[name])}: {said}", None
     expected = "block of keys and values" if inner else fields.words(fields.rule_of(model, name))
     expected += f" ({meaning_of(field)})"
     if problem["type"] == "missing":
-        return where, f"{where}: missing; expected {expected}"
-    return where, f"{where}: {shown(values[name])}: expected {expected}"
+        return where, f"{where}: missing; expected {expected}", None
+    return where, f"{where}: {shown(values[name])}: expected {expected}", None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ IMPORTS = STATE / "imports.json"
 SUFFIX = ".provenance.json"
 # Snakemake's own marker of the time of a folder.
 _TIMESTAMP = ".snakemake_timestamp"
+# Where the source code lies, from whichever folder.
+_CODE = "src/dawnchorus/"
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def is_record(path: str | os.PathLike) -> bool:
@@ -48,12 +52,14 @@ class Job:
     """A job of the workflow as its record knows it.
 
     ``inputs``: the files it reads, source code among them. ``params``: the values it gets, as texts. ``outputs``: what
-    it makes, the record included. All paths are as Snakemake names them, relative to the folder of the run.
+    it makes, the record included. All paths are as Snakemake names them, relative to the folder of the run. ``names``:
+    what people call the values, for those that are no block of params.yaml.
     """
 
     inputs: tuple[str, ...]
     params: tuple[str, ...]
     outputs: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
     @property
     def record(self) -> Path:
@@ -79,16 +85,24 @@ class Job:
     def differences(self, cache: HashCache, read: dict | None = None) -> list[str]:
         """Return in what the record differs from what is there now, in words; nothing for a product that is current.
 
+        What people change comes first: values, then data; all source code is one difference, the last.
+
         ``read``: what :meth:`read` has just said, so that inputs are not hashed again.
         """
         record = _recorded(self.record)
         if record is None:
             return ["there is no record of how it was made"]
         now = read or self.read(cache)
+        code: list[str] = []
+        data: list[str] = []
+        for path, line in _changed("input", record["inputs"], now["inputs"]):
+            (code if _CODE in path else data).append(line)
+        products = _changed("output", record["outputs"], _contents(self.products, cache))
         return [
-            *_changed("input", record["inputs"], now["inputs"]),
-            *_changed_values(record["params"], now["params"]),
-            *_changed("output", record["outputs"], _contents(self.products, cache)),
+            *_changed_values(record["params"], now["params"], self.names),
+            *data,
+            *(line for _, line in products),
+            *([f"the code changed, {len(code)} file{'s' * (len(code) > 1)} of it"] if code else []),
         ]
 
     def prepare(self, cache: HashCache) -> None:
@@ -154,32 +168,38 @@ def _remove(path: str) -> None:
         Path(path).unlink(missing_ok=True)
 
 
-def _changed(what: str, before: dict, now: dict) -> Iterator[str]:
+def _changed(what: str, before: dict, now: dict) -> Iterator[tuple[str, str]]:
+    """Yield each path that differs, and in what, in words."""
     for path in sorted({*before, *now}):
         if path not in now:
-            yield f"{what} {path} is no more"
+            yield path, f"{what} {path} is not used any more"
         elif path not in before:
-            yield f"{what} {path} is new"
+            yield path, f"{what} {path} is new"
         elif now[path] is None:
-            yield f"{what} {path} is not there"
+            yield path, f"{what} {path} is not there"
         elif before[path] != now[path]:
-            yield f"{what} {path} is another"
+            yield path, f"{what} {path} changed"
 
 
-def _changed_values(before: list, now: list) -> Iterator[str]:
+def _changed_values(before: list, now: list, names: tuple[str, ...]) -> Iterator[str]:
     if before == now:
         return
-    old, new = (dict(_values(texts)) for texts in (before, now))
-    names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
-    for name in names:
-        yield f"{name} was {old.get(name, 'not given')}, is {new.get(name, 'not given')}"
-    if not names:
+    old, new = (dict(_values(texts, names)) for texts in (before, now))
+    changed = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    for name in changed:
+        was, is_ = (values.get(name, "not given") for values in (old, new))
+        # What a hash was says nothing to people.
+        yield f"{name} changed" if _DIGEST.search(f"{was} {is_}") else f"{name} was {was}, is {is_}"
+    if not changed:
         yield "its values are others"
 
 
-def _values(texts: list) -> Iterator[tuple[str, str]]:
-    """Yield the name of each value that a rule hands its stage, and the value; a plain text has the name `value N`."""
-    for number, text in enumerate(texts, start=1):
+def _values(texts: list, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each value that a rule hands its stage, and the value, as it stands in JSON.
+
+    A text that is no block of values has the name that ``names`` gives it, else `value N`.
+    """
+    for number, text in enumerate(texts):
         try:
             block = json.loads(text)
         except (TypeError, ValueError):
@@ -187,7 +207,8 @@ def _values(texts: list) -> Iterator[tuple[str, str]]:
         if isinstance(block, dict):
             yield from _flat(block, "")
         else:
-            yield f"value {number}", str(text)
+            name = names[number] if number < len(names) else ""
+            yield name or f"value {number + 1}", json.dumps(str(text), ensure_ascii=False)
 
 
 def _flat(values: dict, prefix: str) -> Iterator[tuple[str, str]]:

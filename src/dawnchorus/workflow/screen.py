@@ -12,7 +12,6 @@ import logging
 import os
 import re
 import shutil
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, TextIO
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from dawnchorus.foundation import incremental
 from dawnchorus.foundation.errors import shown
 from dawnchorus.workflow.failures import FailedJobs, lines_since, written_since
 
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 SCREEN = "DAWNCHORUS_SCREEN"
 # How often a line of a terminal is renewed, and after how long a silence a plain log says how far the run is.
 _LOOK_S, _SILENCE_S = 0.5, 30.0
-# How much of what a job found is shown; the whole is in its log.
-_LONGEST = 120
+# How much of what a job found is shown, whatever names there are in it; the whole is in its log.
+_LONGEST = 400
+# Of a rule that keeps or drops nothing nothing is said of it.
+_NOTHING = re.compile(rf", 0 ({incremental.KEPT}|{incremental.DROPPED})")
 # How much of a rule is to be seen before it is said how long the rest takes.
 _LEAST_SHARE = 0.04
 # So much of the end of a log is looked at for how far its job is.
@@ -43,10 +45,10 @@ _STEPS = re.compile(r"^[^:]+: (?P<epoch>epoch )?(?P<done>\d+)(?: of |/)(?P<total
 
 
 def is_wanted(workflow: Workflow) -> bool:
-    """Say whether this run has a screen: it is no dry run, no job of a cluster, and nobody asked for all the output."""
+    """Say whether this run has a screen: it is no job of a cluster, and nobody asked for more output or less."""
     settings = workflow.output_settings
     asked = settings.verbose or settings.printshellcmds or settings.debug_dag or settings.quiet
-    return workflow.is_main_process and not settings.dryrun and not asked and os.environ.get(SCREEN) != "full"
+    return workflow.is_main_process and not asked and os.environ.get(SCREEN) != "full"
 
 
 class _Rule:
@@ -82,18 +84,23 @@ class _Rule:
         """Return what the jobs found, as one line: numbers of jobs that say the same are summed."""
         said = [_found(self.name, lines_since(logs, self.begun_s)) for logs in self.ended]
         made = [line for line in said if line != _AS_IT_WAS]
-        return summed(made) if made else _AS_IT_WAS
+        return _NOTHING.sub("", summed(made)) if made else _AS_IT_WAS
 
 
 _AS_IT_WAS = "up to date"
 
 
 class Screen(FailedJobs):
-    """Says in a few lines what a run does; ``words``: what each rule that makes something does, once that is known."""
+    """Says in a few lines what a run does, or what it would do.
 
-    def __init__(self, out: TextIO, words: Callable[[], Mapping[str, str]], silence_s: float = _SILENCE_S):
+    ``words``: what each rule that makes something does, once that is known; ``dry``: nothing is run.
+    """
+
+    def __init__(
+        self, out: TextIO, words: Callable[[], Mapping[str, str]], silence_s: float = _SILENCE_S, dry: bool = False
+    ):
         super().__init__()
-        self._out, self._words, self._silence_s = out, words, silence_s
+        self._out, self._words, self._silence_s, self._dry = out, words, silence_s, dry
         self._renews = out.isatty()
         self._renewed = False
         self._said_s = time.time()
@@ -103,6 +110,8 @@ class Screen(FailedJobs):
         self._executes = self._over = False
         # What is said at the end where there is nothing to be done.
         self.result: Callable[[], list[str]] = list
+        # Which rules a dry run finds that would run, with how many jobs and why.
+        self.foreseen: Callable[[], list[tuple[str, int, str]]] = list
 
     # What happens.
 
@@ -113,9 +122,13 @@ class Screen(FailedJobs):
             passes = super().filter(record)
             if event == LogEvent.WORKFLOW_STARTED:
                 self._executes = True
+            elif event == LogEvent.RUN_INFO and self._dry:
+                # Said once more by Snakemake at the end.
+                if not self._over:
+                    self.close(list(self._would_run()))
             elif event == LogEvent.RUN_INFO:
                 self._counts = {name: n for name, n in fields["stats"].items() if name in self._words()}
-            elif event == LogEvent.JOB_INFO:
+            elif event == LogEvent.JOB_INFO and not self._dry:
                 self._begins(fields["rule_name"], fields["jobid"], fields["log"])
             elif event == LogEvent.JOB_FINISHED:
                 self._ends(fields["job_id"])
@@ -150,6 +163,15 @@ class Screen(FailedJobs):
         """Yield the errors of the jobs that failed, and the paths of all logs; jobs have not spoken on this screen."""
         self._others_spoke = True
         return super().last_words(since_s, logs)
+
+    def _would_run(self) -> Iterator[str]:
+        rules = self.foreseen()
+        for number, (name, n_jobs, why) in enumerate(rules, start=1):
+            jobs = f", {n_jobs} jobs" if n_jobs > 1 else ""
+            yield f"[{number:{len(str(len(rules)))}}/{len(rules)}] {name}{jobs}: {self._does(name)} (because {why})"
+        n_all = sum(n_jobs for _, n_jobs, _ in rules)
+        n_rules = f"{len(rules)} rule{'s' * (len(rules) != 1)}, {n_all} job{'s' * (n_all != 1)}"
+        yield f"{n_rules} would run; this was a dry run (-n), nothing was made or changed"
 
     def found_by(self, name: str) -> list[str]:
         """Return all that the job of a rule has said in this run, line by line; nothing of a rule that did not run."""
@@ -238,7 +260,7 @@ def installed(workflow: Workflow) -> Screen | None:
         return None
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":
-            screen = Screen(handler.stream, lambda: _words_of(workflow))
+            screen = Screen(handler.stream, lambda: _words_of(workflow), dry=workflow.output_settings.dryrun)
             handler.filters.insert(0, screen)
             # Where its log file cannot be written, Python would say so with a trace for every line.
             logging.raiseExceptions = False
@@ -282,8 +304,7 @@ def _found(name: str, lines: list[str]) -> str:
     said = [line for line in own if not _STEPS.match(line)]
     trained = any(steps["epoch"] for steps in map(_STEPS.match, own) if steps)
     line = said[-1 if trained else 0] if said else ""
-    # Cut between words; escaped, a line may become longer again.
-    return shown(textwrap.shorten(line.partition(": ")[2], _LONGEST, placeholder=" …"), 2 * _LONGEST, quotes=False)
+    return shown(line.partition(": ")[2], _LONGEST, quotes=False)
 
 
 def _stage(name: str) -> str:

@@ -8,13 +8,13 @@ every output ``update`` (a job keeps what it made before, until it has made it a
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dawnchorus.foundation.errors import listed
 from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.workflow import provenance
 
@@ -23,14 +23,25 @@ if TYPE_CHECKING:
     from snakemake.jobs import Job as SnakemakeJob
     from snakemake.workflow import Workflow
 
-# How many reasons are said, and how many differences of each.
-_EXPLAINED, _DIFFERENCES = 8, 2
+# How many reasons are said, how many differences of each, and how many rules of those that make anew what a job reads.
+_EXPLAINED, _DIFFERENCES, _MAKERS = 8, 2, 3
+# What people call values that are no block of params.yaml, by what the rules call them.
+_NAMES = {"audio_dir": "data.audio_dir", "audio": "the sound of the recordings", "model": "model.name"}
+
+# In what each job that has to run differs from its record; nothing where only what it reads is made anew.
+Reasons: TypeAlias = "dict[SnakemakeJob, list[str]]"
 
 
-def decide_in(workflow: Workflow, before_jobs_run: Callable[[], None], planned: Callable[[], None]) -> None:
+def decide_in(
+    workflow: Workflow,
+    before_jobs_run: Callable[[], None],
+    planned: Callable[[], None],
+    explain: Callable[[Reasons], None],
+) -> None:
     """Let records decide what runs in this workflow, whatever Snakemake does with its DAG.
 
-    ``before_jobs_run``: called once the DAG is to be executed, not only looked at; ``planned``: once it is then built.
+    ``before_jobs_run``: called once the DAG is to be executed, not only looked at; ``planned``: once it is then built;
+    ``explain``: takes why jobs have to run.
     """
     prepare, build = workflow._prepare_dag, workflow._build_dag
 
@@ -43,7 +54,7 @@ def decide_in(workflow: Workflow, before_jobs_run: Callable[[], None], planned: 
     def build_and_decide() -> None:
         _remove_links_to_nothing(workflow)
         build()
-        _force_stale_jobs(workflow, _executes(workflow))
+        explain(_force_stale_jobs(workflow, _executes(workflow)))
         if _executes(workflow):
             planned()
 
@@ -91,15 +102,64 @@ def _remove_links_to_nothing(workflow: Workflow) -> None:
 def job_of(job: SnakemakeJob) -> provenance.Job:
     """Return a job of Snakemake's as its record knows it."""
     inputs, params, outputs = (tuple(map(str, part)) for part in (job.input, job.params, job.output))
-    return provenance.Job(inputs, params, outputs)
+    names = {index: name for name, (index, _) in job.params._get_names()}
+    called = (names.get(index, "") for index in range(len(params)))
+    return provenance.Job(inputs, params, outputs, tuple(_NAMES.get(name, name) for name in called))
 
 
-def _force_stale_jobs(workflow: Workflow, executes: bool) -> None:
+def foreseen(workflow: Workflow, reasons: Reasons) -> list[tuple[str, int, str]]:
+    """Return each rule of which jobs would run, in the order of the flow: its name, how many jobs, and why."""
+    dag: DAG = workflow.dag
+    jobs: dict[str, list[SnakemakeJob]] = {}
+    for job in dag.needrun_jobs():
+        if job.output:
+            jobs.setdefault(job.rule.name, []).append(job)
+    return [
+        (rule.name, len(jobs[rule.name]), _why(dag, jobs[rule.name], reasons))
+        for rule in workflow.rules
+        if rule.name in jobs
+    ]
+
+
+def _why(dag: DAG, jobs: list[SnakemakeJob], reasons: Reasons) -> str:
+    """Return why jobs of one rule would run, in words that follow `because`."""
+    own = list(dict.fromkeys(_shortened(reasons[job]) for job in jobs if reasons.get(job) and _was_made(job)))
+    if own:
+        return own[0] + f" (and {len(own) - 1} reasons more)" * (len(own) > 1)
+    if not all(map(_was_made, jobs)):
+        return "there is none yet"
+    makers = {maker.rule.name for job in jobs for maker in dag.dependencies[job] if dag.needrun(maker)}
+    if not makers:
+        return "it was asked for"
+    names = [rule.name for rule in dag.workflow.rules if rule.name in makers]
+    return f"what it reads would be made anew: {listed(names, _MAKERS)}"
+
+
+def to_be_made(reasons: Reasons) -> list[str]:
+    """Return in a few lines which products are to be made anew, and why."""
+    # Eight shards share what made them stale. Of what was never made there is nothing to explain.
+    products: dict[str, list[str]] = {}
+    for job, differences in reasons.items():
+        if differences and _was_made(job):
+            products.setdefault(_shortened(differences), []).append(job_of(job).name)
+    said = [f"{first}{f' and {len(rest)} more' if rest else ''}: {why}" for why, (first, *rest) in products.items()]
+    more = [f"and {len(said) - _EXPLAINED} more"] if len(said) > _EXPLAINED else []
+    return [f"to be made: {line}" for line in [*said[:_EXPLAINED], *more]]
+
+
+def _was_made(job: SnakemakeJob) -> bool:
+    return job_of(job).record.exists()
+
+
+def _shortened(differences: list[str]) -> str:
+    more = len(differences) - _DIFFERENCES
+    return "; ".join([*differences[:_DIFFERENCES], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _force_stale_jobs(workflow: Workflow, executes: bool) -> Reasons:
     dag: DAG = workflow.dag
     cache = HashCache(provenance.HASHES)
-    stale: set[SnakemakeJob] = set()
-    # Why, and of which products: eight shards share what made them stale.
-    reasons: dict[str, list[str]] = {}
+    stale: Reasons = {}
     for level in dag.toposorted():
         for job in level:
             if not job.output:
@@ -107,24 +167,19 @@ def _force_stale_jobs(workflow: Workflow, executes: bool) -> None:
             known = job_of(job)
             if executes:
                 known.remove_half_written()
-            if executes and (job.rule in dag.forcerules or not dag.forcefiles.isdisjoint(job.output)):
-                # A person wants it made anew, whatever its record says.
-                known.revoke()
             differences = known.differences(cache)
             remade = [maker for maker in dag.dependencies[job] if maker in stale]
-            if differences or remade:
-                stale.add(job)
+            # A person wants it made anew, whatever its record says.
+            wanted = job.rule in dag.forcerules or not dag.forcefiles.isdisjoint(job.output)
+            if executes and wanted:
+                known.revoke()
+            if differences or remade or wanted:
+                stale[job] = differences
             for maker in remade:
                 # What is about to be made anew makes Snakemake run the job that reads it.
                 for path in (*dag.dependencies[job][maker], *dag.depending[maker][job]):
                     path.flags.pop("ancient", None)
-            # Of what was never made there is nothing to explain.
-            if differences and known.record.exists():
-                reasons.setdefault("; ".join(differences[:_DIFFERENCES]), []).append(known.name)
     cache.save()
     dag.forcefiles.update(path for job in stale for path in job.output)
     workflow.async_run(dag.update_needrun())
-    said = [f"{first}{f' and {len(rest)} more' if rest else ''}: {why}" for why, (first, *rest) in reasons.items()]
-    more = [f"and {len(said) - _EXPLAINED} more"] if len(said) > _EXPLAINED else []
-    for line in [*said[:_EXPLAINED], *more]:
-        print(f"to be made: {line}", file=sys.stderr)
+    return stale

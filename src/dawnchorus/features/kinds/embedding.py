@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from dawnchorus.features import runtimes
 from dawnchorus.features.kinds import Kind
 from dawnchorus.foundation import archives, files
-from dawnchorus.foundation.errors import shown
+from dawnchorus.foundation.errors import one_line, shown
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.base import Block, value
 from dawnchorus.parameters.data import Path as PathText
@@ -146,7 +146,7 @@ def file_faults(params: dict) -> Iterator[str]:
         yield f"features.model: {path}: {_said(problem)}"
         return
     except (ValueError, RecursionError) as error:
-        said = " ".join(str(error).split())[:200]
+        said = one_line(error, 200)
         yield f"features.model: {path}: {said}; expected JSON with some of {', '.join(KEYS)}"
         return
     for name in sorted(card.model_fields_set):
