@@ -343,7 +343,9 @@ def test_a_network_computes_with_as_many_threads_on_any_number_of_cores(project)
         text = project.run(
             "snakemake", "--cores", cores, "-n", "-p", "--forcerun", "model", "--", "reports/metrics.json"
         )
-        commands.append([line for line in text.stdout.splitlines() if "dawnchorus.stages" in line])
+        commands.append(
+            [line for line in text.stdout.splitlines() if "dawnchorus.stages" in line and " -- model " in line]
+        )
     assert commands[0] == commands[1] == commands[2]
     (command,) = commands[0]
     assert " --threads 8 " in command
