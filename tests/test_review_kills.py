@@ -164,7 +164,9 @@ def test_a_browser_that_is_killed_goes_on_after_what_was_acknowledged(folder, ro
             page = playwright.chromium.connect_over_cdp(where).contexts[0].new_page()
             page.goto(server.address)
             begun(page, of=N)
-            for _ in range(rng.randrange(2, 8)):
+            press(page, "y")
+            written(page)
+            for _ in range(rng.randrange(7)):
                 press(page, rng.choice("ynu"))
             count, unsent = page.evaluate(ANSWERED)
             acknowledged = set(clips[:count]) - set(unsent)

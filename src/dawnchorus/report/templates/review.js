@@ -11,7 +11,6 @@
   const warn = (text) => { at("note").textContent = text; at("note").hidden = !text; };
   const reviewer = () => at("reviewer").value.trim();
   const keeper = keeping(data, { warn, changed: () => { if (!at("clip").hidden) { tell(); if (!near.has(shown)) show(shown, false); } } });
-  const given = (clip) => keeper.answer(reviewer(), clip.clip);
   // Species are called by their id in tables.
   const ids = new Map(data.species.map((row) => [row.name, row.id])), names = new Map(data.species.map((row) => [row.id, row.name]));
 
@@ -72,7 +71,8 @@
   };
 
   const tell = () => {
-    const count = clips.filter(given).length, answer = given(clips[shown]);
+    const name = reviewer(), count = clips.filter((clip) => keeper.answer(name, clip.clip)).length;
+    const answer = keeper.answer(name, clips[shown].clip);
     at("bar").value = count;
     at("answered").textContent = `${count} of ${clips.length} answered; this is ${shown + 1}`;
     at("done").hidden = count < clips.length;
@@ -132,7 +132,7 @@
     const name = reviewer(), is_open = await keeper.open(name);
     if (name !== reviewer()) return;
     opened = is_open ? name : null;
-    const first = clips.findIndex((clip) => !given(clip));
+    const first = clips.findIndex((clip) => !keeper.answer(name, clip.clip));
     show(first < 0 ? clips.length - 1 : first, aloud);
   };
 
