@@ -103,6 +103,18 @@ def spans(rows):
     return [(row["recording_id"], row["species_id"], row["t_min_s"]) for row in rows]
 
 
+def test_reviewed_recordings_need_not_be_in_the_table_of_recordings(folder):
+    """Nobody can list them there: a recording that is listed and has no annotation holds no call."""
+    write(
+        "sites.csv", *(f"{name},{'wood' if name < 'd' else 'bog'}" for name in "abcdefgh"), header="recording_id,site"
+    )
+    answers = write("heard.csv", line("new", 1, "0", "yes"), line("a", 2, "0", "yes"), line("far/night", 1, "1", "no"))
+    audited(reviews=answers, recordings_table="sites.csv")
+    rows = [row for row in made.read("made/annotations.csv", ANNOTATIONS) if row["from_reviews"]]
+    assert {(row["recording_id"], row["site"]) for row in rows} == {("new", ""), ("a", "wood")}
+    assert boxes("false_positives", FALSE_POSITIVES) == [("far/night", "1", 1.0, 2.0, "alone")]
+
+
 def test_the_majority_counts_and_ties_say_nothing():
     people = ("yes", "yes", "no"), ("no", "other", "yes"), ("yes", "no"), ("unsure", "yes"), ("unsure",)
     given = [

@@ -237,7 +237,8 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> A
     durations_s = {key: info["duration_s"] for key, info in facts.items()}
     boxes, spans = ([item for item in items if item[1]["recording_id"] in facts] for items in (boxes, spans))
     late = [*recordings.end_problems(boxes, durations_s), *unknown.start_problems(spans, durations_s)]
-    kept = recordings.without([*boxes, *spans], late)
+    # What detectors found lies in recordings that nobody listed.
+    kept = recordings.without([*annotations, *negatives, *spans], late)
     sites, not_listed = joined(kept, data["recordings_table"], "recording_id", given.sites)
     tables = (given.annotations, given.false_positives, given.unknown, given.annotated_spans, given.reviews)
     cut = [problem for table in tables if table is not None for problem in table.problems]
