@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dawnchorus.annotations import column_names
@@ -31,6 +31,7 @@ def test_the_likelier_of_two_columns_is_taken():
     assert column_names.likely(["colour"], "species_id") is None
 
 
+@example({"species_id": "A "})
 @given(st.dictionaries(st.sampled_from(["species_id", "t_min", "f_max"]), st.text(min_size=1)))
 def test_what_a_hint_says_to_write_is_read_as_it_was_meant(columns):
     printable = {cell: name for cell, name in columns.items() if name.isprintable()}

@@ -46,7 +46,7 @@ _UNIT = re.compile(r"^(.*[^\W_]).*?[\s_.\-(\[]+([a-z]+)[\s)\]]*$")
 # A longer name is no name, and has no unit.
 LONGEST_NAME = 100
 # What needs no quotes in YAML, whatever reads it.
-_PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[a-z_][\w .()/+-]*", re.IGNORECASE)
+_PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[a-z_](?:[\w .()/+-]*[\w.()/+-])?", re.IGNORECASE)
 
 
 def plain(name: str) -> tuple[str, float]:
