@@ -106,3 +106,11 @@ def test_what_was_checked_not_to_be_a_species_reaches_the_metrics(ran_project):
     (project.path / "raw/fp.csv").write_text("\n".join([header, *(",".join(box) for box in boxes[1:])]) + "\n")
     assert {"recordings", "features", "dataset", "evaluation"} <= set(project.planned())
     assert not project.dvc_is_clean()
+
+
+def test_without_a_detector_its_calibration_says_so(ran):
+    said = (ran / "project/logs/presence_calibration.log").read_text()
+    assert said == (
+        "presence_calibration: no detector (presence.network: none): windows of the classifier find calls, "
+        "nothing is fitted\n"
+    )

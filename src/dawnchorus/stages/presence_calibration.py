@@ -12,6 +12,8 @@ from dawnchorus.foundation.files import write_json
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import CLASSES, HELD_OUT, ROWS, UNKNOWN
 
+WITHOUT = "no detector (presence.network: none): windows of the classifier find calls, nothing is fitted"
+
 
 def by_recording(entries: Iterable[score_store.Entry]) -> dict[str, score_store.Entry]:
     return {entry.recording_id: entry for entry in entries}
@@ -40,15 +42,14 @@ def main(argv: list[str] | None = None) -> None:
     aim = presence_calibration.aim_of(args.params["presence_calibration"])
     segment_s = args.params["detection_metrics"]["segment_s"]
     spans = [presence_calibration.unknown_of(of, args.params["data"]["annotated"]) for of in truth]
-    frames, windows = (
-        [by_id[of.recording_id] for of in truth]
-        for by_id in (by_recording(entries), by_recording(score_store.Stores([args.window_scores], species_ids)))
-    )
+    of_windows = by_recording(score_store.Stores([args.window_scores], species_ids))
+    frames, windows = ([by_id[of.recording_id] for of in truth] for by_id in (by_recording(entries), of_windows))
     fitted = fusion_fit.fit(truth, frames, windows, aim, species_ids, segment_s, spans)
     # Users' recordings are heard through windows like these.
     fitted["fusion"] |= args.params["detections"]
     write_json(args.output, fitted)
-    for line in presence_calibration.lines(fitted):
+    without = of_windows and not entries
+    for line in [WITHOUT] if without else presence_calibration.lines(fitted):
         print(f"presence_calibration: {line}", flush=True)
 
 
