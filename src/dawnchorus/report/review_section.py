@@ -46,7 +46,7 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"{path}: {shown(found)}: expected {EXPECTED}")
     try:
-        summary = {
+        summary: dict[str, Any] = {
             "species": list(_rows(found, "species", REVIEW_SUMMARY)),
             "groups": list(_rows(found, "groups", REVIEW_GROUPS)),
             "reviewers": [_text(name, f"reviewers.{k}") for k, name in enumerate(_list(found, "reviewers"))],
