@@ -9,9 +9,8 @@
 # The page names the commit at which it was made. That is said, not an input: a commit makes no report stale.
 
 
-# Without a review the key names the annotations, which may be a folder of tables.
-REVIEW_SUMMARY = [path for path in [config["data"]["review_summary"]] if not Path(path).is_dir()]
-HAS_REVIEW = config["data"]["review_summary"] != config["data"]["annotations"]
+# Without a review the key names the annotations.
+REVIEW_SUMMARY = [path for path in [config["data"]["review_summary"]] if path != config["data"]["annotations"]]
 
 
 rule report:
@@ -80,5 +79,6 @@ rule report:
             " --presence-calibration {input.presence_calibration:q}"
             " --rows {input.rows:q} --recordings {input.recordings:q} --audit {input.audit:q}"
             " --figures {input.figures:q} --audio-dir {params.audio_dir:q} --params {params.report:q}"
-            " --output {output.page:q} --headline {output.headline:q}" + " --review {input.review:q}" * HAS_REVIEW,
+            " --output {output.page:q} --headline {output.headline:q}"
+            + " --review {input.review:q}" * bool(REVIEW_SUMMARY),
         )
