@@ -43,6 +43,7 @@ class Run:
             time_s = np.arange(int(RECORDING_S * RATE_HZ)) / RATE_HZ
             sound = 0.2 * np.sin(2 * np.pi * 1000 * (number + 1) * time_s) + 0.01 * rng.standard_normal(len(time_s))
             soundfile.write(path / "audio" / f"{number}.wav", sound.astype(np.float32), RATE_HZ)
+        self.review = None
         self._tables()
         self._detections()
         self.params = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"report": dict(REPORT)}
@@ -244,6 +245,7 @@ class Run:
                     "--headline",
                     str(self.path / "headline.json"),
                 ),
+                *(("--review", str(self.review)) if self.review else ()),
             ]
         )
         return output

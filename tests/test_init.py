@@ -462,7 +462,7 @@ def test_tables_of_other_recordings_are_left_aside(mine, home, capsys):
     write_csv(mine / "unknown.csv", "recording_id,t_min,t_max", [("other", 1, 2)])
     write_csv(mine / "effort.csv", "recording_id,t_min,t_max", [("other", 1, 2)])
     params, out = init(mine, capsys=capsys)
-    for key in ("false_positives", "unknown", "annotated_spans", "reviews"):
+    for key in ("false_positives", "unknown", "annotated_spans", "reviews", "review_summary"):
         assert params["data"][key] == params["data"]["annotations"]
     assert out.count("of other recordings") == 3
 

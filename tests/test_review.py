@@ -13,6 +13,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from dawnchorus.commands import cli, review
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.report import review_section
 from dawnchorus.review import answers, sampling, windows
 from dawnchorus.review.summary import summary
 from dawnchorus.tables import made
@@ -349,7 +350,14 @@ def test_from_detections_to_a_summary(inside, tmp_path, capsys):
     assert [row["species_id"] for row in species] == ["s0", "s1", "s2"]
     assert species[2]["yes"] == 0
     assert len(made.read(folder / "groups.csv", REVIEW_GROUPS)) == 6
-    assert json.loads((folder / "summary.json").read_text())["reviewers"] == ["Ann", "Bob"]
+    # The report reads in it what the tables say.
+    said = review_section.read(folder / "summary.json")
+    assert said["reviewers"] == ["Ann", "Bob"]
+    assert said["wanted_precision"] == 0.9
+    for row, of_table in zip(said["species"], species, strict=True):
+        known = {key: math.nan if value is None else value for key, value in row.items()}
+        assert known == pytest.approx(of_table, abs=1e-6, nan_ok=True)
+    assert [row["group"] for row in said["groups"]] == ["SITE0", "SITE1"] * 3
 
 
 def test_a_sample_that_is_there_is_not_written_over(inside, tmp_path, capsys):

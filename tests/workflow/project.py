@@ -55,6 +55,7 @@ PARAMS = {
         "unknown": "raw/annotations.csv",
         "annotated_spans": "raw/annotations.csv",
         "reviews": "raw/annotations.csv",
+        "review_summary": "raw/annotations.csv",
     },
     "features": {"kind": "log_mel", "sample_rate_hz": None, "n_fft": 256, "hop_length": 128, "n_mels": 16},
     "features_reset": {"f_min_hz": 0.0, "f_max_hz": None, "clip": "annotation"},

@@ -28,6 +28,7 @@ def labelled(tmp_path) -> Project:
         "unknown",
         "annotated_spans",
         "reviews",
+        "review_summary",
     ):
         project.set(f"data.{key}", "raw/labels")
     project.set("data.format", "audacity")

@@ -18,6 +18,7 @@ TABLES = (
     "unknown",
     "annotated_spans",
     "reviews",
+    "review_summary",
 )
 COMMANDS = {
     "run": ("snakemake", "--cores", "2"),

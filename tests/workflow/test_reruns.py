@@ -35,7 +35,7 @@ SIMULATED = {
 }
 
 PATHS = {"data.annotations", "data.false_positives", "data.recordings_table", "data.species_table", "data.audio_dir"}
-PATHS |= {"data.unknown", "data.annotated_spans", "data.reviews"}
+PATHS |= {"data.unknown", "data.annotated_spans", "data.reviews", "data.review_summary"}
 
 
 def declared() -> dict[str, set[str]]:

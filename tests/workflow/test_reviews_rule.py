@@ -1,9 +1,13 @@
 """Answers as an input of the workflow: what runs, what trains, and that no test row and no partition changes."""
 
 import csv
+import json
+import shutil
 
 import pytest
 from project import Project
+
+from test_review_section import SUMMARY
 
 pytestmark = pytest.mark.table
 
@@ -69,3 +73,27 @@ def test_a_folder_of_reviews_that_is_not_there_is_a_line(tmp_path):
     assert done.returncode
     wanted = "expected a reviews.csv, or a folder of them, or data.annotations again"
     assert any(line.endswith(wanted) for line in done.stdout.splitlines())
+
+
+def test_the_summary_of_a_review_makes_the_report_alone(project):
+    assert not project.planned()
+    path, page = project.path / "raw/summary.json", project.path / "reports/report.html"
+    path.write_text(json.dumps(SUMMARY))
+    project.set("data.review_summary", "raw/summary.json")
+    assert set(project.planned()) == {"report"}
+    assert project.dvc_repro() == {"report": 1}
+    assert "By listening to 105 windows" in page.read_text()
+    assert not project.planned()
+    path.write_text(json.dumps({**SUMMARY, "reviewers": ["Ann"]}))
+    assert project.changed_stages() == ["report"]
+    assert project.snakemake() == {"report": 1}
+    assert "(1 person)" in page.read_text()
+    # A table of annotations is no summary, and the page of before stays.
+    before = page.read_bytes()
+    shutil.copy(project.path / "raw/annotations.csv", path)
+    done = project.run("snakemake", "--cores", "1", check=False)
+    assert done.returncode
+    assert (
+        "error: raw/summary.json: Expecting value: line 1 column 1 (char 0); expected JSON, the summary" in done.stdout
+    )
+    assert page.read_bytes() == before

@@ -1,11 +1,16 @@
 # report: one page in which the run can be read, seen and heard
 #
 # needs  what evaluation and detection_metrics measured, the training history, the model's card, the tables of the data, figures, some audio,
-#        every value of the run (the page shows them), but not the blocks of what is made on demand
+#        every value of the run (the page shows them), but not the blocks of what is made on demand; the summary of a
+#        review, if data.review_summary names one
 # makes  reports/report.html, which holds everything it shows and works without any network;
 #        reports/headline.json: of all metrics the few that `dvc metrics diff` and `dvc exp show` compare
 #
 # The page names the commit at which it was made. That is said, not an input: a commit makes no report stale.
+
+
+# Without a review the key names the annotations.
+REVIEW_SUMMARY = [path for path in [config["data"]["review_summary"]] if path != config["data"]["annotations"]]
 
 
 rule report:
@@ -39,6 +44,7 @@ rule report:
                 "detection_precision_recall",
             ],
         ),
+        review=REVIEW_SUMMARY,
         kind_files=KIND_FILES,
         code=code("report"),
     output:
@@ -73,5 +79,6 @@ rule report:
             " --presence-calibration {input.presence_calibration:q}"
             " --rows {input.rows:q} --recordings {input.recordings:q} --audit {input.audit:q}"
             " --figures {input.figures:q} --audio-dir {params.audio_dir:q} --params {params.report:q}"
-            " --output {output.page:q} --headline {output.headline:q}",
+            " --output {output.page:q} --headline {output.headline:q}"
+            + " --review {input.review:q}" * bool(REVIEW_SUMMARY),
         )

@@ -77,6 +77,12 @@ class Data(Block):
         "path of a reviews.csv of `dawnchorus review`, or of a folder of them: answers that train, and test nothing; "
         "data.annotations again if there is none",
     )
+    review_summary: Path = value(
+        "data/simulated/train_tp.csv",
+        "path of the summary.json of `dawnchorus review summary`, for a section of the report; data.annotations again "
+        "if there is none",
+        read_by=("report",),
+    )
     annotated: Literal["all", "boxes"] = value(
         "all",
         "all: every call of the species is annotated, so sound outside the annotations holds none; boxes: only some "

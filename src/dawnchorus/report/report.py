@@ -18,6 +18,7 @@ from dawnchorus.report import (
     inline_svg,
     interval_words,
     provenance,
+    review_section,
     summary_tables,
 )
 from dawnchorus.report.class_figures import class_counts
@@ -40,7 +41,8 @@ class Run:
     ``metrics``: metrics.json; ``detection_metrics``: detection_metrics.json;
     ``presence_calibration``: presence_calibration.json; ``card``: what is written beside the
     model's weights; ``params``: the blocks of the run; ``figures``: SVG files as text, by name; ``hashes``: path and
-    MD5 of the files read; ``commit``: where the code is.
+    MD5 of the files read; ``review``: what :func:`review_section.read` returns, None without one; ``commit``: where the
+    code is.
     """
 
     metrics: dict
@@ -61,6 +63,7 @@ class Run:
     params: dict
     figures: dict[str, str]
     hashes: Sequence[tuple[str, str]]
+    review: dict | None
     commit: str
 
 
@@ -151,6 +154,7 @@ def context(run: Run, audio_dir: Path) -> dict:
         "lead": lead,
         "lead_key": lead and lead["key"],
         "detection": _detection(run, split, everywhere, audio_dir),
+        "review": run.review and review_section.section(run.review),
         "headline": findings.headline(run.metrics),
         "gap": findings.gap(run.metrics),
         "headline_note": findings.headline_note(run.metrics["test"], split),

@@ -8,7 +8,7 @@ from pathlib import Path
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_json, write_whole
 from dawnchorus.learning import model_file
-from dawnchorus.report import headline, pages, provenance, report
+from dawnchorus.report import headline, pages, provenance, report, review_section
 from dawnchorus.tables import definitions, made
 
 TABLES = {
@@ -36,13 +36,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, required=True, metavar="PATH", help="model.keras; only its card is read")
     parser.add_argument("--figures", type=Path, nargs="+", required=True, metavar="SVG", help="what the page embeds")
     parser.add_argument("--audio-dir", type=Path, required=True, metavar="DIR", help="folder of the recordings")
+    parser.add_argument("--review", type=Path, metavar="JSON", help="what listening brought; none: no such section")
     parser.add_argument("--params", type=json.loads, required=True, help="the blocks of the run, as JSON")
     parser.add_argument("--output", type=Path, required=True, metavar="PATH", help="where to write the page")
     parser.add_argument("--headline", type=Path, required=True, metavar="PATH", help="where to write the few metrics")
     args = parser.parse_args(argv)
 
     files = [*(getattr(args, name) for name in TABLES), args.metrics, args.detection_metrics]
-    files += [args.presence_calibration, args.model]
+    files += [args.presence_calibration, args.model, *([args.review] if args.review else [])]
     finished = report.Run(
         **{name: made.frame(getattr(args, name), table) for name, table in TABLES.items()},
         metrics=json.loads(args.metrics.read_text(encoding="utf-8")),
@@ -52,6 +53,7 @@ def main(argv: list[str] | None = None) -> None:
         params=args.params,
         figures={path.stem: path.read_text(encoding="utf-8") for path in args.figures},
         hashes=[(str(path), provenance.md5_of(path)) for path in files],
+        review=review_section.read(args.review) if args.review else None,
         commit=provenance.git_state(Path.cwd()),
     )
     context = report.context(finished, args.audio_dir)

@@ -291,7 +291,7 @@ def _data(given: _Given, annotations: Annotations, folder: Path) -> dict[str, An
         "data.audio_dir": named(annotations.audio_dir),
         "data.false_positives": table if anew or not given.false_positives else named(given.false_positives),
     }
-    found["data.reviews"] = table
+    found |= {"data.reviews": table, "data.review_summary": table}
     for role in SIDE_TABLES:
         found[f"data.{role}"] = named(given.sides[role].path) if role in given.sides else table
     return found

@@ -11,7 +11,7 @@ from dawnchorus.parameters.data import Data
 # Where the simulated set lies: what rule simulate writes, the defaults of these keys.
 PLACES = (
     *("annotations", "audio_dir", "false_positives", "recordings_table", "species_table", "unknown", "annotated_spans"),
-    "reviews",
+    *("reviews", "review_summary"),
 )
 # Augmentation that takes the frames of a clip to begin with its sound, and the value that turns it off.
 OVER_TIME = {"time_shift_frames": 0, "time_stretch": 1, "equalizer_gain": 0, "time_masks": 0}

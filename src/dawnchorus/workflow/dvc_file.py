@@ -35,7 +35,7 @@ DATA_PATHS = tuple(
     f"data.{key}"
     for key in (
         *("annotations", "false_positives", "recordings_table", "species_table", "unknown", "annotated_spans"),
-        *("reviews", "audio_dir"),
+        *("reviews", "review_summary", "audio_dir"),
     )
 )
 AUDIO = "data.audio_dir"

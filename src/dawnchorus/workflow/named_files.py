@@ -32,6 +32,7 @@ def faults(params: dict) -> Iterator[str]:
             ("unknown", "a CSV of spans, or data.annotations again"),
             ("annotated_spans", "a CSV of spans, or data.annotations again"),
             ("reviews", REVIEWS),
+            ("review_summary", "a summary.json of `dawnchorus review summary`, or data.annotations again"),
         ):
             as_annotations = key != "annotations" and data[key] == data["annotations"]
             if not as_annotations and (
