@@ -266,4 +266,4 @@ def test_without_a_scored_recording_scores_are_taken_as_they_are(folder, capsys)
     with score_store.write_store("presence.parquet", IDS):
         pass
     assert calibrate() == [presence.PLAIN] * 2
-    assert "no validation recording has a call: scores are taken as they are" in capsys.readouterr().out
+    assert "no detector (presence.network: none)" in capsys.readouterr().out
