@@ -14,7 +14,7 @@ from dawnchorus.detection.detections import Decision
 from dawnchorus.detection.events import MOST_BYTES, number
 from dawnchorus.detection.presence_calibration import EXPECTED
 from dawnchorus.foundation import archives
-from dawnchorus.foundation.errors import InputError, listed
+from dawnchorus.foundation.errors import InputError, listed, one_line
 from dawnchorus.foundation.files import sha256_of, write_json
 
 NAME = "review_thresholds.json"
@@ -47,8 +47,7 @@ def applied(decision: Decision, path: Path, model: Path, calibration: Path) -> D
             for key, said in found["species"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: not thresholds of a review ({reason}); write or delete it") from None
+        raise InputError(f"{path}: not thresholds of a review ({one_line(error, 200)}); write or delete it") from None
     if name != model.name:
         return decision
     if of != (sha256_of(model), sha256_of(calibration)):

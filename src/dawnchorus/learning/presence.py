@@ -54,6 +54,7 @@ def soundings(
         params: the blocks ``presence``, ``features`` and ``data``.
     """
     pool, frame_s = params["presence"]["pool_frames"], stretches.hop_s(params["features"])
+    n_around = stretches.n_frames_of(params["presence"], params["features"])[0] // pool
     index = {species_id: number for number, species_id in enumerate(classes)}
     of_recording = dict(list(rows.groupby("recording_id", sort=False)))
     unknown_of, absent_of = _by_recording(unknown, index), _by_recording(absent, index)
@@ -82,8 +83,7 @@ def soundings(
         presence_targets.absent(absent_of.get(name, []), made, frame_s, pool)
         closed = None if own.all() else presence_targets.touched(_times(of[~own]), n, frame_s, pool)
         sounding = stretches.Sounding(frames[: n * pool], made, closed)
-        n_frames, _ = stretches.n_frames_of(params["presence"], params["features"])
-        found += stretches.around_known(sounding, n_frames // pool, pool) if row.get("reviewed") else [sounding]
+        found += stretches.around_known(sounding, n_around, pool) if row.get("reviewed") else [sounding]
     return found
 
 

@@ -24,6 +24,13 @@ class Columns(Block):
     f_max: Column = value(..., "upper edge (Hz)", required=False)
 
 
+# The files that there need not be: the key names the annotations again where there is none.
+OPTIONAL = (
+    *("false_positives", "recordings_table", "species_table", "unknown", "annotated_spans"),
+    *("reviews", "review_summary"),
+)
+
+
 class Data(Block):
     """The users' own recordings and annotations, or the simulated ones.
 

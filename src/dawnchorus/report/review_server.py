@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dawnchorus.foundation.display_names import escaped, printable
-from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.foundation.spelling import composed
 from dawnchorus.report import review_page
 from dawnchorus.review.answers import Answer
@@ -97,7 +97,7 @@ class Server(ThreadingHTTPServer):
         """Say a line of what went wrong with a connection; that a browser has gone is none."""
         error = sys.exc_info()[1]
         if not isinstance(error, (ConnectionError, TimeoutError)):
-            print(f"error: {type(error).__name__}: {escaped(' '.join(str(error).split()))}", file=sys.stderr)
+            print(f"error: {type(error).__name__}: {escaped(one_line(error))}", file=sys.stderr)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import shown
 from dawnchorus.parameters import fields
-from dawnchorus.parameters.data import Data
+from dawnchorus.parameters.data import OPTIONAL, Data
 
 # Where the simulated set lies: what rule simulate writes, the defaults of these keys.
-PLACES = (
-    *("annotations", "audio_dir", "false_positives", "recordings_table", "species_table", "unknown", "annotated_spans"),
-    *("reviews", "review_summary"),
-)
+PLACES = ("annotations", "audio_dir", *OPTIONAL)
 # Augmentation that takes the frames of a clip to begin with its sound, and the value that turns it off.
 OVER_TIME = {"time_shift_frames": 0, "time_stretch": 1, "equalizer_gain": 0, "time_masks": 0}
 # Linux hands a command at most 131,072 characters in one piece. A rule hands its values twice: record and stage.

@@ -23,6 +23,7 @@ from dawnchorus.features import kinds
 from dawnchorus.foundation import strict_yaml
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_whole
+from dawnchorus.parameters.data import OPTIONAL
 from dawnchorus.workflow import params_file
 
 if TYPE_CHECKING:
@@ -31,13 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 SIMULATE = Path("workflow/simulate/dvc.yaml")
 # The parameters whose value is a path that a rule reads; the kind of features may have more.
-DATA_PATHS = tuple(
-    f"data.{key}"
-    for key in (
-        *("annotations", "false_positives", "recordings_table", "species_table", "unknown", "annotated_spans"),
-        *("reviews", "review_summary", "audio_dir"),
-    )
-)
+DATA_PATHS = tuple(f"data.{key}" for key in ("annotations", *OPTIONAL, "audio_dir"))
 AUDIO = "data.audio_dir"
 # The parameter that chooses a file of each registry.
 CHOICES = {"src/dawnchorus/networks": "model.name", "src/dawnchorus/features/kinds": "features.kind"}
