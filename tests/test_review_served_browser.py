@@ -68,8 +68,10 @@ def wait(page, condition, given=None):
     )
 
 
-# The clip is there to be seen.
-IS_THERE = "document.getElementById('image').src"
+# The clip is there to be seen, and the answers of whoever listens are known: a key is an answer now.
+IS_THERE = """
+document.getElementById('image').src && document.querySelector('[data-answer]').ariaDisabled === 'false'
+"""
 
 
 def until(page, text):
@@ -89,7 +91,7 @@ def begun(page, name="Ann", count=0, of=N):
 
 
 def press(page, key):
-    """Press a key when the clip is there, as a person would who looks at it."""
+    """Press a key when the page takes answers, as a person would who looks at it."""
     wait(page, IS_THERE)
     page.keyboard.press(key)
 
@@ -224,6 +226,21 @@ def test_a_page_that_waited_for_a_name_takes_it(opened, tmp_path, rows):
         press(page, "y")
         written(page)
     assert list(kept(tmp_path, rows)) == [0]
+
+
+def test_answers_wait_for_those_that_were_given_before(opened, tmp_path, rows):
+    with served(tmp_path, rows) as server:
+        page = opened(server.address)
+        until(page, f"0 of {N}")
+        page.context.set_offline(True)
+        ready(page)
+        page.locator('[data-answer="yes"][aria-disabled="true"]').wait_for()
+        page.keyboard.press("y")
+        assert shown(page) == f"0 of {N} answered; this is 1"
+        page.context.set_offline(False)
+        press(page, "n")
+        written(page)
+    assert kept(tmp_path, rows) == {0: ("no", "")}
 
 
 def test_the_name_of_another_person_is_refused_before_the_first_answer(opened, tmp_path, rows):

@@ -70,13 +70,19 @@
     }, () => made.player.pause());
   };
 
+  // Nobody answers what they cannot see, nor before their earlier answers are known.
+  const answerable = () => opened === reviewer() && near.get(shown)?.made;
   const tell = () => {
     const name = reviewer(), count = clips.filter((clip) => keeper.answer(name, clip.clip)).length;
     const answer = keeper.answer(name, clips[shown].clip);
     at("bar").value = count;
     at("answered").textContent = `${count} of ${clips.length} answered; this is ${shown + 1}`;
     at("done").hidden = count < clips.length;
-    for (const button of buttons) button.setAttribute("aria-pressed", String(answer?.answer === button.dataset.answer));
+    const waits = Boolean(name) && !answerable();
+    for (const button of buttons) {
+      button.setAttribute("aria-pressed", String(answer?.answer === button.dataset.answer));
+      button.setAttribute("aria-disabled", String(waits));
+    }
     if (at("which").hidden) at("other").value = names.get(answer?.other) ?? answer?.other ?? "";
   };
 
@@ -107,8 +113,6 @@
     return prepare(shown);
   };
 
-  // Nobody answers what they cannot see, nor before their earlier answers are known.
-  const answerable = () => opened === reviewer() && near.get(shown)?.made;
   const answer = (chosen, other = "") => {
     if (!reviewer()) {
       warn("Who listens? Please write your name first.");
