@@ -11,11 +11,11 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-if not Path(workflow.basedir, "src/dawnchorus").is_dir():
-    sys.exit(
-        f"error: {workflow.basedir}: no src/dawnchorus; expected no `module`, but a folder of `dawnchorus new FOLDER`"
-    )
-sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+# Where this file lies, also where another Snakefile takes it in as a module.
+HERE = Path(str(workflow.current_basedir))
+if not (HERE / "src/dawnchorus").is_dir():
+    sys.exit(f"error: {HERE}: no src/dawnchorus; expected the Snakefile of a clone on this machine, code beside it")
+sys.path.insert(0, str(HERE / "src"))
 
 from dawnchorus import networks
 from dawnchorus.annotations import audit, unknown

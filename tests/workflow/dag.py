@@ -13,7 +13,7 @@ TRIGGERS = frozenset({RerunTrigger.MTIME})
 
 def opened(path: Path):
     """Open the workflow of a project folder; the working directory is that folder meanwhile."""
-    return dvc_file.opened(path / "Snakefile", path)
+    return dvc_file.opened(path)
 
 
 def rules(path: Path) -> dict:

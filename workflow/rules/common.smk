@@ -11,7 +11,7 @@ def values(stage, **others):
 def code(stage, network=None):
     """Return the source files that a stage runs, found by following its imports."""
     chosen = {"networks": network or config["model"]["name"], "features.kinds": config["features"]["kind"]}
-    return [os.path.relpath(path, workflow.basedir) for path in SOURCE_CODE.needed_by(f"stages.{stage}", chosen=chosen)]
+    return [os.path.relpath(path) for path in SOURCE_CODE.needed_by(f"stages.{stage}", chosen=chosen)]
 
 
 def fingerprint_of_detected(wildcards):
@@ -70,8 +70,7 @@ def begin():
 
 def planned():
     """Keep the plan of this run, for `dvc repro`; called when it is about to be executed."""
-    root = Path(workflow.basedir).resolve()
-    last_plan.keep(workflow, root, config["data"], audited(), AUDIO_FINGERPRINT)
+    last_plan.keep(workflow, HERE.resolve(), config["data"], audited(), AUDIO_FINGERPRINT)
 
 
 def explain(reasons):
@@ -102,7 +101,7 @@ outputflags:
 # The code that runs is the code of this folder, not an installed copy: `dvc exp run --temp` works in a copy.
 shell.prefix(
     "set -euo pipefail;"
-    f" export PYTHONPATH={shlex.quote(os.path.relpath(Path(workflow.basedir) / 'src'))} {supervision.SNAKEMAKE}=$PPID; "
+    f" export PYTHONPATH={shlex.quote(os.path.relpath(HERE / 'src'))} {supervision.SNAKEMAKE}=$PPID; "
 )
 
 STARTED_S = time.time()
@@ -110,7 +109,7 @@ SCREEN = screen.installed(workflow)
 FAILED_JOBS = SCREEN or failures.kept_from_the_screen()
 if SCREEN:
     SCREEN.result = result
-SOURCE_CODE = source_code.SourceCode(Path(workflow.basedir) / "src/dawnchorus", provenance.IMPORTS)
+SOURCE_CODE = source_code.SourceCode(HERE / "src/dawnchorus", provenance.IMPORTS)
 
 # What the kind of features reads besides sound; most kinds nothing.
 KIND_FILES = kinds.input_files(config["features"])

@@ -55,8 +55,8 @@ stages:
 
 
 @contextmanager
-def opened(snakefile: Path, folder: Path) -> Iterator:
-    """Open a workflow in a folder with a params.yaml; yield Snakemake's workflow object with its rules."""
+def opened(folder: Path) -> Iterator:
+    """Open the workflow of a folder with a Snakefile and a params.yaml; yield Snakemake's API of it, with its rules."""
     from snakemake.api import SnakemakeApi
     from snakemake.settings.types import (
         ConfigSettings,
@@ -76,11 +76,26 @@ def opened(snakefile: Path, folder: Path) -> Iterator:
                 config_settings=ConfigSettings(),
                 storage_settings=StorageSettings(),
                 workflow_settings=WorkflowSettings(),
-                snakefile=snakefile,
+                snakefile=folder / "Snakefile",
                 workdir=folder,
             )
     finally:
         os.chdir(before)
+
+
+@contextmanager
+def opened_under(root: Path, params: dict) -> Iterator:
+    """Open the workflow in ``root`` under other parameters, in a folder of its own where the paths they name exist."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for link in ("Snakefile", "src", "workflow", "environment.yml"):
+            (folder / link).symlink_to(root / link)
+        (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+        for path in (folder / path for path in paths_of(params)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir() if path == folder / params["data"]["audio_dir"] else path.touch()
+        with opened(folder) as workflow_api:
+            yield workflow_api
 
 
 def paths_of(params: dict) -> tuple[str, ...]:
@@ -174,21 +189,17 @@ def texts(root: Path) -> dict[Path, str]:
     """Return the two files, by their path below ``root``."""
     default = params_file.defaults()
     given = placeholders(base_of(root, default))
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "params.yaml").write_text(yaml.safe_dump(given), encoding="utf-8")
-        for path in paths_of(given):
-            (Path(folder) / path).mkdir() if path == AUDIO else (Path(folder) / path).touch()
-        with opened(root / "Snakefile", Path(folder)) as workflow_api:
-            workflow = workflow_api._workflow
-            rules = {rule.name: rule for rule in workflow.rules}
-            shards = workflow.globals["SHARDS"]
-            wanted = {str(path) for path in rules["all"].input}
-            stages = {
-                name: stage_of(rule, given, shards)
-                for name, rule in rules.items()
-                if rule.output and wanted.intersection(products_of(rule, shards))
-            }
-            simulate = stage_of(rules["simulate"], given | {"simulate": default["simulate"]}, shards)
+    with opened_under(root, given) as workflow_api:
+        workflow = workflow_api._workflow
+        rules = {rule.name: rule for rule in workflow.rules}
+        shards = workflow.globals["SHARDS"]
+        wanted = {str(path) for path in rules["all"].input}
+        stages = {
+            name: stage_of(rule, given, shards)
+            for name, rule in rules.items()
+            if rule.output and wanted.intersection(products_of(rule, shards))
+        }
+        simulate = stage_of(rules["simulate"], given | {"simulate": default["simulate"]}, shards)
     by_hand = (root / "dvc.yaml").read_text(encoding="utf-8").partition("\nplots:")
     blocks = (textwrap.indent(text_of(name, stage), "  ") for name, stage in stages.items())
     simulate["params"] = ["seed", "simulate"]

@@ -74,7 +74,7 @@ def keep(workflow: Workflow, root: Path, data: dict, audited: Sequence[str], fin
         for rule in workflow.rules
         if not rule.has_wildcards() and not _works_out(rule)
     }
-    planned = {str(job.record): [job.inputs, job.params, job.outputs] for job in jobs}
+    planned = {str(job.record): [job.inputs, job.params, job.outputs] for job in jobs if job.has_record}
     world = {"data": data, "audited": list(audited), "fingerprint": fingerprint}
     plan = {"key": key, "targets": targets, "jobs": {**kept, **planned}, **world}
     # In a folder that cannot be written the next stage starts Snakemake.

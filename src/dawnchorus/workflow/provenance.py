@@ -62,6 +62,11 @@ class Job:
     names: tuple[str, ...] = ()
 
     @property
+    def has_record(self) -> bool:
+        """Whether the job is one of this workflow's, which leave a record."""
+        return any(map(is_record, self.outputs))
+
+    @property
     def record(self) -> Path:
         """Where the record of the job is."""
         (found,) = (path for path in self.outputs if is_record(path))

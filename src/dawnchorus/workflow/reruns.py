@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import yaml
 
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.files import write_whole
@@ -43,27 +40,25 @@ def rules(root: Path) -> list[Rule]:
     """Return the rules under the default recipe, in the order of the Snakefile."""
     default = params_file.defaults()
     readers = set(fields.readers(params_file.model_of(default)))
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "params.yaml").write_text(yaml.safe_dump(default), encoding="utf-8")
-        with dvc_file.opened(root / "Snakefile", Path(folder)) as workflow_api:
-            wanted = list(workflow_api._workflow.get_rule("all").input)
-            found = {rule.name: rule for rule in workflow_api._workflow.rules if rule.output}
-            made_by = {
-                path: {name for name, rule in found.items() if _makes(rule, path)}
-                for path in {path for rule in found.values() for path in rule.input} | set(wanted)
-            }
-            asked_for = set().union(*(made_by[path] for path in wanted))
-            return [
-                Rule(
-                    name=name,
-                    # Of rules that run one stage, a key may name one alone.
-                    stage=name if name in readers else stage_of(name, rule.shellcmd),
-                    opens_recordings="audio_dir" in rule.params.keys(),  # noqa: SIM118 - Snakemake's own type
-                    needs=frozenset().union(*(made_by[path] for path in rule.input)) - {name},
-                    on_demand=name not in asked_for,
-                )
-                for name, rule in found.items()
-            ]
+    with dvc_file.opened_under(root, default) as workflow_api:
+        wanted = list(workflow_api._workflow.get_rule("all").input)
+        found = {rule.name: rule for rule in workflow_api._workflow.rules if rule.output}
+        made_by = {
+            path: {name for name, rule in found.items() if _makes(rule, path)}
+            for path in {path for rule in found.values() for path in rule.input} | set(wanted)
+        }
+        asked_for = set().union(*(made_by[path] for path in wanted))
+        return [
+            Rule(
+                name=name,
+                # Of rules that run one stage, a key may name one alone.
+                stage=name if name in readers else stage_of(name, rule.shellcmd),
+                opens_recordings="audio_dir" in rule.params.keys(),  # noqa: SIM118 - Snakemake's own type
+                needs=frozenset().union(*(made_by[path] for path in rule.input)) - {name},
+                on_demand=name not in asked_for,
+            )
+            for name, rule in found.items()
+        ]
 
 
 def stage_of(name: str, command: str | None) -> str:

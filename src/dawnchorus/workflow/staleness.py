@@ -148,7 +148,8 @@ def to_be_made(reasons: Reasons) -> list[str]:
 
 
 def _was_made(job: SnakemakeJob) -> bool:
-    return job_of(job).record.exists()
+    known = job_of(job)
+    return known.record.exists() if known.has_record else all(map(os.path.exists, known.outputs))
 
 
 def _shortened(differences: list[str]) -> str:
@@ -167,11 +168,12 @@ def _force_stale_jobs(workflow: Workflow, executes: bool) -> Reasons:
             known = job_of(job)
             if executes:
                 known.remove_half_written()
-            differences = known.differences(cache)
+            # Of a job of the Snakefile that takes this workflow in as a module Snakemake itself knows what it knows.
+            differences = known.differences(cache) if known.has_record else []
             remade = [maker for maker in dag.dependencies[job] if maker in stale]
             # A person wants it made anew, whatever its record says.
             wanted = job.rule in dag.forcerules or not dag.forcefiles.isdisjoint(job.output)
-            if executes and wanted:
+            if executes and wanted and known.has_record:
                 known.revoke()
             if differences or remade or wanted:
                 stale[job] = differences
