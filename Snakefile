@@ -18,11 +18,12 @@ if not (HERE / "src/dawnchorus").is_dir():
 sys.path.insert(0, str(HERE / "src"))
 
 from dawnchorus import networks
-from dawnchorus.annotations import audit, unknown
+from dawnchorus.annotations import audit
 from dawnchorus.detection import sounds
 from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import study_steps
+from dawnchorus.parameters.data import TABLES
 from dawnchorus.workflow import failures, last_plan, outcome, params_file, provenance, screen, staleness, supervision
 
 # In place of `configfile:`, which would run what `__use_yte__` in the file asks for, and knows no types.

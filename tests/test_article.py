@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 
 from arguments import audit_outputs, dataset_paths
 from dawnchorus import networks
+from dawnchorus.parameters.data import TABLES
 from dawnchorus.stages import dataset, features, recordings, split
 
 PRESET = yaml.safe_load((Path(__file__).parents[1] / "presets/article.yaml").read_text())
@@ -41,9 +42,7 @@ def made(tmp_path_factory):
     lines += [f"{r},{s},1,{a},100,{b},2000" for r, s, a, b in rows]
     (folder / "table.csv").write_text("\n".join(lines) + "\n")
     data = {**PRESET["data"], "source": "table", "annotations": "table.csv", "audio_dir": "audio"}
-    data |= dict.fromkeys(
-        ("false_positives", "recordings_table", "species_table", "unknown", "annotated_spans", "reviews"), "table.csv"
-    )
+    data |= dict.fromkeys(TABLES, "table.csv")
     before = Path.cwd()
     os.chdir(folder)
     try:

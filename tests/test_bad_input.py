@@ -16,6 +16,7 @@ from arguments import audit_outputs
 from dawnchorus.annotations import audit as auditing
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.hashes import HashCache
+from dawnchorus.parameters.data import TABLES
 from dawnchorus.sound import audio
 from dawnchorus.stages import recordings
 from dawnchorus.tables import made
@@ -30,12 +31,7 @@ DATA = {
     "format": "rfcx",
     "columns": {},
     "audio_dir": "audio",
-    "false_positives": "table.csv",
-    "recordings_table": "table.csv",
-    "species_table": "table.csv",
-    "unknown": "table.csv",
-    "annotated_spans": "table.csv",
-    "reviews": "table.csv",
+    **dict.fromkeys(TABLES, "table.csv"),
     "on_bad_recording": "stop",
     "shortest_annotation_s": 0.05,
 }
@@ -445,9 +441,7 @@ def test_very_many_tables_that_are_none_are_a_few_lines_and_a_count(folder):
     Path("labels").mkdir()
     for number in range(100):
         Path(f"labels/{number:03}.txt").write_bytes(b"\xff")
-    names = dict.fromkeys(("annotations", "false_positives"), "labels")
-    others = dict.fromkeys(("recordings_table", "species_table", "unknown", "annotated_spans", "reviews"), "labels")
-    lines = lines_of_stop(format="audacity", **names, **others)
+    lines = lines_of_stop(format="audacity", **dict.fromkeys(("annotations", *TABLES), "labels"))
     assert len(lines) == auditing.MOST_LINES + 1
     assert lines[0].startswith("labels/000.txt:1: ")
     assert lines[-1] == f"{100 - auditing.MOST_LINES} problems more, all of them in logs/audit.csv"

@@ -15,6 +15,7 @@ from dawnchorus.annotations import reviews
 from dawnchorus.commands import cli
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import presence_targets, stretches
+from dawnchorus.parameters.data import TABLES
 from dawnchorus.partitioning import folds, groups
 from dawnchorus.review.answers import Answer
 from dawnchorus.review.kept import Kept
@@ -26,14 +27,13 @@ from test_review import results as results
 
 RATE_HZ = 8000
 HEADER = "clip,recording_id,start_s,end_s,species_id,answer,other_species,reviewer,time,path"
-OPTIONAL = ("false_positives", "recordings_table", "species_table", "unknown", "annotated_spans", "reviews")
 DATA = {
     "source": "table",
     "annotations": "table.csv",
     "format": "rfcx",
     "columns": {},
     "audio_dir": "audio",
-    **dict.fromkeys(OPTIONAL, "table.csv"),
+    **dict.fromkeys(TABLES, "table.csv"),
     "on_bad_recording": "stop",
     "shortest_annotation_s": 0.05,
 }
@@ -383,7 +383,7 @@ def test_answers_to_what_was_detected_find_their_recordings(results, tmp_path, m
         f"{own},{species},{start},{start + 0.001}" for species in ("s0", "s1", "s2") for start in (17.0, 17.2, 17.4)
     ]
     write(str(tmp_path / "table.csv"), *table, header="recording_id,species_id,t_min,t_max")
-    names = dict.fromkeys(("annotations", *OPTIONAL), str(tmp_path / "table.csv"))
+    names = dict.fromkeys(("annotations", *TABLES), str(tmp_path / "table.csv"))
     data = {**DATA, **names, "audio_dir": "sound", "reviews": str(folder), "shortest_annotation_s": 0.001}
     arguments = [
         "--params",

@@ -12,19 +12,19 @@ from dawnchorus.annotations import audit as auditing
 from dawnchorus.annotations import unknown
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.hashes import HashCache
+from dawnchorus.parameters.data import TABLES
 from dawnchorus.stages import recordings
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import AUDIT, RECORDINGS, UNKNOWN
 
 RATE_HZ = 8000
-OPTIONAL = ("false_positives", "recordings_table", "species_table", "unknown", "annotated_spans", "reviews")
 DATA = {
     "source": "table",
     "annotations": "table.csv",
     "format": "rfcx",
     "columns": {},
     "audio_dir": "audio",
-    **dict.fromkeys(OPTIONAL, "table.csv"),
+    **dict.fromkeys(TABLES, "table.csv"),
     "on_bad_recording": "stop",
     "shortest_annotation_s": 0.05,
 }

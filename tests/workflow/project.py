@@ -17,6 +17,7 @@ import soundfile
 import yaml
 
 import warm
+from dawnchorus.parameters.data import OPTIONAL
 
 ROOT = Path(__file__).parents[2]
 CODE = (
@@ -49,13 +50,7 @@ PARAMS = {
         "source": "table",
         "annotations": "raw/annotations.csv",
         "audio_dir": "raw/audio",
-        "false_positives": "raw/annotations.csv",
-        "recordings_table": "raw/annotations.csv",
-        "species_table": "raw/annotations.csv",
-        "unknown": "raw/annotations.csv",
-        "annotated_spans": "raw/annotations.csv",
-        "reviews": "raw/annotations.csv",
-        "review_summary": "raw/annotations.csv",
+        **dict.fromkeys(OPTIONAL, "raw/annotations.csv"),
     },
     "features": {"kind": "log_mel", "sample_rate_hz": None, "n_fft": 256, "hop_length": 128, "n_mels": 16},
     "features_reset": {"f_min_hz": 0.0, "f_max_hz": None, "clip": "annotation"},

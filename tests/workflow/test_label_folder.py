@@ -6,6 +6,8 @@ import shutil
 import pytest
 from project import Project, rules_of
 
+from dawnchorus.parameters.data import OPTIONAL
+
 pytestmark = pytest.mark.table
 
 LOOK = ("snakemake", "--dry-run", "--allowed-rules", "recordings", "--", "data/recordings/annotations.csv")
@@ -20,16 +22,7 @@ def labelled(tmp_path) -> Project:
     for recording_id, species_id, _, t_min, f_min, t_max, f_max in project.annotations():
         with open(labels / f"{recording_id}.txt", "a") as file:
             file.write(f"{t_min}\t{t_max}\t{species_id}\n\\\t{f_min}\t{f_max}\n")
-    for key in (
-        "annotations",
-        "false_positives",
-        "recordings_table",
-        "species_table",
-        "unknown",
-        "annotated_spans",
-        "reviews",
-        "review_summary",
-    ):
+    for key in ("annotations", *OPTIONAL):
         project.set(f"data.{key}", "raw/labels")
     project.set("data.format", "audacity")
     project.dvc_repro("recordings")

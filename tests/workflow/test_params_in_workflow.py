@@ -9,17 +9,10 @@ import pytest
 import yaml
 from project import ROOT, Project
 
+from dawnchorus.parameters.data import OPTIONAL
+
 PROFILE = "Using workflow specific profile"
-TABLES = (
-    "annotations",
-    "false_positives",
-    "recordings_table",
-    "species_table",
-    "unknown",
-    "annotated_spans",
-    "reviews",
-    "review_summary",
-)
+TABLES = ("annotations", *OPTIONAL)
 COMMANDS = {
     "run": ("snakemake", "--cores", "2"),
     "dry run": ("snakemake", "--dry-run", "--cores", "1"),

@@ -132,10 +132,5 @@ AUDIO_FINGERPRINT = (
     else audit.fingerprint(config["data"], hashes.HashCache(provenance.HASHES))
 )
 SOURCE_TABLES = sorted(
-    path
-    for path in {
-        config["data"][table]
-        for table in ["annotations", "false_positives", "recordings_table", "species_table", *unknown.TABLES, "reviews"]
-    }
-    if not Path(path).is_dir()
+    path for path in {config["data"][table] for table in ("annotations", *TABLES)} if not Path(path).is_dir()
 )

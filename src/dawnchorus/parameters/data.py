@@ -24,11 +24,17 @@ class Columns(Block):
     f_max: Column = value(..., "upper edge (Hz)", required=False)
 
 
-# The files that there need not be: the key names the annotations again where there is none.
-OPTIONAL = (
-    *("false_positives", "recordings_table", "species_table", "unknown", "annotated_spans"),
-    *("reviews", "review_summary"),
-)
+# The files that there need not be, and what each is: the key names the annotations again where there is none.
+# The first ones are the tables that the audit reads.
+TABLES = {
+    "false_positives": "boxes in the format of the annotations",
+    "recordings_table": "a CSV of recordings",
+    "species_table": "a CSV of species",
+    "unknown": "a CSV of spans",
+    "annotated_spans": "a CSV of spans",
+    "reviews": "a reviews.csv, or a folder of them",
+}
+OPTIONAL = {**TABLES, "review_summary": "a summary.json of `dawnchorus review summary`"}
 
 
 class Data(Block):

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import shown
 from dawnchorus.foundation.given_files import fault_of_file, fault_of_folder
+from dawnchorus.parameters.data import OPTIONAL
 
 # Formats whose tables may be a folder of them.
 OF_FOLDERS = ("raven", "audacity")
-REVIEWS = "a reviews.csv, or a folder of them, or data.annotations again"
 
 
 def faults(params: dict) -> Iterator[str]:
@@ -23,22 +23,16 @@ def faults(params: dict) -> Iterator[str]:
     data = params["data"]
     if data["source"] == "table":
         folders = data["format"] in OF_FOLDERS
-        boxes = "the table of annotations" + ", or a folder of tables" * folders
-        for key, expected in (
-            ("annotations", boxes),
-            ("false_positives", boxes),
-            ("recordings_table", "a CSV of recordings, or data.annotations again"),
-            ("species_table", "a CSV of species, or data.annotations again"),
-            ("unknown", "a CSV of spans, or data.annotations again"),
-            ("annotated_spans", "a CSV of spans, or data.annotations again"),
-            ("reviews", REVIEWS),
-            ("review_summary", "a summary.json of `dawnchorus review summary`, or data.annotations again"),
-        ):
-            as_annotations = key != "annotations" and data[key] == data["annotations"]
-            if not as_annotations and (
-                fault := fault_of_file(data[key], or_folder=expected is REVIEWS or (folders and expected is boxes))
-            ):
-                yield f"data.{key}: {shown(data[key])}: {fault}; expected {expected}"
+        may_be_folders = {"reviews", *(("annotations", "false_positives") if folders else ())}
+        expected = {
+            "annotations": "the table of annotations" + ", or a folder of tables" * folders,
+            **{key: f"{what}, or data.annotations again" for key, what in OPTIONAL.items()},
+        }
+        for key in expected:
+            if key != "annotations" and data[key] == data["annotations"]:
+                continue
+            if fault := fault_of_file(data[key], or_folder=key in may_be_folders):
+                yield f"data.{key}: {shown(data[key])}: {fault}; expected {expected[key]}"
         if fault := fault_of_folder(data["audio_dir"]):
             yield f"data.audio_dir: {shown(data['audio_dir'])}: {fault}; expected the folder of the recordings"
     kind = kinds.get(params["features"]["kind"])
