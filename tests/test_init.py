@@ -417,6 +417,10 @@ def test_values_of_a_preset_are_kept_but_for_its_data(mine, home, capsys):
     assert (params["features"]["hop_length"], params["features"]["n_mels"]) == (1024, 40)
     assert (params["train"]["epochs"], params["presence"]["epochs"]) == (15, 10)
     assert "train.epochs 15 (80 without)" in out
+    # The reason for frames is not said of half of what makes one.
+    (of_frames,) = (line for line in out.splitlines() if line.startswith("  features.n_fft"))
+    assert of_frames.endswith(": beside what preset fast says")
+    assert "hop_length" not in of_frames
     assert refused(mine, "--preset", "slow", capsys=capsys) == [
         "error: --preset: 'slow': expected one of article, birdnet, default, fast, perch, rfcx, song"
     ]

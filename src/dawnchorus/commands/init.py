@@ -61,11 +61,13 @@ def main(args: argparse.Namespace) -> None:
     made = proposal.proposed(args.places, folder, os.cpu_count() or 1)
     source = f"--preset {args.preset}" if preset else str(args.output)
     params = _params(made.values, preset, source)
-    chosen = [
-        f"{', '.join(f'{key} {params_texts.flow(value)}' for key, value in kept.items())}: {choice.reason}"
-        for choice in made.chosen
-        if (kept := {key: value for key, value in choice.values.items() if _value(params, key) == value})
-    ]
+    chosen = []
+    for choice in made.chosen:
+        kept = {key: value for key, value in choice.values.items() if _value(params, key) == value}
+        # A reason is one of all values of its choice.
+        reason = choice.reason if len(kept) == len(choice.values) else f"beside what preset {args.preset} says"
+        if kept:
+            chosen.append(f"{', '.join(f'{key} {params_texts.flow(value)}' for key, value in kept.items())}: {reason}")
     of_preset = [
         f"{key} {params_texts.flow(_value(params, key))} ({params_texts.flow(value)} without)"
         for key, value in made.values.items()
