@@ -24,7 +24,8 @@ from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import study_steps
 from dawnchorus.parameters.data import TABLES
-from dawnchorus.workflow import failures, last_plan, outcome, params_file, provenance, screen, staleness, supervision
+from dawnchorus.workflow import failures, last_plan, outcome, params_file, provenance, screen
+from dawnchorus.workflow import shard_sets, staleness, supervision
 
 # In place of `configfile:`, which would run what `__use_yte__` in the file asks for, and knows no types.
 try:
@@ -90,6 +91,7 @@ onsuccess:
     if changed:
         said = f"params.yaml: {', '.join(changed)}: changed during the run; expected no change, run again"
         errors.stop(errors.InputError(said))
+    shard_sets.leave_only(staleness.job_of(job) for job in workflow.dag.jobs if job.output)
     if SCREEN:
         SCREEN.close(result())
     elif left_out():

@@ -24,10 +24,12 @@ from dawnchorus.commands import cli, detect
 from dawnchorus.detection import detector, score_store, scoring, sounds
 from dawnchorus.features import extraction
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.learning import model_file, pooled, saved_model
 from dawnchorus.sound import audio
 from dawnchorus.stages import detections as gather
 from dawnchorus.stages import window_scores
+from dawnchorus.workflow import provenance
 from embedding_models import projection, write_keras
 from refused_sound import write_refused
 from test_scoring import LOG_MEL, RATE_HZ, card_of, model_of
@@ -83,12 +85,13 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def arguments_of_scores(model_dir, params=PARAMS, shard=0, shards=1):
+def arguments_of_scores(model_dir, params=PARAMS, shard=0, shards=1, name="shard-{0}"):
+    name = name.format(shard, shards)
     return [
         *("--model", str(model_dir / "model.keras"), "--shard", str(shard), "--shards", str(shards), "--threads", "2"),
         *("--params", json.dumps({"detections": params, "searched": params["recordings"]})),
-        *("--output", f"data/shard-{shard}.parquet"),
-        *("--windows", f"data/shard-{shard}-windows.parquet"),
+        *("--output", f"data/{name}.parquet"),
+        *("--windows", f"data/{name.replace('shard', 'windows')}.parquet"),
     ]
 
 
@@ -99,7 +102,7 @@ def score_shard(*which):
 def gather_all(model_dir, params=PARAMS, shards=1):
     gather.main(
         ["--scores", *(f"data/shard-{shard}.parquet" for shard in range(shards)),
-         "--windows", *(f"data/shard-{shard}-windows.parquet" for shard in range(shards)),
+         "--windows", *(f"data/windows-{shard}.parquet" for shard in range(shards)),
          "--model", str(model_dir / "model.keras"), "--calibration", str(model_dir / "calibration.json"),
          "--params", json.dumps({"detections": params}), "--output", "reports/detections",
          "--page", "reports/detections.html"]
@@ -168,6 +171,29 @@ def test_scores_do_not_depend_on_how_files_are_grouped(folder, model_dir):
             seen.add(name)
             np.testing.assert_allclose(store.entry(name).scores, found[name], atol=1e-6, rtol=0)
     assert seen == set(found)
+
+
+def test_another_number_of_shards_scores_nothing(folder, model_dir, capsys):
+    def run(shard, shards):
+        score_shard(model_dir, PARAMS, shard, shards, "shard-{0}-of-{1}")
+        of_set = f"{shard}-of-{shards}"
+        outputs = [f"data/{what}-{of_set}.parquet" for what in ("shard", "windows")]
+        job = provenance.Job((), (), (*outputs, f"data/shard-{of_set}.provenance.json"))
+        job.write(job.read(HashCache("cache.json")), HashCache("cache.json"))
+        said = capsys.readouterr().out
+        store = score_store.Store(outputs[0], SPECIES)
+        return int(re.search(r"(\d+) computed", said)[1]), {name: store.entry(name).scores for name in store}
+
+    n_computed, scores = run(0, 1)
+    assert n_computed == len(scores) == 4
+    # One new recording is one scored, in whichever shard.
+    write_sound(folder / "sound/new.wav", 2.0, 9)
+    runs = [run(shard, 3) for shard in range(3)]
+    assert sum(n for n, _ in runs) == 1
+    found = {name: of for _, shard in runs for name, of in shard.items()}
+    assert found.keys() == {*scores, "new.wav"}
+    for name, of in scores.items():
+        np.testing.assert_array_equal(found[name], of)
 
 
 def test_scores_take_the_room_of_their_numbers(tmp_path):
@@ -308,8 +334,6 @@ def test_nothing_to_score_loads_no_network_and_no_sound(folder, model_dir):
 
 
 def test_a_fingerprint_changes_with_its_own_shard_only(folder):
-    from dawnchorus.foundation.hashes import HashCache
-
     def prints():
         return [sounds.fingerprint("sound", shard, 3, HashCache("cache.json")) for shard in range(3)]
 

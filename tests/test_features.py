@@ -18,8 +18,10 @@ import soundfile
 
 from dawnchorus.features import extraction, kinds, shards, tasks
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.parameters.base import Block
 from dawnchorus.stages import features as stage
+from dawnchorus.workflow import provenance
 from embedding_models import projection, write_keras
 
 ARTICLE = {
@@ -289,6 +291,41 @@ def test_every_value_of_every_shard(project, capsys):
                         expected = librosa.feature.mfcc(y=cut, n_mfcc=128, n_fft=255, hop_length=512)
                     np.testing.assert_allclose(got, expected.T, rtol=1e-4, atol=1e-2)
     assert sorted(seen) == sorted(project.recordings)
+
+
+def test_another_number_of_shards_computes_nothing(project, capsys, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    kept = {}
+
+    def run(count, number):
+        names = [f"features/{what}-{number}-of-{count}.zip" for what in ("shard", "recordings")]
+        job = provenance.Job((), (), (*names, f"features/shard-{number}-of-{count}.provenance.json"))
+        arguments = project.arguments(number)
+        arguments[arguments.index("--shards") + 1] = str(count)
+        arguments[arguments.index("--output") + 1] = names[0]
+        params = json.dumps({"features": project.params, "presence": {"network": "cnn"}})
+        stage.main([*arguments, "--params", params, "--whole", names[1]])
+        job.write(job.read(HashCache("cache")), HashCache("cache"))
+        found = re.findall(r": (\d+) computed, (\d+) kept from before, (\d+) no", capsys.readouterr().out)
+        for name in names:
+            with shards.Shard(name) as shard:
+                for key in shard:
+                    _, clips, member = shard.as_stored(key)
+                    assert kept.setdefault((name.partition("-")[0], key), (clips, member)) == (clips, member)
+        return [sum(map(int, column)) for column in zip(*found, strict=True)]
+
+    n = 2 * len(project.recordings)
+    assert sum(run(2, number)[0] for number in range(2)) == n
+    of_3 = [run(3, number) for number in range(3)]
+    assert (sum(row[0] for row in of_3), sum(row[1] for row in of_3), sum(row[2] for row in of_3)) == (0, n, 0)
+    # Of a shard that is not as its record says nothing is taken; of a value that changed nothing holds.
+    for path in (project.folder / "features").glob("*-of-2.*"):
+        path.unlink()
+    record = project.folder / "features/shard-1-of-3.provenance.json"
+    record.unlink()
+    of_1 = run(1, 0)
+    assert of_1 == [2 * sum(zlib.crc32(key.encode()) % 3 == 1 for key in project.recordings), n - of_1[0], 0]
+    assert 0 < of_1[0] < n
 
 
 def test_false_positives_have_a_shard_of_their_own_with_nothing_else_in_it(project, capsys):

@@ -47,7 +47,7 @@ def written(path):
         json.dump(entries, file)
 
 
-def update(path, wanted):
+def update(path, wanted, elsewhere=incremental.nowhere):
     """Update a file with items {name: value}; return what was done, what was computed, and what was said."""
     computed, said, steps = [], [], []
 
@@ -57,7 +57,7 @@ def update(path, wanted):
 
     items = [(name, (name, value)) for name, value in wanted.items()]
     done = incremental.update(
-        path, items, lambda item: f"of {item[1]}", Opened, written, compute, said.append, steps.append
+        path, items, lambda item: f"of {item[1]}", Opened, written, compute, said.append, steps.append, elsewhere
     )
     assert [name for name, _ in steps] == list(json.loads(path.read_text())) == list(wanted)
     assert {name: value for name, (_, value) in json.loads(path.read_text()).items()} == wanted
@@ -71,6 +71,28 @@ def test_an_entry_is_computed_once_and_again_when_its_signature_changes(tmp_path
     assert update(path, {"c": 3, "b": 5, "d": 4}) == (incremental.Done(2, 1, ("a",)), ["b", "d"], [])
     assert update(path, {}) == (incremental.Done(0, 0, ("b", "c", "d")), [], [])
     assert str(incremental.Done(2, 1, ("a",))) == "2 computed, 1 kept from before, 1 no longer needed"
+
+
+def test_entries_are_taken_from_elsewhere(tmp_path):
+    path, first, second = (tmp_path / name for name in ("store", "first", "second"))
+    update(first, {"a": 1, "b": 2, "c": 3, "x": 9})
+    update(second, {"c": 4, "d": 5})
+    first.write_text(first.read_text().replace('["of 2", 2]', '["of 2", null]'))
+    before = first.read_bytes(), second.read_bytes()
+    asked = []
+
+    def elsewhere(name):
+        asked.append(name)
+        return [tmp_path / "none", first, second]
+
+    # Of b the bytes are damaged, of c the first file has another; whatever else is there is not of this file.
+    done, computed, said = update(path, {"a": 1, "b": 2, "c": 4, "d": 5, "e": 6}, elsewhere)
+    assert (done, computed) == (incremental.Done(2, 3, ()), ["b", "e"])
+    assert said == ["b is damaged; making b again"]
+    assert (first.read_bytes(), second.read_bytes()) == before
+    asked.clear()
+    assert update(path, {"a": 1, "b": 3}, elsewhere)[0] == incremental.Done(1, 1, ("c", "d", "e"))
+    assert asked == ["b"]
 
 
 def test_damage_costs_only_what_is_damaged(tmp_path):

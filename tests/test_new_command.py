@@ -25,7 +25,12 @@ def test_a_project_is_links_to_the_code_and_files_of_its_own(tmp_path, capsys):
     assert (folder / "params.yaml").read_bytes() == (ROOT / "presets/default.yaml").read_bytes()
     assert (folder / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
     assert (folder / ".git").is_dir()
-    for product in ("data/features/shard-0.zip", "models/model.keras", "reports/metrics.json", "data/split/split.csv"):
+    for product in (
+        "data/features/shard-0-of-8.zip",
+        "models/model.keras",
+        "reports/metrics.json",
+        "data/split/split.csv",
+    ):
         assert subprocess.run(["git", "check-ignore", "-q", product], cwd=folder, check=False).returncode == 0, product
 
 

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dawnchorus.features import shards
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.tables import made as made_tables
@@ -186,6 +188,26 @@ def test_a_revoked_record_blesses_nothing(job):
     job.revoke()
     assert job.differences(cache()) == ["there is no record of how it was made"]
     assert job.record.exists()
+
+
+def test_shards_of_features_are_one_input_however_many_there_are(job):
+    def dealt(count, value=1.0):
+        for number in range(count):
+            with shards.write_shard(f"shard-{number}-of-{count}.zip", {"kind": "mfcc"}) as writer:
+                for name in (name for name in "abcd" if shards.shard_of(name, count) == number):
+                    clips_s = {"annotation": [(0.0, 1.0)], "margin": [], "context": []}
+                    writer.add(name, f"of {name}", clips_s, [np.full((2, 3), value, np.float32)])
+        return [f"shard-{number}-of-{count}.zip" for number in range(count)]
+
+    made(VALUES, ["in.txt", *dealt(3)])
+    assert with_values(VALUES, ["in.txt", *dealt(2)]).differences(cache()) == []
+    # The same signatures, and other numbers.
+    assert with_values(VALUES, ["in.txt", *dealt(2, 2.0)]).differences(cache()) == ["input shard-*.zip changed"]
+    paths = dealt(2)
+    Path(paths[1]).write_text("damaged")
+    assert with_values(VALUES, ["in.txt", *paths]).differences(cache()) == ["input shard-*.zip changed"]
+    Path(paths[1]).unlink()
+    assert with_values(VALUES, ["in.txt", *paths]).differences(cache()) == ["input shard-*.zip is not there"]
 
 
 @pytest.mark.parametrize("link", [os.link, os.symlink])

@@ -168,6 +168,20 @@ def test_annotated(changes, expected):
     assert rules.annotated(facts(**changes)).values == {"data.annotated": expected}
 
 
+@pytest.mark.parametrize(
+    ("n_annotated", "n_sounds", "expected"),
+    # A job of 25 recordings or more, eight jobs until these have 1,500 each, powers of two.
+    [
+        *((1, 1, 1), (20, 20, 1), (20, 50, 2), (99, 99, 2), (100, 100, 4), (200, 0, 8), (500, 10_000, 8)),
+        *((500, 23_999, 8), (500, 24_000, 16), (500, 100_000, 64), (500, 10_000_000, 256)),
+    ],
+)
+def test_shards(n_annotated, n_sounds, expected):
+    chosen = rules.shards(facts(recordings_s=[60.0] * n_annotated, n_sounds=n_sounds))
+    assert chosen.values == {"shards": expected}
+    assert chosen.reason.startswith(f"{max(n_annotated, n_sounds)} recording")
+
+
 def test_every_choice_says_why_in_a_line():
     for choice in rules.decisions(RFCX):
         assert choice.reason

@@ -10,11 +10,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from dawnchorus.workflow import last_plan  # noqa: E402 - the code of this folder, wherever it is called from
+from dawnchorus.workflow import last_plan, shard_sets  # noqa: E402 - the code of this folder, wherever it is called from
 
 target = sys.argv[1]
 rule = target.removeprefix("all_")
 if last_plan.holds(target, ROOT):
+    shard_sets.leave_only(last_plan.jobs_of(target))
     print(f"{rule}: up to date, nothing to be done")
     if rule == "report":
         print(*last_plan.result(), sep="\n")

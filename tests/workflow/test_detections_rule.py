@@ -1,15 +1,18 @@
 """The rules of the detections on seconds of sound, with a model made by the test: what a change costs."""
 
 import csv
+import os
 import re
+import signal
+import subprocess
 
 import numpy as np
 import pytest
 import soundfile
-from project import PITCHES_HZ, SAMPLE_RATE_HZ, Project, rules_of, tone
+from project import PITCHES_HZ, SAMPLE_RATE_HZ, Project, environment, rules_of, tone
 
-from dawnchorus.detection import review_thresholds
-from test_detections import write_model
+from dawnchorus.detection import review_thresholds, score_store
+from test_detections import SPECIES, write_model
 
 pytestmark = pytest.mark.table
 
@@ -76,3 +79,41 @@ def test_one_new_file_costs_one_file_and_a_decision_costs_none(project):
     assert costs(project)[1] == 0
     with (out / "events.csv").open(newline="") as file:
         assert list(csv.DictReader(file)) == before
+
+
+def test_another_number_of_shards_scores_nothing_and_one_more_file_is_one(project):
+    assert costs(project) == (8, 5)
+    project.set("shards", 3)
+    assert costs(project) == (3, 0)
+    assert {path.name for path in (project.path / "data/detections").iterdir()} == {
+        f"{name}-{number}-of-3.{suffix}"
+        for number in range(3)
+        for name, suffix in (("shard", "parquet"), ("windows", "parquet"), ("shard", "provenance.json"))
+    }
+    project.set("shards", 1)
+    add_sound(project, "one more.wav", 999)
+    assert costs(project) == (1, 1)
+
+
+def test_a_killed_run_goes_on_where_it_was_also_with_another_number_of_shards(project):
+    scored = re.compile(r"recordings: [1-9]\d* computed")
+    with subprocess.Popen(
+        [*COMMAND[:2], "1", *COMMAND[3:]],
+        cwd=project.path,
+        env={**environment(), "PYTHONUNBUFFERED": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as process:
+        # With the second the job of the first has ended.
+        for _ in zip(range(2), filter(scored.search, process.stdout), strict=False):
+            pass
+        os.killpg(process.pid, signal.SIGKILL)
+    finished = sum(
+        len(list(score_store.Store(record.with_name(record.name.replace("provenance.json", "parquet")), SPECIES)))
+        for record in (project.path / "data/detections").glob("*.provenance.json")
+    )
+    assert 0 < finished < 5
+    project.set("shards", 2)
+    assert costs(project) == (2, 5 - finished)

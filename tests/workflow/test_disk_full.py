@@ -70,7 +70,7 @@ def oracle(tmp_path, pytestconfig) -> Oracle:
 @pytest.mark.parametrize(
     ("folder", "key", "value", "product"),
     [
-        ("data/features", "features.n_mels", 128, r"data/features/shard-\d\.zip"),
+        ("data/features", "features.n_mels", 128, r"data/features/shard-\d-of-8\.zip"),
         ("models", "train.epochs", 1500, r"models/history\.csv"),
     ],
 )
@@ -85,7 +85,7 @@ def test_no_room_for_a_product(project, oracle, folder, key, value, product):
         assert run.stdout.splitlines()[-1].startswith("log: logs/")
         after = files_of(project)
         # Other jobs made theirs anew, where they are small also on this disk; the job without room left its own.
-        of_job = re.search(r"-\d\.", error)
+        of_job = re.search(r"-\d-of-", error)
         own = {path for path in before if path.is_relative_to(project.path / folder)}
         own = {path for path in own if of_job is None or of_job[0] in path.name}
         assert own

@@ -105,7 +105,7 @@ def test_a_file_that_a_kind_reads_is_an_input_a_dependency_and_part_of_the_signa
     project = project_with(tmp_path / "project", "projection", PROJECTION, matrix="raw/matrix.npy", n_rows=3)
     matrix = project.path / "raw/matrix.npy"
     np.save(matrix, np.eye(3, 129))
-    shard = "data/features/shard-0.zip"
+    shard = "data/features/shard-0-of-8.zip"
     command = ("snakemake", "--cores", "2", "--", shard)
     first = project.run(*command).stdout
     assert "3 computed, 0 kept" in first
@@ -161,7 +161,7 @@ def test_a_pretrained_model_goes_to_the_report_and_is_opened_no_second_time(tmp_
 
     # Nothing changed: no model is opened. Another model: all its embeddings are made anew.
     assert rules_of(project.run("snakemake", "--cores", "2").stdout) == {}
-    shard = "data/features/shard-0.zip"
+    shard = "data/features/shard-0-of-8.zip"
     write_keras(model, -2 * matrix)
     again = project.run("snakemake", "--cores", "2", "--", shard).stdout
     assert rules_of(again) == {"features": 1}

@@ -157,7 +157,7 @@ def test_a_product_that_is_not_as_recorded(project, what):
 
 
 def test_one_shard_of_eight(project):
-    (project.path / "data/features/shard-5.zip").write_bytes(b"")
+    (project.path / "data/features/shard-5-of-8.zip").write_bytes(b"")
     assert rules_started(project) == {"all_features"}
 
 

@@ -254,7 +254,7 @@ def test_a_changed_readme_runs_nothing(project):
 @pytest.mark.parametrize(
     ("product", "expected"),
     [
-        ("data/features/shard-3.zip", Counter(features=1, dataset=1, presence=1) + PLANNED_FROM_MODEL),
+        ("data/features/shard-3-of-8.zip", Counter(features=1, dataset=1, presence=1) + PLANNED_FROM_MODEL),
         ("models/model.keras", PLANNED_FROM_MODEL),
         ("reports/metrics.json", FROM_EVALUATION),
         ("reports/figures/classes.svg", Counter(figures=1, report=1)),
@@ -310,7 +310,7 @@ def test_killed_in_extraction(project, tool, killed):
 def test_finished_shards_are_kept_after_a_kill(project, tool):
     project.set("features.n_mels", 12)
     killed_at(project, tool, "3 computed", " steps (")
-    records = [project.path / f"data/features/shard-{shard}.provenance.json" for shard in range(3)]
+    records = [project.path / f"data/features/shard-{shard}-of-8.provenance.json" for shard in range(3)]
     finished = sum(re.search(r"n_mels\W+12\b", record.read_text()) is not None for record in records)
     output = project.run(*(("snakemake", "--cores", "1") if tool == "snakemake" else ("dvc", "repro"))).stdout
     # Shards whose record was written are finished: the three recordings of each are not computed again.
@@ -337,7 +337,7 @@ def test_killed_in_training(project, tool):
     [
         again("reports/metrics.json", "snakemake"),
         again("models/model.keras", "dvc"),
-        ("data/features/shard-2.zip", "snakemake"),
+        ("data/features/shard-2-of-8.zip", "snakemake"),
     ],
 )
 def test_a_product_restored_alone_is_not_blessed(project, tool, product):

@@ -117,8 +117,9 @@ KIND_FILES = kinds.input_files(config["features"])
 # Where detections look for calls.
 SEARCHED = config["detections"]["recordings"] or config["data"]["audio_dir"]
 
-# How many jobs the recordings are dealt to.
-SHARDS = range(8)
+# The jobs that the recordings are dealt to. Their files say of how many they are, so that no two sets ever mix.
+SHARDS = shard_sets.numbers(config["shards"])
+OF_SET = f"{{shard}}-of-{config['shards']}"
 
 # How many threads a network computes with, on however many cores: sums of floats depend on it, and so does a model.
 # With fewer cores the threads take turns.

@@ -10,8 +10,8 @@
 rule dataset:
     """Bring all clips to one length and one scale, that of the training clips."""
     input:
-        shards=expand("data/features/shard-{shard}.zip", shard=SHARDS),
-        negatives=expand("data/features/negatives-{shard}.zip", shard=SHARDS),
+        shards=expand(f"data/features/shard-{OF_SET}.zip", shard=SHARDS),
+        negatives=expand(f"data/features/negatives-{OF_SET}.zip", shard=SHARDS),
         annotations="data/recordings/annotations.csv",
         false_positives="data/recordings/false_positives.csv",
         split="data/split/split.csv",

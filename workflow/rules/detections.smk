@@ -3,12 +3,12 @@
 # needs  models/presence.keras, models/presence_calibration.json and models/model.keras (without presence model.keras
 #        and calibration.json), the block `detections`, which names the recordings (or
 #        data.audio_dir does); models/review_thresholds.json where there is one
-# makes  data/detections/shard-N.parquet: the scores of the recordings whose name hashes to N; shard-N-windows.parquet:
-#        those of windows where they count beside frames of presence, else none;
+# makes  data/detections/shard-K-of-N.parquet: the scores of the recordings whose name hashes to K of N (`shards`);
+#        windows-K-of-N.parquet: those of windows where they count beside frames of presence, else none;
 #        reports/detections/ (scores, events, activity, Raven, Audacity, submission, pictures), reports/detections.html
 #
 # Not part of `rule all`: ask for it by `snakemake --cores 8 detections`. A job keeps what it scored before of
-# every recording whose content, model, windows and code are the same.
+# every recording whose content, model, windows and code are the same, also in files of another N.
 
 
 # Frames of presence find calls, or windows of the network that names clips where there is no presence.
@@ -33,9 +33,9 @@ rule window_scores:
         kind_files=KIND_FILES,
         code=code("window_scores"),
     output:
-        scores="data/detections/shard-{shard}.parquet",
-        windows="data/detections/shard-{shard}-windows.parquet",
-        provenance="data/detections/shard-{shard}.provenance.json",
+        scores=f"data/detections/shard-{OF_SET}.parquet",
+        windows=f"data/detections/windows-{OF_SET}.parquet",
+        provenance=f"data/detections/shard-{OF_SET}.provenance.json",
     log:
         "logs/window_scores-{shard}.log",
     benchmark:
@@ -59,8 +59,8 @@ rule window_scores:
 rule detections:
     """Turn scores into detections: tables, labels for Raven and Audacity, and a page to look and listen."""
     input:
-        scores=expand("data/detections/shard-{shard}.parquet", shard=SHARDS),
-        windows=expand("data/detections/shard-{shard}-windows.parquet", shard=SHARDS),
+        scores=expand(f"data/detections/shard-{OF_SET}.parquet", shard=SHARDS),
+        windows=expand(f"data/detections/windows-{OF_SET}.parquet", shard=SHARDS),
         model=f"models/{DETECTS}.keras",
         calibration=(
             rules.presence_calibration.output.calibration

@@ -2,11 +2,12 @@
 #
 # needs  recordings.csv, annotations.csv and false_positives.csv, the audio, the block `features`,
 #        and the file that the kind of features reads, if any
-# makes  data/features/shard-N.zip: the frames of every clip of the recordings whose id hashes to N,
-#        data/features/negatives-N.zip: those of the boxes that were checked not to hold their species,
-#        data/features/recordings-N.zip: those of whole recordings, for presence (empty without)
+# makes  data/features/shard-K-of-N.zip: the frames of every clip of the recordings whose id hashes to K of N (`shards`),
+#        data/features/negatives-K-of-N.zip: those of the boxes that were checked not to hold their species,
+#        data/features/recordings-K-of-N.zip: those of whole recordings, for presence (empty without)
 #
-# A job keeps what it made before of every recording whose content, clips, parameters and code are the same.
+# A job keeps what it made before of every recording whose content, clips, parameters and code are the same, and takes
+# such from files of another N; those are removed when a run has made all of this one and ended well.
 
 
 rule features:
@@ -18,10 +19,10 @@ rule features:
         kind_files=KIND_FILES,
         code=code("features"),
     output:
-        shard="data/features/shard-{shard}.zip",
-        negatives="data/features/negatives-{shard}.zip",
-        whole="data/features/recordings-{shard}.zip",
-        provenance="data/features/shard-{shard}.provenance.json",
+        shard=f"data/features/shard-{OF_SET}.zip",
+        negatives=f"data/features/negatives-{OF_SET}.zip",
+        whole=f"data/features/recordings-{OF_SET}.zip",
+        provenance=f"data/features/shard-{OF_SET}.provenance.json",
     log:
         "logs/features-{shard}.log",
     benchmark:

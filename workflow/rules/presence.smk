@@ -12,7 +12,7 @@
 rule presence:
     """Train the detector, which says what calls at each moment of a recording."""
     input:
-        shards=expand("data/features/recordings-{shard}.zip", shard=SHARDS),
+        shards=expand(f"data/features/recordings-{OF_SET}.zip", shard=SHARDS),
         rows="data/dataset/rows.csv",
         classes="data/dataset/classes.csv",
         recordings="data/recordings/recordings.csv",

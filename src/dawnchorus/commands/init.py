@@ -71,7 +71,8 @@ def main(args: argparse.Namespace) -> None:
     of_preset = [
         f"{key} {params_texts.flow(_value(params, key))} ({params_texts.flow(value)} without)"
         for key, value in made.values.items()
-        if key.partition(".")[2] in params.get(key.partition(".")[0], {}) and _value(params, key) != value
+        if (key in params or key.partition(".")[2] in params.get(key.partition(".")[0], {}))
+        and _value(params, key) != value
     ]
     if of_preset:
         chosen.append(f"of preset {args.preset}: {', '.join(of_preset)}")
@@ -136,7 +137,7 @@ def _params(values: dict[str, Any], preset: dict[str, Any], source: str) -> dict
 
 def _value(params: dict[str, Any], key: str) -> Any:
     block, _, name = key.partition(".")
-    return params[block].get(name)
+    return params[block].get(name) if name else params[block]
 
 
 def _head(said: list[tuple[str, list[str]]]) -> str:

@@ -74,12 +74,17 @@ class Detector:
         self.bad: set[str] = set()
 
     def update(
-        self, path: Path, sounds: Sequence[Sound], step: Callable[[Sound], None] = lambda sound: None
+        self,
+        path: Path,
+        sounds: Sequence[Sound],
+        step: Callable[[Sound], None] = lambda sound: None,
+        elsewhere: Callable[[Path], incremental.Elsewhere] = lambda path: incremental.nowhere,
     ) -> incremental.Done:
         """Make the file of window scores hold these recordings; what holds of its old self is kept.
 
         A recording that cannot be scored ends the run or becomes an entry with its problem, as ``on_bad_recording``
-        says; either way its name is reported.
+        says; either way its name is reported. ``elsewhere``: of a file, what finds others that may hold the scores of a
+        recording, by its name.
         """
         species_ids = self.recipe.species_ids
         return incremental.update(
@@ -91,6 +96,7 @@ class Detector:
             self._add,
             self._warn,
             step,
+            elsewhere(path),
         )
 
     def signature(self, sound: Sound) -> str:

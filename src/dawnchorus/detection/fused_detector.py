@@ -39,13 +39,14 @@ def update(
     window_scores: Path,
     sounds: Sequence[Sound],
     step: Callable[[Sound], None] = lambda sound: None,
+    elsewhere: Callable[[Path], incremental.Elsewhere] = lambda path: incremental.nowhere,
 ) -> list[incremental.Done]:
     """Make both files of scores hold these recordings; what could not be decoded once is in the first alone.
 
-    Without ``windows`` the second file is left as it is.
+    Without ``windows`` the second file is left as it is. ``elsewhere``: see :meth:`Detector.update`.
     """
-    done = [frames.update(scores, sounds, step)]
+    done = [frames.update(scores, sounds, step, elsewhere)]
     if windows is not None:
         good = [sound for sound in sounds if in_results(sound).name not in frames.bad]
-        done.append(windows.update(window_scores, good, step))
+        done.append(windows.update(window_scores, good, step, elsewhere))
     return done

@@ -19,13 +19,14 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.foundation.files import write_whole
+from dawnchorus.foundation.hashes import digest_of
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.sound.spans import Span
 
@@ -141,6 +142,19 @@ class Shard:
         clips = {role: self.clips(recording_id, role) for role in ROLES}
         return self._entry(recording_id)["signature"], clips, self.member(recording_id)
 
+    def contents(self) -> Iterator[tuple[str, str]]:
+        """Yield each recording and a text of all that the shard holds of it; before them, nameless, what all share.
+
+        Of an array that is the checksum that :meth:`member` verifies, so that none is read.
+        """
+        yield "", json.dumps([self.params, self.files], sort_keys=True)
+        for recording_id, entry in self._recordings.items():
+            try:
+                stored = self._file.getinfo(entry["member"])
+            except KeyError as error:
+                raise self._unusable(error) from None
+            yield recording_id, json.dumps([entry["signature"], entry["clips"], stored.CRC, stored.file_size])
+
     def _entry(self, recording_id: str) -> dict:
         if recording_id not in self._recordings:
             raise InputError(f"{self.path}: no recording {recording_id!r} in this shard")
@@ -154,6 +168,15 @@ class Shard:
 
     def _unusable(self, reason: object) -> InputError:
         return InputError(f"{self.path}: not a usable shard of features: {one_line(reason)}")
+
+
+def content_of_set(paths: Iterable[str | os.PathLike]) -> str:
+    """Return one hash of all that shards hold, the same however many there are and wherever a recording lies."""
+    found: set[tuple[str, str]] = set()
+    for path in paths:
+        with Shard(path) as shard:
+            found.update(shard.contents())
+    return digest_of(found)
 
 
 class Shards:

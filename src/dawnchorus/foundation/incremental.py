@@ -1,9 +1,9 @@
-"""A file of many entries, updated: entries that still hold are kept, the others are computed."""
+"""A file of many entries, updated: entries that still hold are kept, the others are taken elsewhere or computed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -34,6 +34,9 @@ class Writer(Protocol):
 # What is said of entries of the file as it was before: those that still hold, and those that nobody wants any more.
 KEPT, DROPPED = "kept from before", "no longer needed"
 
+# What finds other files that may hold the entry of a name.
+Elsewhere = Callable[[str], Iterable[Path]]
+
 Item = TypeVar("Item")
 Old = TypeVar("Old", bound=Reader)
 New = TypeVar("New", bound=Writer)
@@ -51,6 +54,11 @@ class Done:
         return f"{self.n_computed} computed, {self.n_kept} {KEPT}, {len(self.dropped)} {DROPPED}"
 
 
+def nowhere(name: str) -> Iterable[Path]:
+    """Find no file."""
+    return ()
+
+
 def update(
     path: Path,
     wanted: Sequence[tuple[str, Item]],
@@ -60,6 +68,7 @@ def update(
     compute: Callable[[Item, str, New], None],
     say: Callable[[str], None],
     step: Callable[[Item], None] = lambda item: None,
+    elsewhere: Elsewhere = nowhere,
 ) -> Done:
     """Make ``path`` hold exactly the wanted entries, in their order.
 
@@ -71,20 +80,29 @@ def update(
         compute: makes the entry of an item and adds it to the new file, under a signature.
         say: takes a line about what is wrong with the old file.
         step: called when an entry is done.
+        elsewhere: other files of the same format that may hold the entry of a name; they are only read.
     """
     n_computed = 0
     with ExitStack() as stack:
-        old = _old(path, opened, say)
-        if old:
-            stack.enter_context(old)
+        olds: dict[Path, Old | None] = {}
+
+        def old_at(place: Path) -> Old | None:
+            if place not in olds:
+                olds[place] = _old(place, opened, say)
+                stack.enter_context(olds[place] or nullcontext())
+            return olds[place]
+
+        own = old_at(path)
         writer = stack.enter_context(written(path))
         for name, item in wanted:
             signature = signature_of(item)
-            if not _kept(name, signature, old, writer, say):
+            if not _kept(name, signature, own, writer, say) and not any(
+                _kept(name, signature, old_at(other), writer, say) for other in elsewhere(name)
+            ):
                 compute(item, signature, writer)
                 n_computed += 1
             step(item)
-        gone = set(old) - {name for name, _ in wanted} if old else ()
+        gone = set(own) - {name for name, _ in wanted} if own else ()
     return Done(n_computed, len(wanted) - n_computed, tuple(sorted(gone)))
 
 

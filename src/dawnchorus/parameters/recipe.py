@@ -1,4 +1,4 @@
-"""All of params.yaml: the seed, and the block that each module of this package declares."""
+"""All of params.yaml: the seed, the number of shards, and the block that each module of this package declares."""
 
 import importlib
 from pathlib import Path
@@ -10,7 +10,7 @@ from dawnchorus.parameters.base import Block, value
 
 
 class Recipe(Block):
-    """What is no block: the root seed."""
+    """What is no block: the root seed, and how many jobs recordings are dealt to."""
 
     seed: int = value(
         123,
@@ -21,6 +21,14 @@ class Recipe(Block):
             *("simulate", "split", "folds", "model", "presence", "evaluation", "detection_metrics", "cross_validation"),
             *("learning_curve_draw", "learning_curve", "study_model", "report"),
         ),
+    )
+    # A stage opens all files of a set at once, and a process may have 1024 open.
+    shards: int = value(
+        8,
+        "how many jobs share the recordings where features are extracted and calls are detected; changes no result",
+        ge=1,
+        le=256,
+        read_by=("features", "window_scores"),
     )
 
 

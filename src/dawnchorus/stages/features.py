@@ -1,7 +1,8 @@
-"""Make data/features/shard-N.zip: the frames of every clip of the recordings of one shard.
+"""Make data/features/shard-K-of-N.zip: the frames of every clip of the recordings of one shard.
 
-negatives-N.zip holds those of the boxes that lack their species, recordings-N.zip those of the recordings themselves.
-Every entry of the old shard whose signature still holds is kept, the others are computed.
+negatives-K-of-N.zip holds those of the boxes that lack their species, recordings-K-of-N.zip those of the recordings
+themselves. Every entry of the old shard whose signature still holds is kept, and so is one in a shard of another N; the
+others are computed.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.progress import Progress
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import ANNOTATIONS, FALSE_POSITIVES, RECORDINGS
+from dawnchorus.workflow import shard_sets
 
 
 def make(wanted: list[tasks.Task], output: Path, params: dict, name: str) -> str:
@@ -38,6 +40,7 @@ def make(wanted: list[tasks.Task], output: Path, params: dict, name: str) -> str
             compute,
             say=lambda line: print(line, flush=True),
             step=lambda task: progress.step(task.recording_id),
+            elsewhere=shard_sets.elsewhere(output),
         )
     return "\n".join([*(f"features: {remark}" for remark in remarks), f"{name}: {made_of(wanted, params)}: {done}"])
 

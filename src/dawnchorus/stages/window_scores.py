@@ -1,8 +1,8 @@
-"""Make data/detections/shard-N.parquet and shard-N-windows.parquet: the scores of the recordings of one shard.
+"""Make data/detections/shard-K-of-N.parquet and windows-K-of-N.parquet: the scores of the recordings of one shard.
 
 The second holds the windows of the network that names clips where they count beside frames of presence, else nothing.
-Every recording of the old shard whose signature still holds is kept, the others are scored; a model is loaded only when
-one has to be.
+Every recording of the old shard whose signature still holds is kept, and so is one in a shard of another N; the others
+are scored, and a model is loaded only when one has to be.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from dawnchorus.detection.detector import Detector
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.progress import Progress
 from dawnchorus.learning import model_file
+from dawnchorus.workflow import shard_sets
 
 
 def counted(calibration: Path) -> fusion.Fusion:
@@ -51,7 +52,9 @@ def main(argv: list[str] | None = None) -> None:
         detector = Detector(args.model, model_file.read_card(args.model), params, args.threads, progress.warn)
         windows = fused_detector.beside(args.beside, args.model, counts, params, args.threads, progress.warn)
         done, *of_windows = fused_detector.update(
-            detector, args.output, windows, args.windows, wanted, lambda sound: progress.step(sound.path)
+            *(detector, args.output, windows, args.windows, wanted),
+            step=lambda sound: progress.step(sound.path),
+            elsewhere=shard_sets.elsewhere,
         )
         if windows is None:
             score_store.write_empty(args.windows, detector.recipe.species_ids)

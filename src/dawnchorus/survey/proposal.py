@@ -250,6 +250,7 @@ def _facts(annotations: Annotations, given: _Given, measured: sounds.Measured) -
         shortest_negative_s=given.shortest_negative_s,
         spans=tables.SPANS in given.sides,
         of_names=of_names,
+        n_sounds=len(annotations.file_ids),
     )
 
 

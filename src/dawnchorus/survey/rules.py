@@ -44,6 +44,11 @@ MOST_FOLDS = 10
 # Windows that are shorter than this say little by themselves.
 LEAST_WINDOW_S = 1.0
 MOST_NAMED = 5
+# A job needs 4 s to start and tenths of a second for a recording of a minute; one that is killed is to lose little.
+LEAST_OF_A_JOB, MOST_OF_A_JOB = 25, 1500
+# Of a workstation.
+CORES = 8
+MOST_JOBS = fields.rule_of(RECIPE, "shards")["maximum"]
 RECORDING = "recording_id"
 # The page plays sound at this rate at most.
 HEARD_HZ = 48_000
@@ -61,6 +66,7 @@ class Facts:
         species: of each annotation.
         groups: by column, the group of each annotation; ``recording_id`` is one of them.
         of_names: those of these columns that no table has: names of files say them.
+        n_sounds: how many sound files there are, annotated or not.
         shortest_negative_s: the shortest false positive; infinite where there is no table of them.
         spans: whether a table says what was annotated.
     """
@@ -75,6 +81,7 @@ class Facts:
     shortest_negative_s: float = math.inf
     spans: bool = False
     of_names: Collection[str] = ()
+    n_sounds: int = 0
 
     @property
     def short_s(self) -> float:
@@ -435,7 +442,17 @@ def decisions(facts: Facts) -> list[Choice]:
     dealt, whole = split(facts, column), annotated(facts)
     made += [grouping, dealt, folds(facts, column), whole]
     is_all = whole.values["data.annotated"] == "all"
-    return [*made, aim(facts, is_all, dealt.values["split.validation_fraction"]), windows(facts)]
+    return [*made, aim(facts, is_all, dealt.values["split.validation_fraction"]), windows(facts), shards(facts)]
+
+
+def shards(facts: Facts) -> Choice:
+    """Take as many jobs as are worth their start: for a workstation eight at most, for a survey more."""
+    n = max(facts.n_sounds, len(facts.recordings_s))
+    wanted = max(min(n / LEAST_OF_A_JOB, CORES), n / MOST_OF_A_JOB)
+    # Powers of two: when their number changes, each job finds what it needs in few files.
+    count = min(2 ** math.floor(math.log2(max(wanted, 1))), MOST_JOBS)
+    of_each = "all" if count == 1 else f"{n // count}"
+    return Choice({"shards": count}, f"{n} recording{'s' * (n != 1)}: a job for {of_each} of them is worth its start")
 
 
 def seconds(value: float) -> str:

@@ -122,21 +122,31 @@ def placeholders(params: dict) -> dict:
     return changed
 
 
-def products_of(rule: Rule, shards: range) -> list[str]:
-    """Return the outputs of a rule, its record included, those of a shard for every shard."""
-    numbers = shards if any("{shard}" in str(path) for path in rule.output) else [0]
-    return [str(path).replace("{shard}", str(number)) for path in rule.output for number in numbers]
+def products_of(rule: Rule) -> list[str]:
+    """Return the outputs of a rule, its record included; of a rule with a job a shard the folder of them."""
+    paths = [str(path) for path in rule.output]
+    return [os.path.commonpath(paths)] if rule.has_wildcards() else paths
 
 
-def stage_of(rule: Rule, params: dict, shards: range) -> dict:
-    """Return the DVC stage of a rule: desc, cmd, deps, params, outs and metrics."""
+def folders_of(rules: dict[str, Rule]) -> dict[str, str]:
+    """Return, of each file that some `all_RULE` asks for, the folder that DVC versions in its place."""
+    return {
+        str(path): products_of(rule)[0]
+        for name, rule in rules.items()
+        if f"all_{name}" in rules
+        for path in rules[f"all_{name}"].input
+    }
+
+
+def stage_of(rule: Rule, params: dict, folders: dict[str, str]) -> dict:
+    """Return the DVC stage of a rule: desc, cmd, deps, params, outs and metrics. ``folders``: of :func:`folders_of`."""
     given = dict(rule.params.items())
     chosen = {
         f"{folder}/{params[block][key]}.py": f"{folder}/${{{block}.{key}}}.py"
         for folder, (block, key) in ((folder, name.split(".")) for folder, name in CHOICES.items())
     }
     named_paths = paths_of(params)
-    deps = [str(path) for path in rule.input]
+    deps = list(dict.fromkeys(folders.get(str(path), str(path)) for path in rule.input))
     blocks = (json.loads(value) for value in given.values() if str(value).startswith("{"))
     names = [name for block in blocks for name in _names(block, params)]
     names += [path for path in named_paths if path in given.values() and "data" not in names]
@@ -144,7 +154,7 @@ def stage_of(rule: Rule, params: dict, shards: range) -> dict:
     read = (*given.values(), *deps)
     paths = [path for path in named_paths if path in read or (path, "audio" in given) == (AUDIO, True)]
     fixed = [dep for dep in deps if dep not in named_paths]
-    outs = products_of(rule, shards)
+    outs = products_of(rule)
     # A rule of several jobs has a target of all of them: DVC shows the command of each stage that it runs.
     target = rule.name if outs == list(rule.output) else f"all_{rule.name}"
     # An output of this name is what `dvc metrics diff` compares: the tables of all metrics would fill its screen.
@@ -190,16 +200,15 @@ def texts(root: Path) -> dict[Path, str]:
     default = params_file.defaults()
     given = placeholders(base_of(root, default))
     with opened_under(root, given) as workflow_api:
-        workflow = workflow_api._workflow
-        rules = {rule.name: rule for rule in workflow.rules}
-        shards = workflow.globals["SHARDS"]
-        wanted = {str(path) for path in rules["all"].input}
+        rules = {rule.name: rule for rule in workflow_api._workflow.rules}
+        folders = folders_of(rules)
+        wanted = {folders.get(str(path), str(path)) for path in rules["all"].input}
         stages = {
-            name: stage_of(rule, given, shards)
+            name: stage_of(rule, given, folders)
             for name, rule in rules.items()
-            if rule.output and wanted.intersection(products_of(rule, shards))
+            if rule.output and wanted.intersection(products_of(rule))
         }
-        simulate = stage_of(rules["simulate"], given | {"simulate": default["simulate"]}, shards)
+        simulate = stage_of(rules["simulate"], given | {"simulate": default["simulate"]}, folders)
     by_hand = (root / "dvc.yaml").read_text(encoding="utf-8").partition("\nplots:")
     blocks = (textwrap.indent(text_of(name, stage), "  ") for name, stage in stages.items())
     simulate["params"] = ["seed", "simulate"]

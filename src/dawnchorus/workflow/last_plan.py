@@ -118,6 +118,14 @@ def holds(target: str, root: Path) -> bool:
     return current
 
 
+def jobs_of(target: str) -> list[provenance.Job]:
+    """Return the jobs behind a rule by the last plan; to be called where :func:`holds` says that it does."""
+    plan = _read() or {"targets": {target: []}, "jobs": {}}
+    wanted = set(plan["targets"][target])
+    jobs = (provenance.Job(*map(tuple, job)) for job in plan["jobs"].values())
+    return [job for job in jobs if wanted.intersection(job.outputs)]
+
+
 def result() -> list[str]:
     """Return what a run that made the report ends with; to be called where :func:`holds` says that the report does."""
     # Only here: what reads tables takes a while to load.

@@ -13,12 +13,14 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+from dawnchorus.features.shards import content_of_set
 from dawnchorus.foundation import libraries
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import path_for_whole, temporaries_of, write_json
-from dawnchorus.foundation.hashes import HashCache, digest_of
+from dawnchorus.foundation.hashes import HashCache, digest_of, identity
 
 STATE = Path(".snakemake")
 HASHES = STATE / "sha256.json"
@@ -28,6 +30,10 @@ SUFFIX = ".provenance.json"
 _TIMESTAMP = ".snakemake_timestamp"
 # Where the source code lies, from whichever folder.
 _CODE = "src/dawnchorus/"
+# Of a record that is missing or damaged.
+_NOTHING: dict[str, dict] = {"outputs": {}}
+# The end of the name of a shard of features, without what says which of how many it is.
+_SHARD = re.compile(r"-\d+-of-\d+(\.zip)$")
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 
@@ -45,6 +51,12 @@ def content(path: str, cache: HashCache) -> str | None:
     files = [file for file in Path(path).rglob("*") if file.is_file() and file.name != _TIMESTAMP]
     names = [file.relative_to(path).as_posix() for file in files]
     return digest_of(zip(names, cache.sha256_of_all(files), strict=True))
+
+
+def is_as_recorded(path: Path, record: Path, cache: HashCache) -> bool:
+    """Say whether a product is there and is what its record says that it was when a job had made it."""
+    found = content(str(path), cache)
+    return found is not None and found == (_recorded(record) or _NOTHING)["outputs"].get(str(path))
 
 
 @dataclass(frozen=True)
@@ -85,7 +97,7 @@ class Job:
     def read(self, cache: HashCache) -> dict:
         """Return all that the job reads, by content: the part of the record that is known before the job runs."""
         # An empty text does not arrive where a command line hands it over.
-        return {"inputs": _contents(self.inputs, cache), "params": [text for text in self.params if text]}
+        return {"inputs": _contents_of_sets(self.inputs, cache), "params": [text for text in self.params if text]}
 
     def differences(self, cache: HashCache, read: dict | None = None) -> list[str]:
         """Return in what the record differs from what is there now, in words; nothing for a product that is current.
@@ -116,7 +128,7 @@ class Job:
         A job may take over what it made before (entries of a shard, facts of a recording). So what was damaged or
         exchanged since is removed, and a link into DVC's cache becomes a copy: nothing is ever written through it.
         """
-        recorded = (_recorded(self.record) or {"outputs": {}})["outputs"]
+        recorded = (_recorded(self.record) or _NOTHING)["outputs"]
         for path in self.products:
             if recorded.get(path) != content(path, cache):
                 _remove(path)
@@ -141,7 +153,7 @@ class Job:
         An input that is not what it was before the job began, or a product that is missing, raises
         :class:`InputError`, and nothing is written: what the products were made from is then not known.
         """
-        now = _contents(self.inputs, cache)
+        now = _contents_of_sets(self.inputs, cache)
         changed = sorted(path for path in now if now[path] != read["inputs"][path])
         if changed:
             raise InputError(f"{', '.join(changed)}: changed while {self.name} was made; expected no change, run again")
@@ -153,6 +165,32 @@ class Job:
 
 def _contents(paths: Iterable[str], cache: HashCache) -> dict[str, str | None]:
     return {path: content(path, cache) for path in paths}
+
+
+def _contents_of_sets(paths: Iterable[str], cache: HashCache) -> dict[str, str | None]:
+    """Return the hash of each file, but one of each set of shards: to deal its recordings anew changes nothing."""
+    sets: dict[str, list[str]] = {}
+    for path in paths:
+        sets.setdefault(_SHARD.sub(r"-*\1", path), []).append(path)
+    found: dict[str, str | None] = {}
+    for name, members in sets.items():
+        if members == [name]:
+            found[name] = content(name, cache)
+        elif not all(map(os.path.isfile, members)):
+            found[name] = None
+        else:
+            try:
+                found[name] = _content_of_set(tuple((path, *identity(path)) for path in members))
+            except InputError as error:
+                # The job itself says so, if nothing makes them anew before.
+                found[name] = str(error)
+    return found
+
+
+@lru_cache
+def _content_of_set(seen: tuple[tuple, ...]) -> str:
+    """Return the content of shards, once for all jobs that read them; ``seen``: the path of each and its identity."""
+    return content_of_set(path for path, *_ in seen)
 
 
 def _recorded(path: Path) -> dict | None:

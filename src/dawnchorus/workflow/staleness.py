@@ -137,7 +137,7 @@ def _why(dag: DAG, jobs: list[SnakemakeJob], reasons: Reasons) -> str:
 
 def to_be_made(reasons: Reasons) -> list[str]:
     """Return in a few lines which products are to be made anew, and why."""
-    # Eight shards share what made them stale. Of what was never made there is nothing to explain.
+    # Shards share what made them stale. Of what was never made there is nothing to explain.
     products: dict[str, list[str]] = {}
     for job, differences in reasons.items():
         if differences and _was_made(job):
