@@ -1,7 +1,7 @@
 """What a survey costs: each step of many short recordings as a whole process, at several sizes, as one table.
 
 Recordings are half a second at 8 kHz with one call each, made here, in a temporary folder, and gone at the end. Seconds
-are the clock's, CPU seconds those of the process and of all that it started, memory is that of the largest of these. The
+are the clock's, CPU seconds those of the process and of all it started, memory is that of the largest of these. The
 complete recipe is not trained at size: DVC makes and versions all up to the data set, and what finds calls in all
 recordings was trained on nine.
 """

@@ -106,28 +106,43 @@ def inspect_all(
 ) -> tuple[dict[str, dict], dict[str, Problem]]:
     """Decode every recording that is not ``known`` by its content, and return its facts or its problem."""
     version = SourceCode().version_of("sound.audio")[:16]
+    facts: dict[str, dict] = {}
+    problems: dict[str, Problem] = {}
 
-    def inspect(recording_id: str) -> tuple[dict | None, str | None]:
+    def own(recording_id: str, sha256: str | None) -> dict:
+        return {
+            "recording_id": recording_id,
+            "path": paths[recording_id],
+            "sha256": sha256,
+            "inspected_with": version,
+        }
+
+    def is_known(recording_id: str, sha256: str | None) -> bool:
+        old = known.get(recording_id, {})
+        return all(old.get(key) == value for key, value in own(recording_id, sha256).items())
+
+    def inspect(recording_id: str) -> tuple[dict, str | None]:
         path = Path(audio_dir, paths[recording_id])
         try:
             sha256 = cache.sha256(path)
         except OSError:
-            return None, audio.inspect(path)[1] or "unreadable: it changes while it is looked at"
-        old = known.get(recording_id, {})
-        facts = {"recording_id": recording_id, "path": paths[recording_id], "sha256": sha256, "inspected_with": version}
-        if all(old.get(key) == value for key, value in facts.items()):
-            return dict(old), None
+            return {}, audio.inspect(path)[1] or "unreadable: it changes while it is looked at"
+        if is_known(recording_id, sha256):
+            return dict(known[recording_id]), None
         info, problem = audio.inspect(path)
-        return {**info, **facts}, problem
+        return {**info, **own(recording_id, sha256)}, problem
 
-    facts: dict[str, dict] = {}
-    problems: dict[str, Problem] = {}
+    # A look at a recording takes less than to hand it to a thread.
+    for recording_id, name in paths.items():
+        if recording_id in known and is_known(recording_id, cache.remembered(Path(audio_dir, name))):
+            facts[recording_id] = dict(known[recording_id])
+    others = [recording_id for recording_id in paths if recording_id not in facts]
     with ThreadPoolExecutor(threads) as pool:
-        for recording_id, (info, problem) in zip(paths, pool.map(inspect, paths), strict=True):
+        for recording_id, (info, problem) in zip(others, pool.map(inspect, others), strict=True):
             if problem:
                 file = str(Path(audio_dir, paths[recording_id]))
                 problems[recording_id] = Problem(file, 0, "", problem, "whole, readable sound")
-            elif info is not None:
+            else:
                 facts[recording_id] = info
             if (done := len(facts) + len(problems)) % 100 == 0:
                 print(f"recordings: {done} of {len(paths)} inspected", flush=True)

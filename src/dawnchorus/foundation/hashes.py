@@ -44,13 +44,21 @@ class HashCache:
         """Return the hash of a file's content."""
         key = os.path.abspath(path)
         seen_as = identity(key)
-        if known := self._remembered(key, seen_as):
+        if known := self._still_of(key, seen_as):
             return known
         read_ns = time.time_ns()
         digest = sha256_of(key)
         if max(seen_as[1:3]) + _STEP_NS < read_ns:
             self._known[key] = self._learned[key] = [*seen_as, digest]
         return digest
+
+    def remembered(self, path: str | os.PathLike) -> str | None:
+        """Return the hash of a file that need not be read for it; None of any other, also of what cannot be read."""
+        try:
+            key = os.path.abspath(path)
+            return self._still_of(key, identity(key))
+        except (OSError, ValueError):
+            return None
 
     def sha256_of_all(self, paths: Iterable[str | os.PathLike], threads: int = 4) -> list[str]:
         """Return the hashes of many files, read in parallel."""
@@ -72,19 +80,12 @@ class HashCache:
     ) -> list[str]:
         # To hand a file to a thread takes ten times as long as a look at one that is known.
         paths = list(paths)
-        known = [self._remembered_now(path) for path in paths]
+        known = [self.remembered(path) for path in paths]
         with ThreadPoolExecutor(threads) as pool:
             others = pool.map(read, [path for path, digest in zip(paths, known, strict=True) if digest is None])
             return [digest or next(others) for digest in known]
 
-    def _remembered_now(self, path: str | os.PathLike) -> str | None:
-        try:
-            key = os.path.abspath(path)
-            return self._remembered(key, identity(key))
-        except (OSError, ValueError):
-            return None
-
-    def _remembered(self, key: str, seen_as: list[int]) -> str | None:
+    def _still_of(self, key: str, seen_as: list[int]) -> str | None:
         known = self._known.get(key)
         return known[-1] if isinstance(known, list) and known[:-1] == seen_as else None
 
