@@ -7,10 +7,10 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dawnchorus.foundation.files import sha256_of, write_whole
+from dawnchorus.foundation.parallel import in_threads
 
 # A file that was written this shortly before it was read may be written again without another time: file systems
 # count in steps of up to two seconds.
@@ -81,9 +81,9 @@ class HashCache:
         # To hand a file to a thread takes ten times as long as a look at one that is known.
         paths = list(paths)
         known = [self.remembered(path) for path in paths]
-        with ThreadPoolExecutor(threads) as pool:
-            others = pool.map(read, [path for path, digest in zip(paths, known, strict=True) if digest is None])
-            return [digest or next(others) for digest in known]
+        unknown = (path for path, digest in zip(paths, known, strict=True) if digest is None)
+        others = in_threads(read, unknown, threads)
+        return [digest or next(others) for digest in known]
 
     def _still_of(self, key: str, seen_as: list[int]) -> str | None:
         known = self._known.get(key)
