@@ -7,6 +7,7 @@ recordings was trained on nine.
 """
 
 import argparse
+import io
 import os
 import shutil
 import subprocess
@@ -66,15 +67,19 @@ class Survey(Project):
 
     def add(self, first: int, n: int) -> list[list[str]]:
         """Write ``n`` recordings with numbers from ``first`` on, and return their rows."""
-        rng, species = np.random.default_rng(first), list(PITCHES_HZ)
-        sounds = [tone(PITCHES_HZ[name], DURATION_S, seed) for seed, name in enumerate(species)]
+        rng, species, sounds = np.random.default_rng(first), list(PITCHES_HZ), []
+        for seed, pitch_hz in enumerate(PITCHES_HZ.values()):
+            file = io.BytesIO()
+            soundfile.write(file, tone(pitch_hz, DURATION_S, seed), SAMPLE_RATE_HZ, format="WAV")
+            sounds.append(file.getvalue())
         rows = []
         for number in range(first, first + n):
-            noise = rng.standard_normal(len(sounds[0]), np.float32)
+            # Each has an end of its own, else all of a species would be one recording.
+            end = rng.integers(-300, 300, 64, dtype="<i2").tobytes()
             # A folder a thousand, as recorders make one a day.
             path = self.path / f"raw/audio/{number // 1000}/r{number}.wav"
             path.parent.mkdir(exist_ok=True)
-            soundfile.write(path, sounds[number % len(sounds)] + 0.01 * noise, SAMPLE_RATE_HZ)
+            path.write_bytes(sounds[number % len(sounds)][: -len(end)] + end)
             name = f"{number // 1000}/r{number}"
             rows.append([name, species[number % len(species)], "1", "0.05", "500", "0.45", "3000"])
         return rows
