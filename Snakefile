@@ -1,5 +1,6 @@
 """From labelled recordings to an evaluated classifier: the DAG, in the order of the flow."""
 
+import functools
 import json
 import os
 import shlex

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("src", "tests/workflow")]
+sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("src", "tests", "tests/workflow")]
 
 from project import PITCHES_HZ, SAMPLE_RATE_HZ, Project, rules_of, tone  # noqa: E402
 

@@ -335,12 +335,12 @@ def test_nothing_to_score_loads_no_network_and_no_sound(folder, model_dir):
 
 def test_a_fingerprint_changes_with_its_own_shard_only(folder):
     def prints():
-        return [sounds.fingerprint("sound", shard, 3, HashCache("cache.json")) for shard in range(3)]
+        return sounds.fingerprints("sound", 3, HashCache("cache.json"))
 
     before = prints()
     write_sound(folder / "sound/new.wav", 1.0, 3)
     assert sum(a != b for a, b in zip(before, prints(), strict=True)) == 1
-    assert "nowhere" in sounds.fingerprint("nowhere", 0, 3, HashCache("cache.json"))
+    assert all("nowhere" in said for said in sounds.fingerprints("nowhere", 3, HashCache("cache.json")))
 
 
 def test_an_unreadable_file_is_named_and_the_rest_is_complete(folder, model_dir, capsys):
@@ -712,11 +712,11 @@ def test_the_fingerprint_of_recordings_waits_for_nothing(folder):
     from dawnchorus.foundation.hashes import HashCache
 
     write_refused(folder / "sound/bad")
-    first = sounds.fingerprint("sound", 0, 1, HashCache("cache.json"))
+    first = sounds.fingerprints("sound", 1, HashCache("cache.json"))
     (folder / "sound/bad/pipe.wav").unlink()
-    assert sounds.fingerprint("sound", 0, 1, HashCache("cache.json")) != first
+    assert sounds.fingerprints("sound", 1, HashCache("cache.json")) != first
     os.mkfifo(folder / "list")
-    assert "list: a named pipe" in sounds.fingerprint("list", 0, 1, HashCache("cache.json"))
+    assert "list: a named pipe" in sounds.fingerprints("list", 1, HashCache("cache.json"))[0]
 
 
 def with_card(model_dir, folder, change):

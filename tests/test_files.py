@@ -66,6 +66,21 @@ def test_hash_cache_reads_a_file_once_and_again_when_it_changes(tmp_path, monkey
     assert HashCache(store).sha256(file) == hashlib.sha256(b"two").hexdigest()
 
 
+def test_of_many_files_those_that_are_known_are_not_read_and_all_come_in_order(tmp_path, monkeypatch, later):
+    known, new, gone = (tmp_path / name for name in ("known", "new", "gone"))
+    cache = HashCache(tmp_path / "hashes.json")
+    known.write_text("one")
+    cache.sha256(known)
+    new.write_text("two")
+    read = []
+    monkeypatch.setattr("dawnchorus.foundation.hashes.sha256_of", lambda path: read.append(path) or sha256_of(path))
+    one, two = (hashlib.sha256(text).hexdigest() for text in (b"one", b"two"))
+    assert cache.sha256_of_all(path for path in (new, known, known)) == [two, one, one]
+    assert cache.sha256_or_reason([known, gone, tmp_path]) == [one, "No such file or directory", "not a regular file"]
+    assert read[0] == str(new)
+    assert str(known) not in read
+
+
 def test_an_edit_whose_time_was_restored_is_seen(tmp_path, later):
     file, cache = tmp_path / "a", HashCache(tmp_path / "hashes.json")
     file.write_text("one")

@@ -37,6 +37,15 @@ def test_cells_come_back_typed_and_every_number_as_it_was(tmp_path):
     assert "nan" not in (tmp_path / "t.csv").read_text().lower()
 
 
+def test_of_a_long_table_only_the_wanted_rows_are_read_but_a_row_of_a_wrong_length_is_named(tmp_path):
+    wanted = "id", lambda text: text in ("a", "-c")
+    made.write(tmp_path / "t.csv", SMALL, [{"id": name, "n": 1, "x": 0.5} for name in ("a", "b", "-c", "a")])
+    assert [row["id"] for row in made.read(tmp_path / "t.csv", SMALL, wanted)] == ["a", "-c", "a"]
+    (tmp_path / "t.csv").write_text("id,n,x\nb,no number,1\na,1,2\nb,1\n")
+    with pytest.raises(InputError, match=r"t.csv:4: '2 cells': expected 3 cells"):
+        made.read(tmp_path / "t.csv", SMALL, wanted)
+
+
 def test_a_pandas_table_is_written_and_read_alike(tmp_path):
     scores = np.random.default_rng(0).random((50, 2)).astype(np.float32)
     table = pd.DataFrame({"id": [f"{n:03d}" for n in range(50)], "score_a": scores[:, 0], "score_b": scores[:, 1]})

@@ -1,6 +1,7 @@
 """What happens while a run is at work, and to a run: edits, kills, signals, another run. Nothing wrong is blessed."""
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -10,10 +11,12 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
-from project import Project, environment, rules_of
+from project import IDS, Project, environment, rules_of
 from test_one_truth import FROM_EVALUATION, FROM_MODEL, PLANNED_FROM_MODEL, TOOLS, again, assert_settled, store
 
 from conftest import copied
+from dawnchorus.foundation.files import sha256_of
+from dawnchorus.foundation.hashes import identity
 
 pytestmark = pytest.mark.table
 
@@ -287,6 +290,19 @@ def test_times_decide_nothing(project, tool):
         os.utime(table, (0, 0))
     assert project.repro_with(tool)["features"] == 8
     store(project, tool)
+
+
+def test_an_edit_that_the_file_system_hides_is_found_once_hashes_are_forgotten(project):
+    path, state = project.path / f"raw/audio/{IDS[4]}.wav", project.path / ".snakemake"
+    before = sha256_of(path)
+    project.add_recording(IDS[4], 4_000)
+    assert sha256_of(path) != before
+    # As where a clock was set back: all that the file system says was seen with the earlier content.
+    (state / "sha256-sound.json").write_text(json.dumps({os.path.realpath(path): [*identity(path), before]}))
+    assert not project.planned()
+    for remembered in state.glob("sha256*.json"):
+        remembered.unlink()
+    assert project.planned()["recordings"] == 1
 
 
 @TOOLS

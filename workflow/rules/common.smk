@@ -16,8 +16,13 @@ def code(stage, network=None):
 
 def fingerprint_of_detected(wildcards):
     """Name the content of a shard's recordings; called only when detections are asked for."""
-    cache = hashes.HashCache(provenance.HASHES)
-    return sounds.fingerprint(SEARCHED, int(wildcards.shard), len(SHARDS), cache)
+    return fingerprints_of_detected()[int(wildcards.shard)]
+
+
+@functools.cache
+def fingerprints_of_detected():
+    """Name the content of the recordings of each shard, having listed and looked at all of them once."""
+    return sounds.fingerprints(SEARCHED, len(SHARDS), hashes.HashCache(provenance.SOUND_HASHES))
 
 
 def products(rule):
@@ -130,7 +135,7 @@ MODEL_THREADS = 8
 AUDIO_FINGERPRINT = (
     ""
     if config["data"]["source"] == "simulated"
-    else audit.fingerprint(config["data"], hashes.HashCache(provenance.HASHES))
+    else audit.fingerprint(config["data"], hashes.HashCache(provenance.SOUND_HASHES))
 )
 SOURCE_TABLES = sorted(
     path for path in {config["data"][table] for table in ("annotations", *TABLES)} if not Path(path).is_dir()

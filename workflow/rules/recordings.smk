@@ -39,7 +39,7 @@ rule recordings:
         command(
             "recordings",
             "--params {params.data:q} --threads {threads}"
-            " --hash-cache .snakemake/sha256.json --recordings {output.recordings:q} --annotations {output.annotations:q}"
+            " --hash-cache .snakemake/sha256-sound.json --recordings {output.recordings:q} --annotations {output.annotations:q}"
             " --false-positives {output.false_positives:q} --unknown {output.unknown:q}"
             " --audit {output.audit:q} --stopped logs/audit.csv",
         )

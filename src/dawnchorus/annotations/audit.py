@@ -1,8 +1,8 @@
 """The audit of what a user gives: every row of the tables held against the recordings, every recording decoded once."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from dawnchorus.annotations import false_positives, readers, recorded, recording
 from dawnchorus.foundation.display_names import printable
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.hashes import HashCache, digest_of
+from dawnchorus.foundation.parallel import in_threads
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.sound import audio, folders
 from dawnchorus.tables import made
@@ -85,9 +86,12 @@ def fingerprint(data: dict, cache: HashCache) -> str:
     """
     audio_dir, folders = data["audio_dir"], {Path(data[name]) for name in ("annotations", "false_positives")}
     try:
-        rows = [row for name in ("annotations", "false_positives") for row in read_source(data, name).rows]
-        rows += [row for name in SIDE_TABLES for row in (read_side(data, name) or NO_TABLE).rows]
-        rows += (read_reviews(data) or NO_TABLE).rows
+        # Of each table in turn: rows of all at once would be most of the memory of a plan.
+        named = {row.cells["recording_id"] for row in read_source(data).rows}
+        named |= {row.cells["recording_id"] for row in read_source(data, "false_positives").rows}
+        for name in SIDE_TABLES:
+            named |= {row.cells["recording_id"] for row in (read_side(data, name) or NO_TABLE).rows}
+        named |= {row.cells["recording_id"] for row in (read_reviews(data) or NO_TABLE).rows}
         files = recordings.files_by_id(audio_paths(audio_dir))
         tables = [path.as_posix() for folder in folders if folder.is_dir() for path in readers.tables_of(folder)]
         answered = Path(data["reviews"])
@@ -95,8 +99,8 @@ def fingerprint(data: dict, cache: HashCache) -> str:
             tables += [path.as_posix() for path in reviews.tables_of(answered)]
     except InputError as error:
         return str(error)
-    wanted = sorted({path for row in rows for path in files.get(row.cells["recording_id"], ())})
-    hashes = cache.sha256_or_reason([*(Path(audio_dir, path) for path in wanted), *tables])
+    wanted = sorted(path for recording_id in named for path in files.get(recording_id, ()))
+    hashes = cache.sha256_or_reason([*(os.path.join(audio_dir, path) for path in wanted), *tables])
     cache.save()
     return digest_of(zip([*wanted, *tables], hashes, strict=True))
 
@@ -106,31 +110,45 @@ def inspect_all(
 ) -> tuple[dict[str, dict], dict[str, Problem]]:
     """Decode every recording that is not ``known`` by its content, and return its facts or its problem."""
     version = SourceCode().version_of("sound.audio")[:16]
+    facts: dict[str, dict] = {}
+    problems: dict[str, Problem] = {}
 
-    def inspect(recording_id: str) -> tuple[dict | None, str | None]:
+    def own(recording_id: str, sha256: str | None) -> dict:
+        return {
+            "recording_id": recording_id,
+            "path": paths[recording_id],
+            "sha256": sha256,
+            "inspected_with": version,
+        }
+
+    def is_known(recording_id: str, sha256: str | None) -> bool:
+        old = known.get(recording_id, {})
+        return all(old.get(key) == value for key, value in own(recording_id, sha256).items())
+
+    def inspect(recording_id: str) -> tuple[dict, str | None]:
         path = Path(audio_dir, paths[recording_id])
         try:
             sha256 = cache.sha256(path)
         except OSError:
-            return None, audio.inspect(path)[1] or "unreadable: it changes while it is looked at"
-        old = known.get(recording_id, {})
-        facts = {"recording_id": recording_id, "path": paths[recording_id], "sha256": sha256, "inspected_with": version}
-        if all(old.get(key) == value for key, value in facts.items()):
-            return dict(old), None
+            return {}, audio.inspect(path)[1] or "unreadable: it changes while it is looked at"
+        if is_known(recording_id, sha256):
+            return dict(known[recording_id]), None
         info, problem = audio.inspect(path)
-        return {**info, **facts}, problem
+        return {**info, **own(recording_id, sha256)}, problem
 
-    facts: dict[str, dict] = {}
-    problems: dict[str, Problem] = {}
-    with ThreadPoolExecutor(threads) as pool:
-        for recording_id, (info, problem) in zip(paths, pool.map(inspect, paths), strict=True):
-            if problem:
-                file = str(Path(audio_dir, paths[recording_id]))
-                problems[recording_id] = Problem(file, 0, "", problem, "whole, readable sound")
-            elif info is not None:
-                facts[recording_id] = info
-            if (done := len(facts) + len(problems)) % 100 == 0:
-                print(f"recordings: {done} of {len(paths)} inspected", flush=True)
+    # A look at a recording takes less than to hand it to a thread.
+    for recording_id, name in paths.items():
+        if recording_id in known and is_known(recording_id, cache.remembered(Path(audio_dir, name))):
+            facts[recording_id] = dict(known[recording_id])
+    others = [recording_id for recording_id in paths if recording_id not in facts]
+    for recording_id, (info, problem) in zip(others, in_threads(inspect, others, threads), strict=True):
+        if problem:
+            file = str(Path(audio_dir, paths[recording_id]))
+            problems[recording_id] = Problem(file, 0, "", problem, "whole, readable sound")
+        else:
+            facts[recording_id] = info
+        if (done := len(facts) + len(problems)) % 100 == 0:
+            print(f"recordings: {done} of {len(paths)} inspected", flush=True)
     cache.save()
     return facts, problems
 

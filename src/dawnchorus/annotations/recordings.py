@@ -20,6 +20,9 @@ AUDIO_SUFFIXES = frozenset(
     | {".w64", ".rf64", ".voc"}
 )
 
+# What the tables of the workflow have by themselves; asked of every cell of every row.
+_OWN_COLUMNS = frozenset({*RFCX.names, *ANNOTATIONS.names, *RECORDINGS.names, FROM_REVIEWS})
+
 _ID_PART = re.compile(r"\w[\w .,+@=:-]*")
 
 
@@ -101,7 +104,7 @@ def read_annotations(rows: Iterable[Row], shortest_s: float) -> tuple[list[Box],
 
 def is_extra_column(column: str) -> bool:
     """Say whether a column is the user's own, carried along so that it can be a group."""
-    return bool(column) and column not in {*RFCX.names, *ANNOTATIONS.names, *RECORDINGS.names, FROM_REVIEWS}
+    return bool(column) and column not in _OWN_COLUMNS
 
 
 def files_by_id(paths: Iterable[str]) -> dict[str, list[str]]:

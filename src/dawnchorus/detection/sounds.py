@@ -72,15 +72,18 @@ def of_shard(recordings: str, shard: int, n_shards: int) -> list[Sound]:
     return [sound for sound in found if shard_of(sound.name, n_shards) == shard]
 
 
-def fingerprint(recordings: str, shard: int, n_shards: int, cache: HashCache) -> str:
-    """Return one hash of the names and content of a shard's recordings; any change to one changes it.
+def fingerprints(recordings: str, n_shards: int, cache: HashCache) -> list[str]:
+    """Return one hash of the names and content of the recordings of each shard; any change to one changes it.
 
     What cannot be read gives a text saying so: the stage itself then reports it.
     """
     try:
-        sounds = of_shard(recordings, shard, n_shards)
+        sounds = find(recordings)
     except InputError as error:
-        return str(error)
+        return [str(error)] * n_shards
     hashes = cache.sha256_or_reason(sound.path for sound in sounds)
     cache.save()
-    return digest_of((sound.path, found) for sound, found in zip(sounds, hashes, strict=True))
+    entries: list[list[tuple[str, str]]] = [[] for _ in range(n_shards)]
+    for sound, found in zip(sounds, hashes, strict=True):
+        entries[shard_of(sound.name, n_shards)].append((sound.path, found))
+    return [digest_of(of_one) for of_one in entries]

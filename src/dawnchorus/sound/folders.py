@@ -12,7 +12,7 @@ MOST_NAMES = 8
 Identity = tuple[int, int]  # device and inode
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """A name in a folder: its path inside (posix), which file it is (None: there is none), and by how many links."""
 

@@ -68,10 +68,13 @@ def main(argv: list[str] | None = None) -> None:
     if not 0 <= args.shard < args.shards:
         raise InputError(f"--shard {args.shard}: expected 0 to {args.shards - 1}")
 
-    recordings = made.read(args.recordings, RECORDINGS)
-    tables = [("shard", made.read(args.annotations, ANNOTATIONS), args.output, False, params)]
+    # A shard of many is a small part of the tables.
+    own = "recording_id", lambda recording_id: shards.shard_of(recording_id, args.shards) == args.shard
+    recordings = made.read(args.recordings, RECORDINGS, own)
+    tables = [("shard", made.read(args.annotations, ANNOTATIONS, own), args.output, False, params)]
     if args.negatives:
-        tables.append(("negatives", made.read(args.false_positives, FALSE_POSITIVES), args.negatives, True, params))
+        boxes = made.read(args.false_positives, FALSE_POSITIVES, own)
+        tables.append(("negatives", boxes, args.negatives, True, params))
     if args.whole:
         whole = tasks.whole(recordings) if args.params["presence"]["network"] != "none" else []
         tables.append(("recordings", whole, args.whole, True, {**params, "clip": "annotation"}))

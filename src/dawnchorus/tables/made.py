@@ -18,7 +18,7 @@ from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.tables import cells
 from dawnchorus.tables.definitions import Column, Table
-from dawnchorus.tables.users import read_rows, refusal
+from dawnchorus.tables.users import Only, read_rows, refusal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 _EXPECTED = {"integer": "a whole number", "number": "a finite number"}
 
 
-def read(path: str | os.PathLike, table: Table) -> list[dict[str, Any]]:
-    """Return the rows of a table, typed as its definition says.
+def read(path: str | os.PathLike, table: Table, only: Only | None = None) -> list[dict[str, Any]]:
+    """Return the rows of a table, typed as its definition says; ``only`` those with such cells of a column.
 
     A file that is no such table, a missing or unknown column, a row of a wrong length, or a cell of another type raises
     :class:`InputError` with file, line, column, value and what was expected.
     """
-    return _read(path, table)[1]
+    return _read(path, table, only)[1]
 
 
 def read_columns(path: str | os.PathLike, table: Table) -> tuple[list[str], list[dict[str, Any]]]:
@@ -99,8 +99,8 @@ def _cell(value: Any) -> Any:
     return None if missing else value
 
 
-def _read(path: str | os.PathLike, table: Table) -> tuple[list[str], list[dict[str, Any]]]:
-    header, rows, problems = read_rows(path, table.names, cell=cells.original)
+def _read(path: str | os.PathLike, table: Table, only: Only | None = None) -> tuple[list[str], list[dict[str, Any]]]:
+    header, rows, problems = read_rows(path, table.names, cell=cells.original, only=only)
     if problems:
         raise refusal(problems)
     converters = [(column.name, _converter(column)) for column in _columns_of(header, table, str(path))]

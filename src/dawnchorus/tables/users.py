@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from dawnchorus.foundation.display_names import printable
 from dawnchorus.foundation.errors import InputError, listed
@@ -18,6 +18,8 @@ from dawnchorus.tables import cells as cells_of
 from dawnchorus.tables.cells import CSV, Layout
 
 LONGEST_SHOWN = 200
+# A column, and which cells of it are wanted.
+Only: TypeAlias = tuple[str, Callable[[str], bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +82,14 @@ def read_rows(
     layout: Layout = CSV,
     cell: Callable[[str], str] = clean,
     hint: Callable[[list[str]], str] = lambda header: "",
+    only: Only | None = None,
 ) -> UserTable:
     """Read a table as text: its columns, its whole rows, and a problem for each row of a wrong length.
 
     Every row that is not blank is a row or a problem. A column without a name is left out. A file that cannot be read
     as a table at all, that lacks one of the ``required`` columns or has a column twice raises :class:`InputError`.
     ``cell`` makes a cell of its text in the file; ``hint`` says with the header what to do where columns
-    are missing.
+    are missing; ``only`` names a column and says which cells of it are wanted: rows of others are passed over.
     """
     name = str(path)
     rows, problems, known = [], [], _Known(cell)
@@ -99,6 +102,7 @@ def read_rows(
     doubled = sorted(column for column, count in Counter(header).items() if column and count > 1)
     if doubled:
         raise InputError(printable(f"{name}:1: column {listed(doubled)}: given twice; expected each column once"))
+    place, is_wanted = (header.index(only[0]), only[1]) if only else (0, lambda text: True)
     wanted = f"{'at most ' * layout.short_rows}{len(header)} cells, as the header has"
     for line, texts in found:
         values = [known[text] for text in texts]
@@ -108,7 +112,9 @@ def read_rows(
         if lacking < 0 or (lacking and not layout.short_rows):
             problems.append(Problem(name, line, "", f"{len(values)} cells", wanted))
             continue
-        rows.append(Row(name, line, dict(zip(header, values + [""] * lacking, strict=True))))
+        values += [""] * lacking
+        if is_wanted(values[place]):
+            rows.append(Row(name, line, dict(zip(header, values, strict=True))))
     return UserTable(header, rows, problems)
 
 

@@ -108,7 +108,7 @@ def holds(target: str, root: Path) -> bool:
         from dawnchorus.annotations import audit
 
         try:
-            fingerprint = audit.fingerprint(plan["data"], cache)
+            fingerprint = audit.fingerprint(plan["data"], HashCache(provenance.SOUND_HASHES))
         except KeyError:
             # The plan of a version that knew fewer keys; its code was another, too.
             return False

@@ -24,6 +24,8 @@ from dawnchorus.foundation.hashes import HashCache, digest_of, identity
 
 STATE = Path(".snakemake")
 HASHES = STATE / "sha256.json"
+# Those of recordings, of which there may be a million: no job but the audit loads them.
+SOUND_HASHES = STATE / "sha256-sound.json"
 IMPORTS = STATE / "imports.json"
 SUFFIX = ".provenance.json"
 # Snakemake's own marker of the time of a folder.
