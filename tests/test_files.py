@@ -66,6 +66,23 @@ def test_hash_cache_reads_a_file_once_and_again_when_it_changes(tmp_path, monkey
     assert HashCache(store).sha256(file) == hashlib.sha256(b"two").hexdigest()
 
 
+def test_what_is_made_of_a_file_is_kept_as_its_hash_is(tmp_path, later):
+    def first_word(path):
+        read.append(path)
+        return open(path).read().split()[0]
+
+    store, file, read = tmp_path / "hashes.json", tmp_path / "file", []
+    file.write_text("one two")
+    cache = HashCache(store)
+    assert cache.derived(file, first_word) == cache.derived(file, first_word) == "one"
+    assert cache.sha256(file) == hashlib.sha256(b"one two").hexdigest()
+    cache.save()
+    assert HashCache(store).derived(file, first_word) == "one"
+    assert len(read) == 1
+    file.write_text("three")
+    assert HashCache(store).derived(file, first_word) == "three"
+
+
 def test_of_many_files_those_that_are_known_are_not_read_and_all_come_in_order(tmp_path, monkeypatch, later):
     known, new, gone = (tmp_path / name for name in ("known", "new", "gone"))
     cache = HashCache(tmp_path / "hashes.json")

@@ -192,22 +192,34 @@ def test_a_revoked_record_blesses_nothing(job):
 
 def test_shards_of_features_are_one_input_however_many_there_are(job):
     def dealt(count, value=1.0):
-        for number in range(count):
-            with shards.write_shard(f"shard-{number}-of-{count}.zip", {"kind": "mfcc"}) as writer:
+        paths = [f"data/features/shard-{number}-of-{count}.zip" for number in range(count)]
+        for number, path in enumerate(paths):
+            with shards.write_shard(path, {"kind": "mfcc"}) as writer:
                 for name in (name for name in "abcd" if shards.shard_of(name, count) == number):
                     clips_s = {"annotation": [(0.0, 1.0)], "margin": [], "context": []}
                     writer.add(name, f"of {name}", clips_s, [np.full((2, 3), value, np.float32)])
-        return [f"shard-{number}-of-{count}.zip" for number in range(count)]
+        return paths
 
+    Path("data/features").mkdir(parents=True)
     made(VALUES, ["in.txt", *dealt(3)])
     assert with_values(VALUES, ["in.txt", *dealt(2)]).differences(cache()) == []
     # The same signatures, and other numbers.
-    assert with_values(VALUES, ["in.txt", *dealt(2, 2.0)]).differences(cache()) == ["input shard-*.zip changed"]
+    assert with_values(VALUES, ["in.txt", *dealt(2, 2.0)]).differences(cache()) == [
+        "input data/features/shard-*.zip changed"
+    ]
     paths = dealt(2)
     Path(paths[1]).write_text("damaged")
-    assert with_values(VALUES, ["in.txt", *paths]).differences(cache()) == ["input shard-*.zip changed"]
+    assert with_values(VALUES, ["in.txt", *paths]).differences(cache()) == ["input data/features/shard-*.zip changed"]
     Path(paths[1]).unlink()
-    assert with_values(VALUES, ["in.txt", *paths]).differences(cache()) == ["input shard-*.zip is not there"]
+    assert with_values(VALUES, ["in.txt", *paths]).differences(cache()) == [
+        "input data/features/shard-*.zip is not there"
+    ]
+    # Names alone make no shard of features.
+    for number in range(2):
+        Path(f"mine-{number}-of-2.zip").write_text(str(number))
+    assert set(with_values(VALUES, ["mine-0-of-2.zip", "mine-1-of-2.zip"]).read(cache())["inputs"]) == {
+        *("mine-0-of-2.zip", "mine-1-of-2.zip")
+    }
 
 
 @pytest.mark.parametrize("link", [os.link, os.symlink])

@@ -142,18 +142,19 @@ class Shard:
         clips = {role: self.clips(recording_id, role) for role in ROLES}
         return self._entry(recording_id)["signature"], clips, self.member(recording_id)
 
-    def contents(self) -> Iterator[tuple[str, str]]:
-        """Yield each recording and a text of all that the shard holds of it; before them, nameless, what all share.
+    def content(self) -> str:
+        """Return two hashes: one of what all recordings share, and the sum of one of each recording's entry.
 
-        Of an array that is the checksum that :meth:`member` verifies, so that none is read.
+        Of an array the entry has the checksum that :meth:`member` verifies, so that none is read.
         """
-        yield "", json.dumps([self.params, self.files], sort_keys=True)
+        total = 0
         for recording_id, entry in self._recordings.items():
             try:
                 stored = self._file.getinfo(entry["member"])
             except KeyError as error:
                 raise self._unusable(error) from None
-            yield recording_id, json.dumps([entry["signature"], entry["clips"], stored.CRC, stored.file_size])
+            total += _number_of([recording_id, entry["signature"], entry["clips"], stored.CRC, stored.file_size])
+        return f"{_number_of([self.params, self.files]):064x} {total % 2**256:064x}"
 
     def _entry(self, recording_id: str) -> dict:
         if recording_id not in self._recordings:
@@ -170,13 +171,26 @@ class Shard:
         return InputError(f"{self.path}: not a usable shard of features: {one_line(reason)}")
 
 
-def content_of_set(paths: Iterable[str | os.PathLike]) -> str:
-    """Return one hash of all that shards hold, the same however many there are and wherever a recording lies."""
-    found: set[tuple[str, str]] = set()
-    for path in paths:
-        with Shard(path) as shard:
-            found.update(shard.contents())
-    return digest_of(found)
+def content_of(path: str | os.PathLike) -> str:
+    """Return :meth:`Shard.content` of a file."""
+    with Shard(path) as shard:
+        return shard.content()
+
+
+def content_of_set(contents: Iterable[str]) -> str:
+    """Return one hash of all that shards hold, the same however many there are and wherever a recording lies.
+
+    ``contents``: :meth:`Shard.content` of each. Sums do not depend on how their terms are dealt.
+    """
+    shared, sums = zip(*(content.split() for content in contents), strict=True)
+    total = sum(int(text, 16) for text in sums) % 2**256
+    return digest_of([*((text, "") for text in set(shared)), (f"{total:064x}", "")])
+
+
+def _number_of(value: Any) -> int:
+    """Return the SHA-256 of a value, as JSON has it, as a number."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
 
 
 class Shards:

@@ -42,15 +42,22 @@ class HashCache:
 
     def sha256(self, path: str | os.PathLike) -> str:
         """Return the hash of a file's content."""
-        key = os.path.abspath(path)
-        seen_as = identity(key)
+        return self._of(path, "", sha256_of)
+
+    def derived(self, path: str | os.PathLike, make: Callable[[str], str]) -> str:
+        """Return what a function makes of a file's content; the function is known by its name."""
+        return self._of(path, f"\0{make.__module__}.{make.__qualname__}", make)
+
+    def _of(self, path: str | os.PathLike, what: str, make: Callable[[str], str]) -> str:
+        place = os.path.abspath(path)
+        key, seen_as = place + what, identity(place)
         if known := self._still_of(key, seen_as):
             return known
         read_ns = time.time_ns()
-        digest = sha256_of(key)
+        made = make(place)
         if max(seen_as[1:3]) + _STEP_NS < read_ns:
-            self._known[key] = self._learned[key] = [*seen_as, digest]
-        return digest
+            self._known[key] = self._learned[key] = [*seen_as, made]
+        return made
 
     def remembered(self, path: str | os.PathLike) -> str | None:
         """Return the hash of a file that need not be read for it; None of any other, also of what cannot be read."""

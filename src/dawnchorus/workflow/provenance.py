@@ -13,14 +13,13 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-from dawnchorus.features.shards import content_of_set
+from dawnchorus.features import shards
 from dawnchorus.foundation import libraries
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import path_for_whole, temporaries_of, write_json
-from dawnchorus.foundation.hashes import HashCache, digest_of, identity
+from dawnchorus.foundation.hashes import HashCache, digest_of
 
 STATE = Path(".snakemake")
 HASHES = STATE / "sha256.json"
@@ -34,8 +33,8 @@ _TIMESTAMP = ".snakemake_timestamp"
 _CODE = "src/dawnchorus/"
 # Of a record that is missing or damaged.
 _NOTHING: dict[str, dict] = {"outputs": {}}
-# The end of the name of a shard of features, without what says which of how many it is.
-_SHARD = re.compile(r"-\d+-of-\d+(\.zip)$")
+# A shard of features, without what says which of how many it is.
+_SHARD = re.compile(r"^(data/features/[a-z]+)-\d+-of-\d+(\.zip)$")
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 
@@ -173,7 +172,7 @@ def _contents_of_sets(paths: Iterable[str], cache: HashCache) -> dict[str, str |
     """Return the hash of each file, but one of each set of shards: to deal its recordings anew changes nothing."""
     sets: dict[str, list[str]] = {}
     for path in paths:
-        sets.setdefault(_SHARD.sub(r"-*\1", path), []).append(path)
+        sets.setdefault(_SHARD.sub(r"\1-*\2", path), []).append(path)
     found: dict[str, str | None] = {}
     for name, members in sets.items():
         if members == [name]:
@@ -182,17 +181,11 @@ def _contents_of_sets(paths: Iterable[str], cache: HashCache) -> dict[str, str |
             found[name] = None
         else:
             try:
-                found[name] = _content_of_set(tuple((path, *identity(path)) for path in members))
+                found[name] = shards.content_of_set(cache.derived(path, shards.content_of) for path in members)
             except InputError as error:
                 # The job itself says so, if nothing makes them anew before.
                 found[name] = str(error)
     return found
-
-
-@lru_cache
-def _content_of_set(seen: tuple[tuple, ...]) -> str:
-    """Return the content of shards, once for all jobs that read them; ``seen``: the path of each and its identity."""
-    return content_of_set(path for path, *_ in seen)
 
 
 def _recorded(path: Path) -> dict | None:
