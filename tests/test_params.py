@@ -241,10 +241,6 @@ RIGHT_PADDING = {"train.time_stretch": 1.0, "train.equalizer_gain": 0.0, "train.
             'features.kind: "pcen": expected one of log_mel, because presence.network is crnn',
         ),
         (
-            {"presence.network": "gru"},
-            'features.kind: "log_mel": expected one of embedding, because presence.network is gru',
-        ),
-        (
             {"features.deltas": 1, "train.background_share": 0.0},
             "features.deltas: 1: expected 0, because presence.network is not none",
         ),
@@ -326,6 +322,13 @@ def test_embeddings_have_a_network_of_presence():
             params_file.canonical(changed)
     with pytest.raises(InputError, match=r'features.kind: "embedding": expected one of log_mel, because presence.netw'):
         params_file.canonical({**params, "presence": {**params["presence"], "network": "crnn"}})
+
+
+def test_bands_are_not_given_to_a_network_for_embeddings(tmp_path):
+    first, *others = problems(tmp_path, with_values({"presence.network": "gru"}))
+    assert first == 'features.kind: "log_mel": expected one of embedding, because presence.network is gru'
+    keys = ("pool_frames", "overlay_share", "band_shift", "equalizer_db", "frequency_masks")
+    assert [line.split(": ")[0] for line in others] == [f"presence.{key}" for key in keys]
 
 
 def test_a_kind_has_rules_of_its_own(tmp_path):

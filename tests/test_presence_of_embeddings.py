@@ -90,6 +90,20 @@ def test_calls_are_found_when_they_are(learned, threads):
     assert abs(np.median(np.mean(late_s, axis=1))) < 0.05
 
 
+def test_batches_change_no_score(learned):
+    network, card = model_file.load(learned / "presence.keras", 1)
+    recipe = presence_scoring.Recipe.of_card(card, learned / "presence.keras")
+    recording(learned / "batches.wav", seed=4)
+    one, *others = (
+        presence_scoring.score(
+            learned / "batches.wav", network, recipe, {**DETECTIONS, "batch_size": size}, threads
+        ).scores
+        for size, threads in ((1, 1), (3, 2), (32, 2))
+    )
+    for scores in others:
+        np.testing.assert_array_equal(scores, one)
+
+
 def test_a_card_that_does_not_fit_is_one_line(learned, tmp_path):
     network, card = model_file.load(learned / "presence.keras", 1)
     saved_model.save(network, {**card, "presence": {**BLOCK, "pool_frames": 2}}, tmp_path / "presence.keras")

@@ -157,6 +157,8 @@ def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, t
     if len(ranges) > scoring.MOST_WINDOWS:
         of = "windows" if recipe.of_vectors else "stretches"
         raise InputError(f"{path}: {len(ranges)} {of}; expected at most {scoring.MOST_WINDOWS}")
+    # Sums come out otherwise in a batch of another size. Beside embeddings the network costs nothing: one at a time.
+    size = 1 if recipe.of_vectors else params["batch_size"]
     first, stop = recipe.margin // pool, (recipe.n_frames - recipe.margin) // pool
     blocks = decoding.decoded(path, params["channel"], rate_hz)
     # What is returned is all that grows with the recording.
@@ -167,7 +169,7 @@ def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, t
         ThreadPoolExecutor(threads) as pool_of_threads,
     ):
         made = scoring.in_order(pool_of_threads, lambda y: recipe.made(y, rate_hz), cuts, params["batch_size"])
-        for batch in scoring.batches(recipe.laid_out(made, n_samples), params["batch_size"]):
+        for batch in scoring.batches(recipe.laid_out(made, n_samples), size):
             logits = np.asarray(model.predict_on_batch(np.stack(batch)), dtype=np.float32)
             kept = _kept(logits, first, stop, recipe, path)[: n_scored - done]
             scores[done : done + len(kept)] = expit(kept)

@@ -153,10 +153,8 @@ def train(
     from dawnchorus.learning import presence_training
 
     say(used)
-    total_s = sum(len(of.frames) for of in of_training) * stretches.hop_s(params["features"])
-    say(
-        f"{len(of_training)} recordings, {total_s / 60:.1f} minutes; stretches of {n_frames} frames of {shape[1]} bands"
-    )
+    minutes = sum(len(of.frames) for of in of_training) * stretches.hop_s(params["features"]) / 60
+    say(f"{len(of_training)} recordings, {minutes:.1f} minutes; stretches of {n_frames} frames of {shape[1]} values")
     validation = validation_stretches(of_validation, n_frames, block)
     n_rounds = _n_rounds(of_training, block, say)
     done, history, weights = pseudo_labels.NOTHING_DONE
