@@ -134,7 +134,8 @@ def speed(path: Path, folder: Path, kind: str, params: dict, minutes: float) -> 
         else windows.plan(recipe.features, recipe.frames, rate_hz, None, None).ranges(n_samples)
     )
     cuts = list(windows.cut(decoding.decoded(path, "mix", rate_hz), ranges, n_samples))
-    x = np.stack([recipe.prepared(y, rate_hz) for y in cuts])
+    made = recipe.made if kind == "presence" else recipe.prepared
+    x = np.stack([made(y, rate_hz) for y in cuts])
     batches = [x[start : start + batch_size] for start in range(0, len(x), batch_size)]
     store = folder / "scores.parquet"
     update(of, path, store)  # the first call of a shape compiles it
@@ -143,7 +144,7 @@ def speed(path: Path, folder: Path, kind: str, params: dict, minutes: float) -> 
         "floor": best(lambda: read_only(path)),
         "decode": best(lambda: consume(decoding.decoded(path, "mix", rate_hz))),
         "frames": best(lambda: consume(extraction.extract(y, rate_hz, recipe.features) for y in cuts)),
-        "input": best(lambda: consume(recipe.prepared(y, rate_hz) for y in cuts)),
+        "input": best(lambda: consume(made(y, rate_hz) for y in cuts)),
         "network": best(lambda: consume(model.predict_on_batch(batch) for batch in batches)),
         "whole": best(lambda: update(of, path, store)),
     }

@@ -238,7 +238,7 @@ RIGHT_PADDING = {"train.time_stretch": 1.0, "train.equalizer_gain": 0.0, "train.
         ),
         (
             {"features.kind": "pcen", "train.background_share": 0.0},
-            'features.kind: "pcen": expected one of log_mel, because presence.network is not none',
+            'features.kind: "pcen": expected one of log_mel, because presence.network is crnn',
         ),
         (
             {"features.deltas": 1, "train.background_share": 0.0},
@@ -307,6 +307,28 @@ def test_every_kind_of_features_has_a_recipe(name):
     params_file.canonical(params)
     Draft202012Validator(SCHEMA).validate(params)
     assert next(iter(params["features"])) == "kind"
+
+
+def test_embeddings_have_a_network_of_presence():
+    params = params_file.defaults(features="embedding")
+    params["train"]["background_share"] = 0.0
+    params["features"] |= WITHOUT_DEFAULT["embedding"]
+    off = {"pool_frames": 1, "overlay_share": 0.0, "band_shift": 0.0, "equalizer_db": 0.0, "frequency_masks": 0}
+    params["presence"] |= {"network": "gru", "widths": [8], **off}
+    params_file.canonical(params)
+    for key, value in {"pool_frames": 2, "overlay_share": 0.5, "band_shift": 1.0, "equalizer_db": 3.0}.items():
+        changed = {**params, "presence": {**params["presence"], key: value}}
+        with pytest.raises(InputError, match=rf"presence.{key}: {value:g}: expected {off[key]:g}, because prese"):
+            params_file.canonical(changed)
+    with pytest.raises(InputError, match=r'features.kind: "embedding": expected one of log_mel, because presence.netw'):
+        params_file.canonical({**params, "presence": {**params["presence"], "network": "crnn"}})
+
+
+def test_bands_are_not_given_to_a_network_for_embeddings(tmp_path):
+    first, *others = problems(tmp_path, with_values({"presence.network": "gru"}))
+    assert first == 'features.kind: "log_mel": expected one of embedding, because presence.network is gru'
+    keys = ("pool_frames", "overlay_share", "band_shift", "equalizer_db", "frequency_masks")
+    assert [line.split(": ")[0] for line in others] == [f"presence.{key}" for key in keys]
 
 
 def test_a_kind_has_rules_of_its_own(tmp_path):

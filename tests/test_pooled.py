@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import logit, softmax
 from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
@@ -206,6 +206,37 @@ def test_a_ridge_of_one_row_a_class_has_nothing_to_leave_out():
     assert (scores[:, CLASSES] < scores.max(axis=1)).all()
     plain = Ridge(alpha=RIDGE.STRENGTH).fit(RIDGE.vectors(x[rows]), 2 * np.eye(CLASSES) - 1)
     assert scores[:, :CLASSES].argmax(axis=1).tolist() == plain.predict(RIDGE.vectors(x)).argmax(axis=1).tolist()
+
+
+MLP = networks.get("mlp")
+
+
+@pytest.mark.parametrize("n_classes", [CLASSES, 2, 1])
+def test_an_mlp_is_the_mean_of_networks_of_scikit_learns_epoch_by_epoch(n_classes):
+    x, y, _ = clips(80)
+    y = np.minimum(y, n_classes - 1)
+    background = clips(12, seed=9)[0]
+    block = {"model": {"units": 6, "l2": 0.01, "members": 2}, "train": TRAIN}
+    rows, rng = np.arange(60), np.random.default_rng(3)
+    made, history = pooled.fit(MLP, x, y, rows, np.arange(60, 80), n_classes, block, rng, print, background)
+    vectors = MLP.vectors(np.concatenate([x[:60], background])) * np.sqrt(x.shape[2])
+    # Of one class scikit-learn takes none: there is a second that never calls.
+    targets = np.zeros((72, max(2, n_classes)), int)
+    targets[rows, y[:60]] = 1
+    seeds = np.random.default_rng(3)
+    odds = []
+    for _ in range(2):
+        plain = MLPClassifier((6,), alpha=0.01, batch_size=20, learning_rate_init=0.01,
+                              random_state=int(seeds.integers(2**31)))  # fmt: skip
+        for _ in range(4):
+            plain.partial_fit(vectors, targets, classes=np.arange(targets.shape[1]))
+        odds.append(logit(plain.predict_proba(MLP.vectors(x[60:]) * np.sqrt(x.shape[2]))))
+    expected = np.mean(odds, axis=0)[:, :n_classes]
+    np.testing.assert_allclose(MLP.logits(made.fitted, MLP.vectors(x[60:]), n_classes), expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(made.predict_on_batch(x[60:]), softmax(expected, axis=1), atol=1e-3)
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4]
+    again = pooled.Classifier.of_arrays(MLP, made.arrays(), n_classes)
+    np.testing.assert_array_equal(again.predict_on_batch(x), made.predict_on_batch(x))
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ CLASSES = [{"class_index": n, "species_id": f"s{n}", "species_name": f"S{n}"} fo
 BLOCK = {
     **params_file.defaults()["presence"],
     **{"widths": [3], "units": 2, "epochs": 2, "steps": 2, "batch_size": 3, "stretch_s": 0.4, "margin_s": 0.1},
-    **{"pool_frames": 2, "frequency_masks": 0, "pseudo_label_rounds": 0},
+    **{"network": "crnn", "pool_frames": 2, "frequency_masks": 0, "pseudo_label_rounds": 0},
 }
 N_FRAMES, MARGIN = stretches.n_frames_of(BLOCK, FEATURES)
 

@@ -8,6 +8,7 @@ from dawnchorus.learning.presence_targets import UNKNOWN
 from dawnchorus.learning.stretches import Sounding, Stretches
 
 PLAIN = {
+    "network": "crnn",
     "pool_frames": 2,
     "batch_size": 4,
     "overlay_share": 0.0,

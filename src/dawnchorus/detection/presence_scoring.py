@@ -1,12 +1,14 @@
 """A long recording through a presence network: a score for each species and frame; memory stays flat.
 
 Stretches of the recording lie over each other by their margins, of which nothing is kept: every frame is scored with
-sound around it. What the network is given is made as in its training, with the values of its own card.
+sound around it. What the network is given is made as in its training, with the values of its own card. Frames of bands
+are made stretch by stretch. Embeddings take long, so each is made once, and stretches are cut of these.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dawnchorus.detection import scoring
-from dawnchorus.features import extraction
+from dawnchorus.features import extraction, kinds
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import model_card, stretches
 from dawnchorus.sound import audio, decoding, windows
@@ -61,39 +63,83 @@ class Recipe:
         """Frames at each end of a cut whose FFT frame reaches beyond it: they are made, and left out."""
         return -(-self.features["n_fft"] // (2 * self.features["hop_length"]))
 
+    @property
+    def of_vectors(self) -> bool:
+        """Whether each frame is made by itself, of a window of sound of its own."""
+        return kinds.get(self.features["kind"]).KIND.vectors
+
     def length_samples(self) -> int:
-        """Return how many samples are cut for a stretch."""
+        """Return how many samples are cut at a time: for a stretch, or for a frame that is made by itself."""
+        if self.of_vectors:
+            return round(self.features["model_window_s"] * self.features["sample_rate_hz"])
         hop, n_fft = self.features["hop_length"], self.features["n_fft"]
         return (self.n_frames - 1 + 2 * self.edge) * hop + n_fft % 2
 
-    def prepared(self, y: np.ndarray, rate_hz: int) -> np.ndarray:
-        """Return what the network takes of one cut: (n_frames, bands) float32, above its background."""
-        made = extraction.extract(y, rate_hz, self.features)[self.edge : self.edge + self.n_frames]
-        return stretches.above_background(made, self.presence["background_quantile"])
+    def made(self, y: np.ndarray, rate_hz: int) -> np.ndarray:
+        """Return what one cut gives, float32: what the network takes of a stretch, (n_frames, bands), or a frame."""
+        if self.of_vectors:
+            return kinds.get(self.features["kind"]).vector(y, rate_hz, self.features)
+        frames = extraction.extract(y, rate_hz, self.features)[self.edge : self.edge + self.n_frames]
+        return stretches.given(frames, self.presence)
+
+    def firsts(self, n_samples: int) -> list[int]:
+        """Return the first frame of each stretch of a recording; the margin of the first lies before its start."""
+        step = self.n_frames - 2 * self.margin
+        n_stretches = -(-(1 + n_samples // self.features["hop_length"]) // step)
+        return [number * step - self.margin for number in range(n_stretches)]
 
     def ranges(self, n_samples: int) -> list[windows.SampleRange]:
-        """Return [first, stop) of the sound of each stretch of a recording; they may reach beyond its ends."""
-        hop, step = self.features["hop_length"], self.n_frames - 2 * self.margin
-        n_stretches = -(-(1 + n_samples // hop) // step)
-        firsts = [(number * step - self.margin - self.edge) * hop for number in range(n_stretches)]
+        """Return [first, stop) of the sound of each cut of a recording; stretches may reach beyond its ends."""
+        if self.of_vectors:
+            return self._windows(n_samples)[0]
+        hop = self.features["hop_length"]
+        firsts = [(first - self.edge) * hop for first in self.firsts(n_samples)]
         return [(first, first + self.length_samples()) for first in firsts]
+
+    def laid_out(self, made: Iterable[np.ndarray], n_samples: int) -> Iterator[np.ndarray]:
+        """Yield what the network takes of each stretch of a recording, of what :meth:`made` gives of its cuts."""
+        if not self.of_vectors:
+            yield from made
+            return
+        taken, firsts, _, window_of_frame = iter(made), self.firsts(n_samples), *self._windows(n_samples)
+        held: list[np.ndarray] = []
+        left = 0  # of the windows before, none is held
+        for first in firsts:
+            of_stretch = window_of_frame[first - firsts[0] :][: self.n_frames]
+            del held[: of_stretch[0] - left]
+            left = of_stretch[0]
+            while left + len(held) <= of_stretch[-1]:
+                held.append(next(taken))
+            yield stretches.given(np.stack([held[window - left] for window in of_stretch]), self.presence)
+
+    def _windows(self, n_samples: int) -> tuple[list[windows.SampleRange], np.ndarray]:
+        """Return the windows of all frames of all stretches, and which one each frame has."""
+        firsts = self.firsts(n_samples)
+        frames = range(firsts[0], firsts[-1] + self.n_frames)
+        rate_hz = self.features["sample_rate_hz"]
+        return kinds.get(self.features["kind"]).windows(frames, n_samples, rate_hz, self.features)
 
 
 def check(recipe: Recipe, params: dict) -> None:
     """Raise :class:`InputError` for stretches that nobody could want."""
-    held = 4 * recipe.length_samples() * (params["batch_size"] + scoring.DECODED_AHEAD)
-    if held > scoring.MOST_BYTES:
+    batch_size, key = params["batch_size"], f"presence.stretch_s: {recipe.presence['stretch_s']:g}"
+    held = recipe.length_samples() * (batch_size + scoring.DECODED_AHEAD)
+    if recipe.of_vectors:
+        key += f" and features.model_window_s {recipe.features['model_window_s']:g}"
+        held += recipe.n_frames * recipe.features["dimensions"] * batch_size
+    if 4 * held > scoring.MOST_BYTES:
         raise InputError(
-            f"presence.stretch_s: {recipe.presence['stretch_s']:g}: with detections.batch_size {params['batch_size']} "
-            f"the stretches alone take {held / 2**30:.1f} GiB; expected at most {scoring.MOST_BYTES / 2**30:g}"
+            f"{key}: with detections.batch_size {batch_size} "
+            f"the stretches alone take {4 * held / 2**30:.1f} GiB; expected at most {scoring.MOST_BYTES / 2**30:g}"
         )
 
 
 def try_out(model: Model, recipe: Recipe) -> np.ndarray:
     """Return the scores (frames, classes) of a stretch of silence."""
     rate_hz = recipe.features["sample_rate_hz"]
-    silence = recipe.prepared(np.zeros(recipe.length_samples(), np.float32), rate_hz)
-    return np.asarray(model.predict_on_batch(silence[None]))[0]
+    silence = np.zeros(recipe.length_samples(), np.float32)
+    given = next(recipe.laid_out([recipe.made(silence, rate_hz)], len(silence)))
+    return np.asarray(model.predict_on_batch(given[None]))[0]
 
 
 def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, threads: int) -> scoring.Scored:
@@ -109,7 +155,10 @@ def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, t
     n_samples = audio.resampled_length(n_native, native_hz, rate_hz)
     ranges = recipe.ranges(n_samples)
     if len(ranges) > scoring.MOST_WINDOWS:
-        raise InputError(f"{path}: {len(ranges)} stretches; expected at most {scoring.MOST_WINDOWS}")
+        of = "windows" if recipe.of_vectors else "stretches"
+        raise InputError(f"{path}: {len(ranges)} {of}; expected at most {scoring.MOST_WINDOWS}")
+    # Sums come out otherwise in a batch of another size. Beside embeddings the network costs nothing: one at a time.
+    size = 1 if recipe.of_vectors else params["batch_size"]
     first, stop = recipe.margin // pool, (recipe.n_frames - recipe.margin) // pool
     blocks = decoding.decoded(path, params["channel"], rate_hz)
     # What is returned is all that grows with the recording.
@@ -119,8 +168,8 @@ def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, t
         closing(scoring.ahead(windows.cut(blocks, ranges, n_samples), scoring.DECODED_AHEAD)) as cuts,
         ThreadPoolExecutor(threads) as pool_of_threads,
     ):
-        prepared = scoring.in_order(pool_of_threads, lambda y: recipe.prepared(y, rate_hz), cuts, params["batch_size"])
-        for batch in scoring.batches(prepared, params["batch_size"]):
+        made = scoring.in_order(pool_of_threads, lambda y: recipe.made(y, rate_hz), cuts, params["batch_size"])
+        for batch in scoring.batches(recipe.laid_out(made, n_samples), size):
             logits = np.asarray(model.predict_on_batch(np.stack(batch)), dtype=np.float32)
             kept = _kept(logits, first, stop, recipe, path)[: n_scored - done]
             scores[done : done + len(kept)] = expit(kept)

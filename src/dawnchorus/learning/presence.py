@@ -105,7 +105,7 @@ def _by_recording(spans: Sequence[dict], index: Mapping[str, int]) -> dict[str, 
 def validation_stretches(
     recordings: Sequence[stretches.Sounding], n_frames: int, params: dict
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return stretches spread evenly over recordings, above their background, and their targets; None of none."""
+    """Return stretches spread evenly over recordings, as the network is given them, and their targets; None of none."""
     pool = params["pool_frames"]
     places = [
         (of, first) for of in recordings for first in range(0, max(1, len(of.targets) * pool - n_frames + 1), n_frames)
@@ -115,7 +115,7 @@ def validation_stretches(
     n = min(len(places), VALIDATION_STRETCHES)
     pairs = [stretches.cut(*places[position * len(places) // n], n_frames, pool) for position in range(n)]
     frames = np.stack([frames for frames, _ in pairs])
-    return stretches.above_background(frames, params["background_quantile"]), np.stack([made for _, made in pairs])
+    return stretches.given(frames, params), np.stack([made for _, made in pairs])
 
 
 def train(
@@ -153,10 +153,8 @@ def train(
     from dawnchorus.learning import presence_training
 
     say(used)
-    total_s = sum(len(of.frames) for of in of_training) * stretches.hop_s(params["features"])
-    say(
-        f"{len(of_training)} recordings, {total_s / 60:.1f} minutes; stretches of {n_frames} frames of {shape[1]} bands"
-    )
+    minutes = sum(len(of.frames) for of in of_training) * stretches.hop_s(params["features"]) / 60
+    say(f"{len(of_training)} recordings, {minutes:.1f} minutes; stretches of {n_frames} frames of {shape[1]} values")
     validation = validation_stretches(of_validation, n_frames, block)
     n_rounds = _n_rounds(of_training, block, say)
     done, history, weights = pseudo_labels.NOTHING_DONE

@@ -78,8 +78,8 @@ def fit(
 ) -> list[dict]:
     """Train a network in place on drawn stretches and return its history, one row an epoch.
 
-    ``validation``: stretches above their background, (stretches, frames, bands), and their targets. ``params``: the
-    block ``presence``. ``checkpoint``: see :func:`dawnchorus.learning.training.fit`; ``threads``: how many draw
+    ``validation``: stretches as the network is given them, (stretches, frames, bands), and their targets. ``params``:
+    the block ``presence``. ``checkpoint``: see :func:`dawnchorus.learning.training.fit`; ``threads``: how many draw
     batches ahead.
     """
     made = training.optimizer({**params, **OPTIMIZER}, params["steps"] * params["epochs"])

@@ -46,7 +46,7 @@ def scores(model: keras.Model, of: stretches.Sounding, n_frames: int, margin: in
     for batch in range(0, len(firsts), params["batch_size"]):
         part = slice(batch, batch + params["batch_size"])
         cuts = np.stack([stretches.cut(of, pool * first, n_frames, pool)[0] for first in firsts[part]])
-        logits = np.asarray(model.predict_on_batch(stretches.above_background(cuts, params["background_quantile"])))
+        logits = np.asarray(model.predict_on_batch(stretches.given(cuts, params)))
         for begin, first, of_stretch in zip(begins[part], firsts[part], logits, strict=True):
             made[begin : begin + step] = expit(of_stretch[begin - first :][: min(step, n - begin)])
     return made

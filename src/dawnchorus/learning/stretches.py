@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dawnchorus.features import vectors
 from dawnchorus.learning import augmentation
 from dawnchorus.learning.presence_targets import UNKNOWN
 
@@ -18,6 +19,8 @@ HIGHEST = np.float32(8.0)
 @dataclass(frozen=True)
 class Sounding:
     """A recording to draw from: ``frames`` (n_frames, bands), dB, and ``targets`` (n_frames / pool_frames, classes).
+
+    Frames of embeddings are (n_frames, dimensions), and what is said of bands here is true of these.
 
     ``closed`` (n_frames / pool_frames,), bool: where other partitions are annotated; None where none is.
     """
@@ -50,6 +53,17 @@ def above_background(frames: np.ndarray, quantile: float) -> np.ndarray:
     place = int(quantile * (n_frames - 1))
     floor = np.partition(frames, place, axis=-2)[..., place : place + 1, :]
     return np.clip((frames - floor) / UNIT_DB, -HIGHEST, HIGHEST).astype(np.float32)
+
+
+def given(frames: np.ndarray, params: Mapping[str, Any]) -> np.ndarray:
+    """Return what a network is given of stretches (..., frames, bands): float32, of the same shape.
+
+    ``params``: the block ``presence``. A crnn is given levels :func:`above_background`; a gru the roots of embeddings,
+    whose squares have the mean 1.
+    """
+    if params["network"] == "gru":
+        return (vectors.roots(frames) * np.sqrt(frames.shape[-1])).astype(np.float32)
+    return above_background(frames, params["background_quantile"])
 
 
 def around_known(of: Sounding, n_around: int, pool_frames: int) -> list[Sounding]:
@@ -117,7 +131,7 @@ class Stretches:
         return cut(of, pool * int(rng.integers(0, last + 1)), self.n_frames, pool)
 
     def batch(self, epoch: int, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return stretches above their background, (batch, frames, bands), and their targets."""
+        """Return stretches as the network is given them, (batch, frames, bands), and their targets."""
         rng = np.random.default_rng([self.seed, epoch, number])
         params, made = self.params, []
         for _ in range(params["batch_size"]):
@@ -131,7 +145,7 @@ class Stretches:
         targets = np.stack([targets for _, targets in made])
         if params["band_shift"]:
             augmentation.shift_bands(batch, rng, params["band_shift"])
-        batch = above_background(batch, params["background_quantile"])
+        batch = given(batch, params)
         if params["equalizer_db"]:
             whole = np.full(len(batch), self.n_frames)
             gain = params["equalizer_db"] / float(UNIT_DB)

@@ -5,6 +5,7 @@ one by which training rows that are left out are named best, in closed form: no 
 Sound without a call says what is common to all recordings, which counts most where each class has a row or two.
 """
 
+from dawnchorus.features import vectors as of_embeddings
 from dawnchorus.parameters.base import Block, value
 
 # Strengths that are tried, from weak to strong, and factors by which fitted values become logits.
@@ -12,6 +13,7 @@ STRENGTHS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 FACTORS = (1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 # Of a training in which no class has a second row, so that nothing can be left out.
 STRENGTH, FACTOR = 0.1, 8.0
+vectors = of_embeddings.of_clips
 takes_background = True
 
 
@@ -21,26 +23,6 @@ class Params(Block):
     l2: float | None = value(
         None, "weight of the squared coefficients; null: the best one for rows that are left out", ge=1e-6, le=1e6
     )
-
-
-def vectors(x):
-    """Return the roots of the mean frame of each clip, of length 1: (rows, n_features) float32.
-
-    ``x``: (rows, frames, n_features). Frames that are all zero are padding and are left out. One that equals the frame
-    before it is of the same window of sound (at the edges of a clip windows cannot move on), and counts once. A value
-    becomes its square root, with its sign, so that no single one outweighs the rest.
-    """
-    import numpy as np
-
-    made = np.zeros((len(x), x.shape[2]), dtype=np.float32)
-    for row, clip in enumerate(x):
-        counts = np.any(clip != 0, axis=1)
-        counts[1:] &= np.any(clip[1:] != clip[:-1], axis=1)
-        if counts.any():
-            mean = clip[counts].mean(axis=0, dtype=np.float64)
-            roots = np.sign(mean) * np.sqrt(np.abs(mean))
-            made[row] = roots / (np.linalg.norm(roots) or 1)
-    return made
 
 
 def fit(vectors, y, n_classes, params, train, rng):

@@ -17,9 +17,10 @@ class Presence(Block):
     follows = "train"
     read_by = TRAINING
 
-    network: Literal["crnn", "none"] = value(
+    network: Literal["crnn", "gru", "none"] = value(
         "crnn",
-        "crnn: convolutions and a GRU over time; none: there is none, and windows of the network of `model` find calls",
+        "crnn: convolutions and a GRU over time, of log_mel; gru: a GRU over time, of embeddings, without what is "
+        "said of bands and levels; none: there is none, and windows of the network of `model` find calls",
         read_by=("features", *TRAINING),
     )
     stretch_s: float = value(10.0, "length of the stretches that it learns from and is given", gt=0, le=600)

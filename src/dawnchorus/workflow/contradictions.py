@@ -12,6 +12,8 @@ from dawnchorus.parameters.data import OPTIONAL, Data
 PLACES = ("annotations", "audio_dir", *OPTIONAL)
 # Augmentation that takes the frames of a clip to begin with its sound, and the value that turns it off.
 OVER_TIME = {"time_shift_frames": 0, "time_stretch": 1, "equalizer_gain": 0, "time_masks": 0}
+# What is done to bands and levels of stretches of sound, and the value that turns it off.
+OF_BANDS = {"pool_frames": 1, "overlay_share": 0, "band_shift": 0, "equalizer_db": 0, "frequency_masks": 0}
 # Linux hands a command at most 131,072 characters in one piece. A rule hands its values twice: record and stage.
 LONGEST_VALUES, MOST_TRAININGS = 50_000, 500
 
@@ -126,10 +128,21 @@ def _of_presence(params: dict) -> Iterator[str]:
     features, presence = params["features"], params["presence"]
     if presence["network"] == "none":
         return
-    because = "because presence.network is not none"
-    if not kinds.get(features["kind"]).KIND.powers_in_db:
-        able = [name for name in kinds.names() if kinds.get(name).KIND.powers_in_db]
-        yield f"features.kind: {shown(features['kind'])}: expected one of {', '.join(able)}, {because}"
+    because, of_embeddings = "because presence.network is not none", presence["network"] == "gru"
+    quality = "vectors" if of_embeddings else "powers_in_db"
+    able = [name for name in kinds.names() if getattr(kinds.get(name).KIND, quality)]
+    if features["kind"] not in able:
+        yield (
+            f"features.kind: {shown(features['kind'])}: expected one of {', '.join(able)}, because presence.network is "
+            f"{presence['network']}"
+        )
+    if of_embeddings:
+        for key, off in OF_BANDS.items():
+            if presence[key] != off:
+                yield (
+                    f"presence.{key}: {presence[key]:g}: expected {off}, because presence.network is gru, which is "
+                    "given embeddings: they have no bands and no level"
+                )
     if features["deltas"]:
         yield f"features.deltas: {features['deltas']}: expected 0, {because}"
     if features["sample_rate_hz"] is None:
@@ -141,7 +154,7 @@ def _of_presence(params: dict) -> Iterator[str]:
             f"{presence['stretch_s']:g}"
         )
     n_halvings = presence["pool_frames"].bit_length() - 1
-    if n_halvings > len(presence["widths"]):
+    if not of_embeddings and n_halvings > len(presence["widths"]):
         yield (
             f"presence.pool_frames: {presence['pool_frames']}: expected at most {2 ** len(presence['widths'])}, since "
             f"each of the {len(presence['widths'])} convolutions of presence.widths halves time once"

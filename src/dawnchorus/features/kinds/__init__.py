@@ -58,6 +58,8 @@ class Kind:
         level_features: how many features from the first on say only how loud the sound is. Pictures take their colours
             from the others, which these would drown.
         powers_in_db: whether values are powers in decibels, so that the power of a background can be added.
+        vectors: whether a frame is what a model makes of a window of sound by itself, moved into the sound where it
+            would stick out. Such a kind has ``windows`` and ``vector`` too, see ``embedding``.
         inputs: keys of its ``Params`` whose value is the path of a file that it reads.
     """
 
@@ -67,6 +69,7 @@ class Kind:
     signed: bool = False
     level_features: int = 0
     powers_in_db: bool = False
+    vectors: bool = False
     inputs: tuple[str, ...] = ()
 
     @property

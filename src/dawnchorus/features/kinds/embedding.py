@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from pydantic_core import ErrorDetails
 
-KIND = Kind("embedding", "", "dimension", signed=True, inputs=("model",))
+KIND = Kind("embedding", "", "dimension", signed=True, vectors=True, inputs=("model",))
 CARD_BYTES = 2**16
 # What a card calls the keys of the block `features`.
 KEYS = {
@@ -79,31 +79,40 @@ def n_features(params):
 
 
 def frames(y, sample_rate_hz, params):
-    """Return (dimensions, frames): of each frame the embedding of the window of sound around it.
+    """Return (dimensions, frames): of each frame the embedding of the window of sound around it, see :func:`windows`.
 
-    The window is ``model_window_s`` long and is moved into the sound where it would stick out of it. Sound that is
-    shorter gets zeros on both sides. Frames whose windows are the same are computed once. Each window goes to the model
-    by itself, see :func:`levelled`.
+    Frames whose windows are the same are computed once. Each window goes to the model by itself.
     """
+    import numpy as np
+
+    n_frames = 1 + (len(y) - params["n_fft"] % 2) // params["hop_length"]
+    ranges, window_of_frame = windows(range(n_frames), len(y), sample_rate_hz, params)
+    return np.stack([vector(y[first:stop], sample_rate_hz, params) for first, stop in ranges])[window_of_frame].T
+
+
+def windows(frames: range, length: int, sample_rate_hz: int, params: dict) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """Return the different windows [first, stop) of some frames, and which of them each frame has, (frames,).
+
+    The window of frame t is ``model_window_s`` long, around sample ``t * hop_length``, and is moved into the sound, of
+    ``length`` samples, where it would stick out of it. Sound that is shorter than a window is all in one.
+    """
+    import numpy as np
+
+    n_samples = min(length, round(params["model_window_s"] * sample_rate_hz))
+    around = np.asarray(frames) * params["hop_length"] - n_samples // 2
+    firsts, window_of_frame = np.unique(np.clip(around, 0, length - n_samples), return_inverse=True)
+    return [(first, first + n_samples) for first in firsts.tolist()], window_of_frame
+
+
+def vector(y: np.ndarray, sample_rate_hz: int, params: dict) -> np.ndarray:
+    """Return the embedding (dimensions,) float32 of a window of sound; one that is short gets zeros on both sides."""
     import numpy as np
 
     n_samples = round(params["model_window_s"] * sample_rate_hz)
     model = runtimes.opened(params["model"], n_samples, params["dimensions"], params["output"])
-    n_frames = 1 + (len(y) - params["n_fft"] % 2) // params["hop_length"]
     lacking = max(0, n_samples - len(y))
-    padded = np.pad(np.asarray(y, np.float32), (lacking // 2, lacking - lacking // 2))
-    first, window_of_frame = np.unique(
-        window_starts(n_frames, params["hop_length"], n_samples, len(padded)), return_inverse=True
-    )
-    windows = (levelled(padded[start : start + n_samples], params["model_peak"]) for start in first)
-    return np.stack([model(window) for window in windows])[window_of_frame].T
-
-
-def window_starts(n_frames: int, hop_length: int, n_samples: int, length: int) -> np.ndarray:
-    """Return the first sample (frames,) of the window of each frame, in a sound of ``length`` >= ``n_samples``."""
-    import numpy as np
-
-    return np.clip(np.arange(n_frames) * hop_length - n_samples // 2, 0, length - n_samples)
+    padded = np.pad(np.asarray(y, np.float32), (lacking // 2, lacking - lacking // 2)) if lacking else y
+    return model(levelled(np.asarray(padded, np.float32), params["model_peak"]))
 
 
 def levelled(window: np.ndarray, peak: float | None) -> np.ndarray:
