@@ -132,4 +132,4 @@ def copy(words: list[str]) -> None:
 
 CHECKS = {"snakemake": snakemake, "dvc": dvc, "dawnchorus": dawnchorus, "make": make, "cp": copy, "bash": copy}
 # Of other programs, and what is printed.
-OTHERS = {"source", "kaggle", "unzip", "pip", "grep", "dot", "dag.svg", "reports/headline.json"}
+OTHERS = {"source", "kaggle", "unzip", "pip", "grep", "dot", "rm", "dag.svg", "reports/headline.json"}
