@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from dawnchorus.foundation.quiet import quiet_start
 
@@ -52,8 +52,10 @@ def mixed_precision(wanted: bool) -> Iterator[None]:
 def _tensorflow_gpus(threads: int) -> list[str]:
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    # Where a pretrained model of Keras makes embeddings in this process, TensorFlow has begun, on one thread.
+    with suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()
     gpus = tf.config.list_physical_devices("GPU")
     # The first operation starts the device, and with it the last of TensorFlow's messages.
