@@ -137,6 +137,9 @@ def test_a_pretrained_model_goes_to_the_report_and_is_opened_no_second_time(tmp_
     common |= {"clip": "window", "window_s": 0.5, "jitter_s": 0.0}
     params["dataset"]["clip_normalization"] = "none"
     params["model"] = {"name": "ridge", "l2": None}
+    params["presence"] |= {"network": "gru", "pool_frames": 1, "stretch_s": 2.0, "margin_s": 0.25, "units": 4}
+    params["presence"] |= {"epochs": 1, "steps": 2, "batch_size": 2, "overlay_share": 0.0, "band_shift": 0.0}
+    params["presence"] |= {"equalizer_db": 0.0, "frequency_masks": 0}
     project.write_params({**params, "features": {**common, **own}})
     model = project.path / "weights/tiny.keras"
     said = project.run("snakemake", "--cores", "2", check=False)
@@ -154,6 +157,9 @@ def test_a_pretrained_model_goes_to_the_report_and_is_opened_no_second_time(tmp_
     start = round(((row["t_min_s"] + row["t_max_s"]) / 2 - 0.25) * 8000)
     np.testing.assert_allclose(x[0, 0], expected(matrix, sound[start : start + 4000]), rtol=1e-3, atol=1e-5)
     assert json.loads((project.path / "reports/headline.json").read_text())
+    detectors = pd.read_csv(project.path / "reports/detection_baselines.csv")["model"].to_list()
+    assert detectors[:2] == ["presence network", "ridge on windows"]
+    assert model_file.read_card(project.path / "models/presence.keras")["feature_files"]
     page = (project.path / "reports/report.html").read_text(encoding="utf-8")
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     assert model_file.read_card(project.path / "models/model.keras")["dataset"]["feature_files"] == [digest]
