@@ -129,6 +129,7 @@ use rule svm_scores as fold_svm_scores with:
     input:
         dataset=products(rules.fold_dataset),
         held_out=f"{FOLD_SCORES}/recordings.csv",
+        recordings=rules.svm_scores.input.recordings,
         kind_files=KIND_FILES,
         code=rules.svm_scores.input.code,
     output:

@@ -1,7 +1,7 @@
 # svm_scores: a baseline on the windows of the held-out recordings
 #
-# needs  the data set, which recordings are held out, the audio, and of the block `detections` what window scores depend
-#        on; evaluation.default_threshold
+# needs  the data set, which recordings are held out, the audio (by its hashes in recordings.csv), and of the block
+#        `detections` what window scores depend on; evaluation.default_threshold
 # makes  data/recording_scores/svm.parquet (window by window) and svm_calibration.json
 
 
@@ -10,6 +10,7 @@ rule svm_scores:
     input:
         dataset=products(rules.dataset),
         held_out="data/recording_scores/recordings.csv",
+        recordings="data/recordings/recordings.csv",
         kind_files=KIND_FILES,
         code=code("svm_scores"),
     output:

@@ -150,9 +150,10 @@ def stage_of(rule: Rule, params: dict, folders: dict[str, str]) -> dict:
     blocks = (json.loads(value) for value in given.values() if str(value).startswith("{"))
     names = [name for block in blocks for name in _names(block, params)]
     names += [path for path in named_paths if path in given.values() and "data" not in names]
-    # A rule that hashes recordings opens them too.
+    # The rule that hashes the recordings alone depends on them: others, which open them, read its table of the hashes.
+    # DVC looks at every file of a folder once a stage.
     read = (*given.values(), *deps)
-    paths = [path for path in named_paths if path in read or (path, "audio" in given) == (AUDIO, True)]
+    paths = [path for path in named_paths if (path in read if path != AUDIO else "audio" in given)]
     fixed = [dep for dep in deps if dep not in named_paths]
     outs = products_of(rule)
     # A rule of several jobs has a target of all of them: DVC shows the command of each stage that it runs.
