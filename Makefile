@@ -27,7 +27,7 @@ test-table: .venv/ready
 test-sequences: .venv/ready
 	SEED=$${SEED:-1} SEQUENCES=$${SEQUENCES:-500} $(BIN)/python -m pytest -m table tests/workflow/test_sequences.py
 
-# A run that is killed at fifty random moments, and so the server of a review, and the browser.
+# Kills a run at fifty random moments, and likewise the server of a review and the browser.
 test-kills: .venv/ready
 	KILLS=$${KILLS:-50} $(BIN)/python -m pytest -m long tests/workflow/test_kills.py tests/test_review_kills.py
 

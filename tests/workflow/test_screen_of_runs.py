@@ -26,7 +26,7 @@ RESULT = (
     r"open     reports/report\.html",
     r"written  models/ .*",
     r"next     change a value in params\.yaml and run again: only what depends on it runs",
-    r"         dawnchorus detect FOLDER: find calls in other recordings",
+    r"         dawnchorus detect --model models FOLDER: find calls in other recordings",
     r"         dawnchorus compare: set this result beside another",
 )
 

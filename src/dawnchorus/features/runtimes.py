@@ -308,5 +308,5 @@ def _content(path: str, expected: str) -> bytes:
 def _not_installed(path: str, format: str, package: str) -> InputError:
     return InputError(
         f"{path}: nothing is installed that runs {format} files; expected {package}: pip install {package}, or "
-        'pip install "dawnchorus[embeddings]"'
+        'pip install ".[embeddings]" in the clone of dawnchorus'
     )

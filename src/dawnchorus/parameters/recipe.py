@@ -25,7 +25,7 @@ class Recipe(Block):
     # A stage opens all files of a set at once, and a process may have 1024 open.
     shards: int = value(
         8,
-        "how many jobs share the recordings where features are extracted and calls are detected; changes no result",
+        "number of jobs that the recordings are dealt to, for features and for detections; changes no result",
         ge=1,
         le=256,
         read_by=("features", "window_scores"),

@@ -34,7 +34,7 @@ def of_run(left_out: str | None) -> list[str]:
         f"open     {REPORT}",
         f"written  {WRITTEN}",
         "next     change a value in params.yaml and run again: only what depends on it runs",
-        "         dawnchorus detect FOLDER: find calls in other recordings",
+        "         dawnchorus detect --model models FOLDER: find calls in other recordings",
         "         dawnchorus compare: set this result beside another",
     ]
 
