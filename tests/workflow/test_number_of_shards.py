@@ -66,8 +66,11 @@ def test_one_stage_of_dvc_leaves_the_present_set(project):
 def test_a_killed_run_loses_nothing_and_the_way_back_costs_nothing(project):
     before = there(project)
     project.set("shards", 3)
+    # A run that begins within a moment of the edit keeps no plan.
+    assert project.planned()["features"] == 3
     killed_at(project, "snakemake", "kept from before")
     assert before < there(project)
+    assert "-of-3" in (project.path / ".snakemake/plan.json").read_text()
     # Back to the set that is whole: no job runs, and what the killed run had made goes before DVC looks.
     project.set("shards", 8)
     assert project.dvc_repro() == Counter()

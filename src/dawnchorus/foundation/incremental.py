@@ -59,6 +59,10 @@ def nowhere(name: str) -> Iterable[Path]:
     return ()
 
 
+def _unsaid(line: str) -> None:
+    """Say nothing: of a file elsewhere that is unusable nothing starts over."""
+
+
 def update(
     path: Path,
     wanted: Sequence[tuple[str, Item]],
@@ -88,7 +92,7 @@ def update(
 
         def old_at(place: Path) -> Old | None:
             if place not in olds:
-                olds[place] = _old(place, opened, say)
+                olds[place] = _old(place, opened, say if place == path else _unsaid)
                 stack.enter_context(olds[place] or nullcontext())
             return olds[place]
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from dawnchorus.annotations import bands
-from dawnchorus.features.shards import Shard, Shards
+from dawnchorus.features.shards import Shard, Shards, content_of, content_of_set
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import presence, saved_model, trained_with
@@ -86,8 +86,11 @@ def main(argv: list[str] | None = None) -> None:
             for name in ("train", "validation")
         )
     code = SourceCode().version_of("stages.presence", chosen={})
-    files = (*args.shards, args.rows, args.classes, args.recordings, args.unknown, args.false_positives)
-    checkpoint = args.model.with_name("presence_checkpoint.npz"), trained_with.checkpoint_key(params, files, code)
+    files = (args.rows, args.classes, args.recordings, args.unknown, args.false_positives)
+    # However many jobs made the features, what is in them is the same.
+    features = content_of_set(map(content_of, args.shards))
+    key = trained_with.checkpoint_key({**params, "features of recordings": features}, files, code)
+    checkpoint = args.model.with_name("presence_checkpoint.npz"), key
     block["bands_hz"] = bands.bands_hz(rows, [row["species_id"] for row in classes])
     model, history, card = presence.train(of_training, of_validation, classes, block, args.threads, say, checkpoint)
     made.write(args.history, PRESENCE_HISTORY, history)

@@ -182,9 +182,9 @@ def _contents_of_sets(paths: Iterable[str], cache: HashCache) -> dict[str, str |
         else:
             try:
                 found[name] = shards.content_of_set(cache.derived(path, shards.content_of) for path in members)
-            except InputError as error:
-                # The job itself says so, if nothing makes them anew before.
-                found[name] = str(error)
+            except InputError:
+                # What is no shard counts by its bytes. The job itself says so, if nothing makes it anew before.
+                found[name] = digest_of((path, cache.sha256(path)) for path in members)
     return found
 
 

@@ -75,6 +75,7 @@ def leave_only(jobs: Iterable[provenance.Job]) -> None:
         if others and len(of_set) == count and not any(job.differences(cache) for job in of_set):
             for path in others:
                 path.unlink(missing_ok=True)
+    cache.save()
 
 
 def _others(folder: Path, count: int, names: set[str]) -> list[Path]:
