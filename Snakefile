@@ -14,6 +14,7 @@ min_version("9.27")
 
 # Where this file lies, also where another Snakefile takes it in as a module.
 HERE = Path(str(workflow.current_basedir))
+IS_MODULE = not workflow.modifier.is_main_snakefile()
 if not (HERE / "src/dawnchorus").is_dir():
     sys.exit(f"error: {HERE}: no src/dawnchorus; expected the Snakefile of a clone on this machine, code beside it")
 sys.path.insert(0, str(HERE / "src"))
@@ -31,6 +32,7 @@ from dawnchorus.workflow import shard_sets, staleness, supervision
 # In place of `configfile:`, which would run what `__use_yte__` in the file asks for, and knows no types.
 try:
     params_file.refuse_overrides(config, "params.yaml")
+    params_file.refuse_prefix(workflow.modifier.path_modifier)
     config.update(params_file.load("params.yaml", with_files=workflow.is_main_process))
 except errors.InputError as error:
     errors.stop(error)
@@ -92,7 +94,7 @@ onsuccess:
     if changed:
         said = f"params.yaml: {', '.join(changed)}: changed during the run; expected no change, run again"
         errors.stop(errors.InputError(said))
-    shard_sets.leave_only(staleness.job_of(job) for job in workflow.dag.jobs if job.output)
+    leave_only_present_shards()
     if SCREEN:
         SCREEN.close(result())
     elif left_out():

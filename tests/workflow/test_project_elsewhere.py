@@ -1,5 +1,6 @@
 """A folder with parameters, tables and results alone, the workflow elsewhere: `dawnchorus new`; both tools in it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -33,24 +34,74 @@ def test_both_tools_and_experiments_work_in_a_folder_of_links(tmp_path):
     assert project.planned(target) == {}
 
 
-def test_another_snakefile_takes_the_workflow_in_as_a_module(tmp_path):
+MODULE = """
+module calls:
+    snakefile: {snakefile!r}
+{more}
+use rule * from calls as calls_*
+use rule evaluation from calls as calls_evaluation with:
+    benchmark: "evaluation.tsv"
+
+rule labels:
+    input: "raw/labels.csv"
+    output: "raw/annotations.csv"
+    shell: "cp {{input:q}} {{output}}"
+
+rule rows:
+    input: rules.calls_split.output.split
+    output: "rows.txt"
+    shell: "wc -l < {{input:q}} > {{output}}; echo ${{{{PYTHONPATH:-}}}} >> {{output}}"
+"""
+
+
+@pytest.fixture
+def module(tmp_path):
+    """A project whose Snakefile takes in that of a clone elsewhere; its name, and how to write the Snakefile."""
     project, clone = Project.create(tmp_path / "mine", dvc=False), tmp_path / "a clone"
     clone.mkdir()
     for name in ("Snakefile", "src", "workflow", "environment.yml"):
         (project.path / name).rename(clone / name)
-    profile = clone / "workflow/profiles/default"
-    (project.path / "Snakefile").write_text(
-        f"module calls:\n    snakefile: {str(clone / 'Snakefile')!r}\nuse rule * from calls as calls_*\n"
-        "rule rows:\n    input: rules.calls_split.output.split\n    output: 'rows.txt'\n"
-        "    shell: 'wc -l < {input:q} > {output}'\n"
-    )
-    asked = ("--workflow-profile", str(profile), "--", "rows.txt")
-    assert project.snakemake(*asked) == {"calls_recordings": 1, "calls_split": 1, "rows": 1}
-    assert (project.path / "rows.txt").read_text().strip() == "28"
+    shutil.copy(project.path / "raw/annotations.csv", project.path / "raw/labels.csv")
+
+    def write(more: str = "") -> None:
+        text = MODULE.format(snakefile=str(clone / "Snakefile"), more=more)
+        (project.path / "Snakefile").write_text(text)
+
+    write()
+    return project, clone, write
+
+
+def test_another_snakefile_takes_the_workflow_in_as_a_module(module):
+    project, clone, _ = module
+    asked = ("--workflow-profile", str(clone / "workflow/profiles/default"), "--", "rows.txt")
+    ours = {"calls_recordings": 1, "calls_split": 1, "rows": 1}
+    os.utime(project.path / "raw/annotations.csv")
+    assert project.snakemake(*asked) == ours
+    assert (project.path / "rows.txt").read_text().split() == ["28"]
     assert project.snakemake(*asked) == {}
-    with (clone / "src/dawnchorus/partitioning/split.py").open("a") as module:
-        module.write("\n# edited\n")
-    assert project.snakemake(*asked) == {"calls_split": 1, "rows": 1}
+    # Their rule above ours, and our code: what follows runs in the same run.
+    labels = project.path / "raw/labels.csv"
+    labels.write_text("".join(labels.read_text().splitlines(keepends=True)[:-1]))
+    assert project.snakemake(*asked) == {"labels": 1, **ours}
+    assert (project.path / "rows.txt").read_text().split() == ["27"]
+    with (clone / "src/dawnchorus/partitioning/split.py").open("a") as source:
+        source.write("\nraise ValueError('of no use')\n")
+    done = project.run("snakemake", "--cores", "2", *asked, check=False, screen="")
+    assert done.returncode
+    assert "ValueError: of no use" in done.stdout
+
+
+def test_what_a_module_may_not_change_is_refused_in_one_line(module):
+    project, _, write = module
+    for more, said in (
+        ('    config: {"seed": 3}\n', "error: seed: given by --config or --configfile, or by a module's config; "),
+        ('    prefix: "birds"\n', "error: a module with prefix or replace_prefix: expected neither; "),
+    ):
+        write(more)
+        done = project.run("snakemake", "-n", check=False)
+        assert done.returncode
+        assert [line for line in done.stdout.splitlines() if "error" in line] == [done.stdout.splitlines()[-1]]
+        assert done.stdout.splitlines()[-1].startswith(said)
 
 
 def test_without_the_code_beside_it_the_snakefile_says_so_in_one_line(tmp_path):

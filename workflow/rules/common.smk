@@ -34,7 +34,7 @@ def command(stage, arguments):
     """Return the shell command of a rule: its stage, run as a job that leaves a record of what it read and made."""
     said = "> {log} 2>&1" if SCREEN else "2>&1 | tee {log}"
     return (
-        "python -m dawnchorus.stages --inputs {input:q} --params {params:q} --outputs {output:q}"
+        f"{OWN_CODE} python -m dawnchorus.stages --inputs {{input:q}} --params {{params:q}} --outputs {{output:q}}"
         f" -- {stage} {arguments} {said}"
     )
 
@@ -76,6 +76,14 @@ def begin():
 def planned():
     """Keep the plan of this run, for `dvc repro`; called when it is about to be executed."""
     last_plan.keep(workflow, HERE.resolve(), config["data"], audited(), AUDIO_FINGERPRINT)
+    # Snakemake ends a run with nothing to do without `onsuccess`.
+    leave_only_present_shards()
+
+
+def leave_only_present_shards():
+    """Remove files of other numbers of shards, where all of the present one are there."""
+    if supervision.has_folder():
+        shard_sets.leave_only(staleness.job_of(job) for job in workflow.dag.jobs if job.output)
 
 
 def explain(reasons):
@@ -104,14 +112,13 @@ outputflags:
 
 
 # The code that runs is the code of this folder, not an installed copy: `dvc exp run --temp` works in a copy.
-shell.prefix(
-    "set -euo pipefail;"
-    f" export PYTHONPATH={shlex.quote(os.path.relpath(HERE / 'src'))} {supervision.SNAKEMAKE}=$PPID; "
-)
+SOURCES = shlex.quote(os.path.relpath(HERE / "src")).replace("{", "{{").replace("}", "}}")
+OWN_CODE = f"export PYTHONPATH={SOURCES} {supervision.SNAKEMAKE}=$PPID;"
 
 STARTED_S = time.time()
-SCREEN = screen.installed(workflow)
-FAILED_JOBS = SCREEN or failures.kept_from_the_screen()
+# In a workflow of somebody else's Snakemake says what happens, and calls none of the handlers of this one.
+SCREEN = None if IS_MODULE else screen.installed(workflow)
+FAILED_JOBS = SCREEN or (None if IS_MODULE else failures.kept_from_the_screen())
 if SCREEN:
     SCREEN.result = result
 SOURCE_CODE = source_code.SourceCode(HERE / "src/dawnchorus", provenance.IMPORTS)

@@ -23,6 +23,7 @@ from dawnchorus.workflow.contradictions import contradictions
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+    from snakemake.path_modifier import PathModifier
 
 
 # Blocks with a key that chooses a file, whose ``Params`` are the other keys of the block.
@@ -131,8 +132,17 @@ def refuse_overrides(config: Mapping[str, Any], path: str | os.PathLike) -> None
     if config:
         keys = ", ".join(shown(str(key), quotes=False) for key in sorted(config, key=str))
         raise InputError(
-            f"{keys}: given by --config or --configfile; expected all values in {path}, where DVC sees them too "
+            f"{keys}: given by --config or --configfile, or by a module's config; expected all values in {path}, where "
+            "DVC sees them too "
             "(edit it, copy a preset over it, or use `dvc exp run -S`)"
+        )
+
+
+def refuse_prefix(modifier: PathModifier) -> None:
+    """Raise :class:`InputError` where a module's paths are to be others than those of ``params.yaml`` and of DVC."""
+    if modifier.prefix or modifier._prefix_replacements:
+        raise InputError(
+            "a module with prefix or replace_prefix: expected neither; run Snakemake in a folder of its own"
         )
 
 

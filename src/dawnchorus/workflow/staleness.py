@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # How many reasons are said, how many differences of each, and how many rules of those that make anew what a job reads.
 _EXPLAINED, _DIFFERENCES, _MAKERS = 8, 2, 3
+_DECIDED = "decided_by_dawnchorus"
 # What people call values that are no block of params.yaml, by what the rules call them.
 _NAMES = {"audio_dir": "data.audio_dir", "audio": "the sound of the recordings", "model": "model.name"}
 
@@ -43,6 +44,10 @@ def decide_in(
     ``before_jobs_run``: called once the DAG is to be executed, not only looked at; ``planned``: once it is then built;
     ``explain``: takes why jobs have to run.
     """
+    # A module is read once for each `use rule`.
+    if getattr(workflow, _DECIDED, False):
+        return
+    setattr(workflow, _DECIDED, True)
     prepare, build = workflow._prepare_dag, workflow._build_dag
 
     def take_and_prepare(**options: Any) -> None:
@@ -147,6 +152,11 @@ def to_be_made(reasons: Reasons) -> list[str]:
     return [f"to be made: {line}" for line in [*said[:_EXPLAINED], *more]]
 
 
+def _is_made_by_others(dag: DAG, job: SnakemakeJob) -> bool:
+    """Say whether a job of somebody else's rule, which leaves no record, runs as Snakemake itself has decided."""
+    return bool(dag.needrun(job)) and not job_of(job).has_record
+
+
 def _was_made(job: SnakemakeJob) -> bool:
     known = job_of(job)
     return known.record.exists() if known.has_record else all(map(os.path.exists, known.outputs))
@@ -170,7 +180,7 @@ def _force_stale_jobs(workflow: Workflow, executes: bool) -> Reasons:
                 known.remove_half_written()
             # Of a job of the Snakefile that takes this workflow in as a module Snakemake itself knows what it knows.
             differences = known.differences(cache) if known.has_record else []
-            remade = [maker for maker in dag.dependencies[job] if maker in stale]
+            remade = [maker for maker in dag.dependencies[job] if maker in stale or _is_made_by_others(dag, maker)]
             # A person wants it made anew, whatever its record says.
             wanted = job.rule in dag.forcerules or not dag.forcefiles.isdisjoint(job.output)
             if executes and wanted and known.has_record:

@@ -62,6 +62,8 @@ def clear_leftovers() -> None:
 
 def take_folder() -> None:
     """Take this folder for this process, until it ends; another run at work in it raises :class:`InputError`."""
+    if _held:
+        return
     try:
         STATE.mkdir(exist_ok=True)
         file = open(OWNER, "a+", encoding="utf-8")  # noqa: SIM115 - held open: it holds the lock
@@ -76,6 +78,11 @@ def take_folder() -> None:
     file.write(f"{socket.gethostname()} process {os.getpid()}\n")
     file.flush()
     _held.append(file)
+
+
+def has_folder() -> bool:
+    """Say whether this process has taken this folder."""
+    return bool(_held)
 
 
 def ask_for_room() -> None:
