@@ -23,6 +23,7 @@ from dawnchorus.features import kinds
 from dawnchorus.foundation import strict_yaml
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_whole
+from dawnchorus.parameters import fields
 from dawnchorus.parameters.data import OPTIONAL
 from dawnchorus.workflow import params_file
 
@@ -91,9 +92,10 @@ def opened_under(root: Path, params: dict) -> Iterator:
         for link in ("Snakefile", "src", "workflow", "environment.yml"):
             (folder / link).symlink_to(root / link)
         (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-        for path in (folder / path for path in paths_of(params)):
+        for key in paths_of(params):
+            path = folder / fields.value_of(params, key)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir() if path == folder / params["data"]["audio_dir"] else path.touch()
+            path.mkdir() if key == AUDIO else path.touch()
         with opened(folder) as workflow_api:
             yield workflow_api
 
