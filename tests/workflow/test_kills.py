@@ -1,6 +1,6 @@
 """A run that is killed at any moment: the next plain run makes what a run from nothing makes, and no trace is left.
 
-Three moments with the table; `KILLS=50` draws fifty (`make test-kills`). Every process of a run is killed, by SIGKILL.
+Two moments with the table; `KILLS=50` draws fifty (`make test-kills`). Every process of a run is killed, by SIGKILL.
 """
 
 import os
@@ -18,7 +18,7 @@ from conftest import copied
 
 pytestmark = pytest.mark.long
 
-KILLS = int(os.environ.get("KILLS", "3"))
+KILLS = int(os.environ.get("KILLS", "2"))
 # One of each part of the workflow: all of it runs again.
 CHANGED = {"data.shortest_annotation_s": 0.06, "features.n_mels": 12, "split.test_fraction": 0.3, "train.epochs": 30}
 

@@ -29,8 +29,10 @@ def again(*values):
     return pytest.param(*values, marks=AGAIN)
 
 
-# DVC has Snakemake run what is stale, so its cases are those that pass through both.
+# DVC has Snakemake run what is stale, so its cases pass through both, and take three times as long. CI takes them where
+# DVC itself is to see what changed; where any run will do it takes Snakemake's, and `store` shows DVC what was made.
 TOOLS = pytest.mark.parametrize("tool", [again("snakemake"), "dvc"])
+ANY_TOOL = pytest.mark.parametrize("tool", ["snakemake", again("dvc")])
 FROM_EVALUATION = Counter(evaluation=1, detection_metrics=1, figures=1, report=1)
 FROM_MODEL = Counter(model=1, recording_scores=1, presence_calibration=1) + FROM_EVALUATION
 # Below the scores of recordings: what says "up to date" once it sees that its own inputs came out as they were.
@@ -89,7 +91,7 @@ def test_dvc_repro_then_snakemake_has_nothing_to_do(tmp_path):
     ("key", "value", "expected"),
     [
         ("data.shortest_annotation_s", 0.06, EVERYTHING),
-        ("features.n_mels", 12, Counter(features=8, dataset=1, presence=1, svm_scores=1) + FROM_MODEL),
+        again("features.n_mels", 12, Counter(features=8, dataset=1, presence=1, svm_scores=1) + FROM_MODEL),
         again("split.test_fraction", 0.3, Counter(split=1, dataset=1, presence=1) + PLANNED_FROM_MODEL),
         again("dataset.normalization", "per_feature", Counter(dataset=1, svm_scores=1) + FROM_MODEL),
         again("model.l2", 0.5, FROM_MODEL),
@@ -111,7 +113,7 @@ def test_a_changed_key_runs_its_rules_for_real(project, tool, key, value, expect
 
 
 # 4
-@TOOLS
+@ANY_TOOL
 def test_the_model_of_the_last_run_is_not_blessed_under_other_parameters(two_commits, tool):
     project = two_commits
     project.run("git", "checkout", "-q", "A")
@@ -234,7 +236,7 @@ def test_sound_between_the_clips_of_a_held_out_recording_is_heard_again_by_all_t
 
 
 @TOOLS
-@pytest.mark.parametrize("what", ["added", again("removed"), "content", again("annotation")])
+@pytest.mark.parametrize("what", ["added", again("removed"), again("content"), again("annotation")])
 def test_one_recording_changed_is_one_recording_computed(project, tool, what):
     expected = change(project, what)
     command = ("snakemake", "--cores", "2") if tool == "snakemake" else ("dvc", "repro")
@@ -311,7 +313,7 @@ def killed_at(project: Project, tool: str, *markers: str) -> None:
             raise AssertionError(f"never saw {waited_for[0]!r} in:\n{''.join(seen)}")
 
 
-@TOOLS
+@ANY_TOOL
 @pytest.mark.parametrize("killed", ["snakemake", again("dvc")])
 def test_killed_in_extraction(project, tool, killed):
     project.set("features.n_mels", 12)
@@ -322,7 +324,7 @@ def test_killed_in_extraction(project, tool, killed):
     assert project.planned() == Counter()
 
 
-@TOOLS
+@ANY_TOOL
 def test_finished_shards_are_kept_after_a_kill(project, tool):
     project.set("features.n_mels", 12)
     killed_at(project, tool, "3 computed", " steps (")
