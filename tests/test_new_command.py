@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dawnchorus.commands import cli, new
 
@@ -47,6 +48,15 @@ def test_once_more_makes_what_is_of_the_workflow_anew_and_nothing_else(tmp_path)
     assert cli.main(["new", str(folder)]) == 0
     assert files_of(folder) == expected
     assert (folder / "src").readlink() == ROOT / "src"
+
+
+def test_once_more_lists_the_file_that_the_kind_of_features_reads(tmp_path):
+    folder = tmp_path / "frogs"
+    assert cli.main(["new", str(folder)]) == 0
+    (folder / "params.yaml").write_bytes((ROOT / "presets/birdnet.yaml").read_bytes())
+    assert cli.main(["new", str(folder)]) == 0
+    stages = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
+    assert {name for name, stage in stages.items() if "${features.model}" in stage["deps"]} >= {"features", "figures"}
 
 
 def test_nothing_is_written_where_something_is_in_the_way(tmp_path, capsys):

@@ -41,6 +41,11 @@ def main(args: argparse.Namespace) -> None:
         if not (folder / name).exists():
             copy(name, folder / name)
     copy(PIPELINE, folder / PIPELINE)
+    if depends_on_more(folder / PARAMS):
+        from dawnchorus.workflow import dvc_file
+
+        with write_whole(folder / PIPELINE) as file:
+            file.write(dvc_file.texts(folder)[Path(PIPELINE)])
     if not (folder / PARAMS).exists():
         copy("presets/default.yaml", folder / PARAMS)
     # DVC keeps experiments in Git; a folder inside of another repository is left to that.
@@ -70,6 +75,17 @@ def link(folder: Path) -> None:
     for name in LINKS:
         (folder / name).unlink(missing_ok=True)
         (folder / name).symlink_to(HERE / name)
+
+
+def depends_on_more(params: Path) -> bool:
+    """Say whether the kind of features that a params.yaml names reads a file, which dvc.yaml then has to list."""
+    from dawnchorus.features import kinds
+    from dawnchorus.foundation import strict_yaml
+
+    try:
+        return bool(kinds.input_files(strict_yaml.read(params).values["features"]))
+    except (InputError, KeyError, TypeError):
+        return False
 
 
 def ignored() -> list[str]:
