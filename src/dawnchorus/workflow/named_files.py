@@ -4,6 +4,7 @@ Snakemake drops a rule whose input is missing, in silence, where its products ar
 data of another table.
 """
 
+import os
 from collections.abc import Iterator
 
 from dawnchorus.features import kinds
@@ -33,6 +34,12 @@ def faults(params: dict) -> Iterator[str]:
                 continue
             if fault := fault_of_file(data[key], or_folder=key in may_be_folders):
                 yield f"data.{key}: {shown(data[key])}: {fault}; expected {expected[key]}"
+            elif key != "annotations" and _are_one(data[key], data["annotations"]):
+                # Whoever means that there is none would have every annotation read as a false positive, or as unknown.
+                yield (
+                    f"data.{key}: {shown(data[key])}: data.annotations by another name; expected {OPTIONAL[key]}, or "
+                    f"{shown(data['annotations'])} where there is none"
+                )
         if fault := fault_of_folder(data["audio_dir"]):
             yield f"data.audio_dir: {shown(data['audio_dir'])}: {fault}; expected the folder of the recordings"
     kind = kinds.get(params["features"]["kind"])
@@ -41,3 +48,7 @@ def faults(params: dict) -> Iterator[str]:
         if fault := fault_of_file(path):
             yield f"features.{key}: {shown(path)}: {fault}; expected a file to read"
     yield from kind.file_faults(params["features"]) if hasattr(kind, "file_faults") else ()
+
+
+def _are_one(path: str, other: str) -> bool:
+    return os.path.exists(other) and os.path.samefile(path, other)
