@@ -133,6 +133,8 @@ def test_a_class_that_cannot_reach_all_partitions_is_a_problem_in_each_row():
 
 def test_classes_are_ordered_as_numbers_then_as_words():
     assert recordings.class_order(["10", "9", "wren", "9", "owl"]) == ["9", "10", "owl", "wren"]
+    # More digits than Python reads as a number.
+    assert recordings.class_order(["wren", "1" * 4301, "2"]) == ["2", "1" * 4301, "wren"]
 
 
 def test_what_the_snakefile_imports_loads_no_numerical_library():

@@ -188,4 +188,7 @@ def without(annotations: Iterable[Box], problems: Iterable[Problem]) -> list[Box
 
 def class_order(species_ids: Iterable[str]) -> list[str]:
     """Return the distinct species ids in class order: whole numbers by value, then the others by spelling."""
-    return sorted(set(species_ids), key=lambda text: (not text.isdecimal(), int(text) if text.isdecimal() else 0, text))
+    distinct = set(species_ids)
+    # Python reads no number of more than 4,300 digits.
+    numbers = {text: int(text) for text in distinct if text.isdecimal() and len(text) <= 4300}
+    return sorted(distinct, key=lambda text: (text not in numbers, numbers.get(text, 0), text))
