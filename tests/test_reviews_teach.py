@@ -249,6 +249,18 @@ def test_each_fault_is_a_line_with_file_row_and_column(folder):
         audited(reviews="empty")
 
 
+def test_no_table_of_a_folder_of_reviews_is_passed_over(folder):
+    write("elsewhere/carl.csv", line("b", 2.0, "0", "yes", "carl"))
+    write("review/ANN.CSV", line("a", 2.0, "0", "yes"))
+    Path("review/more").symlink_to("../elsewhere")
+    audited(reviews="review")
+    taught = [row["recording_id"] for row in made.read("made/annotations.csv", ANNOTATIONS) if row["from_reviews"]]
+    assert sorted(taught) == ["a", "b"]
+    Path("review/gone").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"^review/gone: a link to nothing; expected a table, or a folder of tables$"):
+        audited(reviews="review")
+
+
 def split_rows() -> list[dict]:
     params = json.dumps({"split": SPLIT_BLOCK, "seed": 3})
     split.main(["--annotations", "made/annotations.csv", "--params", params, "--output", "made/split.csv"])

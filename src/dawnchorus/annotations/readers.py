@@ -79,6 +79,17 @@ def tables_of(folder: Path) -> list[Path]:
 
 
 def _tables_below(folder: Path) -> tuple[list[Path], list[str]]:
+    tables, faults = files_below(folder, TABLE_SUFFIXES)
+    if not tables and not faults:
+        faults.append(printable(f"{folder}: no tables; expected a folder of {' or '.join(TABLE_SUFFIXES)} files"))
+    return tables, faults
+
+
+def files_below(folder: Path, suffixes: tuple[str, ...]) -> tuple[list[Path], list[str]]:
+    """Return the files below a folder with a suffix, in order; and a line for each place that may hide one.
+
+    Files whose name begins with a dot are nobody's tables. Links to folders are followed.
+    """
     tables: list[Path] = []
     faults: list[str] = []
     seen: dict[tuple[int, int], str] = {}
@@ -95,12 +106,10 @@ def _tables_below(folder: Path) -> tuple[list[Path], list[str]]:
             folders.clear()
             continue
         for path in (Path(inside, name) for name in names if not name.startswith(".")):
-            if path.name.lower().endswith(TABLE_SUFFIXES):
+            if path.name.lower().endswith(suffixes):
                 tables.append(path)
             elif path.is_symlink() and not path.exists():
                 faults.append(f"{path}: a link to nothing; expected a table, or a folder of tables")
-    if not tables and not faults:
-        faults.append(f"{folder}: no tables; expected a folder of {' or '.join(TABLE_SUFFIXES)} files")
     return sorted(tables), [printable(fault) for fault in faults]
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dawnchorus.annotations import unknown
+from dawnchorus.annotations import readers, unknown
 from dawnchorus.annotations.recordings import Box
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.spelling import composed
@@ -48,10 +48,16 @@ class Taught:
 
 
 def tables_of(path: Path) -> list[Path]:
-    """Return the tables of answers that a path names: itself, or those of a folder and of the folders below it."""
+    """Return the tables of answers that a path names: itself, or those of a folder and of the folders below it.
+
+    As of a folder of annotations, what may hide one raises :class:`InputError`.
+    """
     if not path.is_dir():
         return [path]
-    found = sorted(table for table in path.rglob("*.csv") if table.name not in _OTHERS and table.name[0] != ".")
+    tables, faults = readers.files_below(path, (".csv",))
+    if faults:
+        raise InputError("\n".join(faults))
+    found = [table for table in tables if table.name not in _OTHERS]
     if not found:
         raise InputError(f"{path}: no tables; expected a reviews.csv, or a folder of them")
     return found
