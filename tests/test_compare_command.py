@@ -310,11 +310,10 @@ def test_draws_are_a_number_that_can_be_drawn(project, capsys, text):
     assert "expected integer from 1 to 100000" in capsys.readouterr().err
 
 
-def test_an_unknown_revision_is_one_clear_line(project):
-    with pytest.raises(
-        InputError, match="no-such-thing: expected a commit, a branch, a tag or an experiment"
-    ) as caught:
-        called("no-such-thing")
+@pytest.mark.parametrize("name", ["no-such-thing", "HEAD^{tree}", "HEAD:params.yaml", "a\nb", "\udcff", "", " "])
+def test_what_is_no_commit_is_one_clear_line(project, name):
+    with pytest.raises(InputError, match="expected a commit, a branch, a tag or an experiment") as caught:
+        called(name)
     assert "\n" not in str(caught.value)
 
 

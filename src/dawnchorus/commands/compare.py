@@ -21,6 +21,7 @@ from dawnchorus.commands import options
 from dawnchorus.detection import detection_comparison
 from dawnchorus.evaluation import comparison
 from dawnchorus.foundation import archives, strict_yaml
+from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.foundation.seeds import rng
@@ -78,14 +79,18 @@ class Revision:
         from dvc.exceptions import DvcException
         from dvc.scm import SCM, resolve_rev
 
+        expected = "expected a commit, a branch, a tag or an experiment"
+        if not name.strip():
+            raise InputError(f"a revision without a name, {name!r}: {expected}")
         try:
             # Names of experiments are resolved here too.
-            self.commit = resolve_rev(SCM(str(root)), name)
+            git = SCM(str(root))
+            self.commit = resolve_rev(git, name)
+            git.resolve_commit(self.commit)
             self._files = DVCFileSystem(str(root), rev=self.commit)
-        except (DvcException, OSError) as error:
-            raise InputError(
-                f"{name}: expected a commit, a branch, a tag or an experiment: {one_line(error, 300)}"
-            ) from None
+        # A folder or a file of Git's, as HEAD:src is one, has not what a commit has.
+        except (DvcException, OSError, AttributeError, ValueError) as error:
+            raise InputError(f"{escaped(name)}: {expected}: {one_line(error, 300)}") from None
 
     def has(self, path: str) -> bool:
         """Say whether the revision has a file."""
