@@ -203,6 +203,9 @@ def test_time_left_is_told_by_how_fast_the_work_was_since_it_was_first_seen(log)
     log("1.log", "model: epoch 2/4: loss 2\n")
     # An epoch took 20 s, and two are left: the 100 s before the first of them do not count.
     assert rule.shown(rule.begun_s + 130) == "epoch 2 of 4, about 40 s left"
+    # Within the third it counts down, and once that takes longer than those before, it waits for its end.
+    assert rule.shown(rule.begun_s + 145) == "epoch 2 of 4, about 25 s left"
+    assert rule.shown(rule.begun_s + 165) == "epoch 2 of 4, about 20 s left"
     log("1.log", "model: epoch 4/4: loss 2\n")
     assert rule.shown(rule.begun_s + 170) == "epoch 4 of 4"
 

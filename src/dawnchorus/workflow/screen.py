@@ -60,6 +60,8 @@ class _Rule:
         self.ended: list[list[str]] = []
         # When a share of the work was first seen to be done, and which: what was before that is the start of programs.
         self._first: tuple[float, float] | None = None
+        # The same of the share that is done now, and how many shares there were after the first.
+        self._last, self._n_steps = (0.0, 0.0), 0
 
     def how_far(self) -> tuple[float, str]:
         """Return which share of the work is done, and what the jobs at work say of it."""
@@ -73,12 +75,17 @@ class _Rule:
         """Return how far the rule is and how long it may take; nothing where nothing is known."""
         share, steps = self.how_far()
         if share and self._first is None:
-            self._first = now_s, share
+            self._first = self._last = now_s, share
         # Before, what is left is mostly guessed from how long it took to begin.
         if self._first is None or share == 1 or share - self._first[1] < _LEAST_SHARE:
             return steps
-        first_s, first_share = self._first
-        return f"{steps}, about {duration((now_s - first_s) * (1 - share) / (share - first_share))} left"
+        if share != self._last[1]:
+            self._last, self._n_steps = (now_s, share), self._n_steps + 1
+        (first_s, first_share), (last_s, _) = self._first, self._last
+        took_s = last_s - first_s
+        # Between two steps it counts down, by one step at most.
+        since_s = min(now_s - last_s, took_s / self._n_steps)
+        return f"{steps}, about {duration(took_s * (1 - share) / (share - first_share) - since_s)} left"
 
     def summary(self) -> str:
         """Return what the jobs found, as one line: numbers of jobs that say the same are summed."""
