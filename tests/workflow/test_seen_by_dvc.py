@@ -4,6 +4,8 @@ import pytest
 from project import Project
 from test_feature_kind import PROJECTION, project_with
 
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.parameters.data import TABLES
 from dawnchorus.workflow import seen_by_dvc
 
 
@@ -47,6 +49,15 @@ def test_dvc_makes_nothing_from_folders_that_links_lead_to(project):
     links[2].symlink_to("../annotations.csv")
     links[0].symlink_to("../../elsewhere")
     seen_by_dvc.check("recordings", {"data": data | {"audio_dir": str(links[0])}})
+
+
+def test_a_folder_that_several_keys_name_is_said_by_the_first(tmp_path):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables/more").symlink_to(tmp_path)
+    # Tables that there are none of have the path of the annotations.
+    data = {"audio_dir": str(tmp_path / "audio"), **dict.fromkeys(("annotations", *TABLES), str(tmp_path / "tables"))}
+    with pytest.raises(InputError, match=rf"^data\.annotations: {tmp_path}/tables/more: a link to a folder, [^\n]*$"):
+        seen_by_dvc.check("recordings", {"data": data})
 
 
 @pytest.mark.table

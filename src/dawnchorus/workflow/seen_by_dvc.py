@@ -25,7 +25,10 @@ def check(rule: str, params: dict) -> None:
 
 
 def _of_links(data: dict) -> Iterator[str]:
-    for key, folder in {data[key]: (key, data[key]) for key in ("audio_dir", "annotations", *TABLES)}.values():
+    keys: dict[str, str] = {}
+    for key in ("audio_dir", "annotations", *TABLES):
+        keys.setdefault(data[key], key)
+    for folder, key in keys.items():
         for inside, folders, _ in os.walk(folder):
             for path in (os.path.join(inside, name) for name in sorted(folders)):
                 if os.path.islink(path):
