@@ -173,15 +173,35 @@ def test_without_a_record_nothing_is_taken_over(job):
 
 
 def test_what_a_killed_job_was_writing_is_removed_and_nothing_else(job):
-    for name in (".out.abcd_123.txt", ".out.provenance.abcd_123.json", ".folder.12345678", "out.abcd_123.txt"):
-        Path(name).touch()
-    kept = [".out-1.abcd_123.txt", ".out.abcd_123.json", ".out.abcd_1234.txt", ".gitignore", "out.abcd_123.txt"]
-    for name in kept:
-        Path(name).touch()
-    job.remove_half_written()
-    names = [path.name for path in Path().iterdir()]
-    assert sorted(kept) == sorted(name for name in names if name.startswith(".") or "abcd" in name)
+    before = set(Path().iterdir())
+    half = {Path(name) for name in (".out.abcd_123.txt", ".out.provenance.abcd_123.json", ".folder.12345678")}
+    noted = {Path(name) for name in (".out.abcd_124.txt", ".out.abcd_124.txt.notes", ".out.abcd_125.txt.notes")}
+    others = (".out-1.abcd_123.txt", ".out.abcd_123.json", ".out.abcd_1234.txt", ".gitignore", "out.abcd_123.txt")
+    kept = {Path(name) for name in (*others, ".out-1.abcd_123.txt.notes", "out.txt.notes")}
+    for path in half | noted | kept:
+        path.touch()
+    job.remove_half_written(with_notes=False)
+    assert set(Path().iterdir()) == before | noted | kept
+    job.remove_half_written(with_notes=True)
+    assert set(Path().iterdir()) == before | kept
     assert job.differences(cache()) == []
+
+
+def test_a_product_with_notes_and_no_record_is_half_written_again(job):
+    Path("out.txt").write_text("another")
+    for name in ("a", "b"):
+        Path(f".out.abcd123{name}.txt.notes").touch()
+    Path(".out.abcd123b.txt").write_text("b")
+    job.prepare(cache())
+    assert not Path("out.txt").exists()
+    assert Path(".out.abcd123a.txt").read_text() == "another"
+    assert Path(".out.abcd123b.txt").read_text() == "b"
+    # What its record says to be a product is one.
+    job = made(VALUES)
+    Path(".out.abcd123a.txt").unlink()
+    job.prepare(cache())
+    assert Path("out.txt").read_text() == "out"
+    assert not Path(".out.abcd123a.txt").exists()
 
 
 def test_a_revoked_record_blesses_nothing(job):

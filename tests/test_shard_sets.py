@@ -74,10 +74,27 @@ def test_a_name_without_a_count_has_no_others():
     assert list(shard_sets.elsewhere(Path("in/shard-0.zip"))("a")) == []
 
 
+def test_an_entry_may_be_in_what_killed_jobs_were_writing_of_any_count():
+    names = [
+        ".shard-1-of-8.abcd1234.zip.notes",
+        ".shard-1-of-8.abcd1235.zip.notes",
+        ".shard-02-of-12.abcd1234.zip.notes",
+    ]
+    for name in (*names, ".shard-1-of-8.abcd1236.zip", ".negatives-1-of-8.abcd1234.zip.notes", ".notes"):
+        Path("in", name).touch()
+    find = shard_sets.elsewhere(Path("in/shard-1-of-8.zip"))
+    found = {entry: [path.name for path in find(entry)] for entry in map(str, range(100))}
+    for entry, of_entry in found.items():
+        crc = zlib.crc32(entry.encode())
+        assert of_entry == [*(names[:2] if crc % 8 == 1 else ()), *(names[2:] if crc % 12 == 2 else ())]
+    assert max(map(len, found.values())) == 2
+
+
 def test_of_a_whole_set_the_others_go_and_nothing_else():
     whole = made(2)
     made(12)
     half = [".shard-1-of-2.abcd_123.zip", ".negatives-07-of-12.abcd1234.zip", ".shard-0-of-2.provenance.abcd1234.json"]
+    half += [".shard-0-of-2.abcd1234.zip.notes", ".shard-05-of-12.abcd1234.zip.notes"]
     kept = ["notes.txt", "shard-3-of-9.txt", "other-3-of-9.zip", "shard-0.zip", ".shard.zip", ".gitignore"]
     for name in (*half, *kept):
         Path("in", name).write_text("")

@@ -7,7 +7,8 @@
 #        data/features/recordings-K-of-N.zip: those of whole recordings, for presence (empty without)
 #
 # A job keeps what it made before of every recording whose content, clips, parameters and code are the same, and takes
-# such from files of another N; those are removed when a run has made all of this one and ended well.
+# such from files of another N, and from what a killed job was writing; those are removed when a run has made all of this
+# one and ended well.
 
 
 rule features:

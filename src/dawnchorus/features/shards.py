@@ -24,8 +24,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dawnchorus.features import notes
+from dawnchorus.features.notes import HalfWritten, Notes
 from dawnchorus.foundation.errors import InputError, one_line
-from dawnchorus.foundation.files import write_whole
+from dawnchorus.foundation.files import NOTES, write_whole
 from dawnchorus.foundation.hashes import digest_of
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.sound.spans import Span
@@ -193,6 +195,11 @@ def _number_of(value: Any) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
 
 
+def opened(path: Path) -> Shard | HalfWritten:
+    """Open a shard for reading, or by the notes beside it what a killed job was writing."""
+    return HalfWritten(path) if path.suffix == NOTES else Shard(path)
+
+
 class Shards:
     """Several shards open for reading, a context manager."""
 
@@ -217,8 +224,8 @@ class Shards:
 class Writer:
     """A shard being written, from :func:`write_shard`; recordings come in sorted order of their ids."""
 
-    def __init__(self, file: zipfile.ZipFile, params: dict, files: Sequence[str]):
-        self._file, self._params, self._files = file, params, list(files)
+    def __init__(self, file: zipfile.ZipFile, params: dict, files: Sequence[str], noted: Notes):
+        self._file, self._params, self._files, self._notes = file, params, list(files), noted
         self._recordings: dict[str, dict] = {}
 
     def add(
@@ -244,11 +251,17 @@ class Writer:
                 first_frame += n_frames
         values = np.ascontiguousarray(np.concatenate(arrays), dtype="<f4")
         np.lib.format.write_array(member, values, version=(1, 0), allow_pickle=False)
-        self._add(recording_id, signature, clips, member.getvalue())
+        self._add_noted(recording_id, signature, clips, member.getvalue())
 
-    def copy(self, recording_id: str, old: Shard) -> None:
+    def copy(self, recording_id: str, old: Shard | HalfWritten) -> None:
         """Add a recording as it is in another shard; a damaged one raises :class:`InputError`, and nothing is added."""
-        self._add(recording_id, *old.as_stored(recording_id))
+        # What is in a whole shard is there for the next job too.
+        add = self._add if isinstance(old, Shard) else self._add_noted
+        add(recording_id, *old.as_stored(recording_id))
+
+    def _add_noted(self, recording_id: str, signature: str, clips: Mapping[str, Sequence[Clip]], member: bytes) -> None:
+        self._add(recording_id, signature, clips, member)
+        self._notes.add(recording_id, signature, clips, member)
 
     def _add(self, recording_id: str, signature: str, clips: Mapping[str, Sequence[Clip]], member: bytes) -> None:
         if self._recordings and recording_id <= next(reversed(self._recordings)):
@@ -274,9 +287,14 @@ def write_shard(path: str | os.PathLike, params: dict, files: Sequence[str] = ()
     """Open a shard for writing; it takes the name ``path`` only when the block ends without an error.
 
     ``params`` is the block ``features``, and ``files`` are the hashes of what its kind reads; the shard carries both.
+    Notes of what is finished lie beside it, see :mod:`dawnchorus.features.notes`.
     """
-    with write_whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        writer = Writer(archive, params, files)
+    with (
+        write_whole(path, "wb") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+        notes.beside(file) as noted,
+    ):
+        writer = Writer(archive, params, files, noted)
         yield writer
         writer.finish()
 

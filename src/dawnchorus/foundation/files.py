@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+# What ends the name of notes of what is finished in a file that is being written; they lie beside it.
+NOTES = ".notes"
+
 
 @contextmanager
 def path_for_whole(path: str | os.PathLike) -> Iterator[Path]:
@@ -41,9 +44,14 @@ def path_for_whole(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def temporaries_of(path: str | os.PathLike) -> list[Path]:
-    """Return the temporary files beside ``path`` that are to take its name, or were to when their writer was killed."""
+    """Return the temporary files beside ``path`` that are to take its name, or were to when their writer was killed.
+
+    With the notes of them, see :data:`NOTES`.
+    """
     target = Path(path)
-    named = re.compile(rf"{re.escape(f'.{target.stem[:32]}.')}[a-z0-9_]{{8}}{re.escape(target.suffix)}")
+    named = re.compile(
+        rf"{re.escape(f'.{target.stem[:32]}.')}[a-z0-9_]{{8}}{re.escape(target.suffix)}({re.escape(NOTES)})?"
+    )
     return [entry for entry in target.parent.glob(".*") if named.fullmatch(entry.name)]
 
 

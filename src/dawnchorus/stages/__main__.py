@@ -44,6 +44,7 @@ def main() -> None:
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     importlib.import_module(f"dawnchorus.stages.{stage}").main(arguments)
     job.write(read, cache)
+    job.remove_half_written(with_notes=True)
     cache.save()
 
 

@@ -1,8 +1,8 @@
 """Make data/features/shard-K-of-N.zip: the frames of every clip of the recordings of one shard.
 
 negatives-K-of-N.zip holds those of the boxes that lack their species, recordings-K-of-N.zip those of the recordings
-themselves. Every entry of the old shard whose signature still holds is kept, and so is one in a shard of another N; the
-others are computed.
+themselves. Every entry of the old shard whose signature still holds is kept, and so is one in a shard of another N, or
+in one that a killed job was writing; the others are computed.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from dawnchorus.features import kinds, shards, tasks
+from dawnchorus.features import kinds, notes, shards, tasks
 from dawnchorus.foundation import incremental
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.progress import Progress
@@ -30,12 +30,13 @@ def make(wanted: list[tasks.Task], output: Path, params: dict, name: str) -> str
         if remark := tasks.remark(task, params):
             remarks[remark] = None
 
+    notes.leave_one(output, {task.recording_id: task.signature for task in wanted})
     with Progress(name, len(wanted)) as progress:
         done = incremental.update(
             output,
             [(task.recording_id, task) for task in wanted],
             lambda task: task.signature,
-            shards.Shard,
+            shards.opened,
             partial(shards.write_shard, params=params, files=kinds.input_hashes(params)),
             compute,
             say=lambda line: print(line, flush=True),

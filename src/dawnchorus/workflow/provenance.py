@@ -18,7 +18,7 @@ from pathlib import Path
 from dawnchorus.features import shards
 from dawnchorus.foundation import libraries
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.files import path_for_whole, temporaries_of, write_json
+from dawnchorus.foundation.files import NOTES, path_for_whole, temporaries_of, write_json
 from dawnchorus.foundation.hashes import HashCache, digest_of
 
 STATE = Path(".snakemake")
@@ -128,20 +128,26 @@ class Job:
 
         A job may take over what it made before (entries of a shard, facts of a recording). So what was damaged or
         exchanged since is removed, and a link into DVC's cache becomes a copy: nothing is ever written through it.
+        What has notes is no product yet: the job was killed before its record, and takes over what the notes prove.
         """
         recorded = (_recorded(self.record) or _NOTHING)["outputs"]
         for path in self.products:
             if recorded.get(path) != content(path, cache):
+                _back_to_half_written(path)
                 _remove(path)
             elif os.path.isfile(path) and (os.path.islink(path) or os.stat(path).st_nlink > 1):
                 with path_for_whole(path) as temporary:
                     shutil.copyfile(path, temporary)
 
-    def remove_half_written(self) -> None:
-        """Remove what a job that was killed was writing. To be called while no job is at work."""
+    def remove_half_written(self, with_notes: bool) -> None:
+        """Remove what a job that was killed was writing. To be called while no job is at work.
+
+        ``with_notes``: also that of which notes prove something finished, which the next job takes over.
+        """
         for path in self.outputs:
             for temporary in temporaries_of(path):
-                temporary.unlink(missing_ok=True)
+                if with_notes or not (temporary.suffix == NOTES or Path(f"{temporary}{NOTES}").exists()):
+                    _remove(str(temporary))
 
     def revoke(self) -> None:
         """Let the record, if there is one, bless nothing. The file stays: Snakemake has seen it already."""
@@ -197,6 +203,13 @@ def _recorded(path: Path) -> dict | None:
     kinds = {"inputs": dict, "params": list, "outputs": dict}
     is_one = isinstance(record, dict) and all(isinstance(record.get(key), kind) for key, kind in kinds.items())
     return record if is_one else None
+
+
+def _back_to_half_written(path: str) -> None:
+    """Give a product the name back that its notes know it by, where it has some."""
+    for notes in (found for found in temporaries_of(path) if found.suffix == NOTES):
+        if os.path.exists(path) and not notes.with_suffix("").exists():
+            os.replace(path, notes.with_suffix(""))
 
 
 def _remove(path: str) -> None:

@@ -1,7 +1,7 @@
 """Files of one set of shards, each named by its number and by how many there are: `shard-03-of-16.zip`.
 
-Sets of different counts lie beside each other only until a run of the present one has ended well. Meanwhile a job takes
-entries from files of another count, which it reads and never writes.
+Sets of different counts lie beside each other only until a run of the present one has ended well, and so does what killed
+jobs were writing. Meanwhile a job takes entries from those, which it reads and never writes.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from pathlib import Path
 
 from dawnchorus.features.shards import shard_of
 from dawnchorus.foundation import incremental
+from dawnchorus.foundation.files import NOTES
 from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.workflow import provenance
 
 _NAME = re.compile(r"(?P<what>.+)-(?P<number>\d+)-of-(?P<count>[1-9]\d*)(?P<suffix>\.\w[\w.]*)")
 # What a killed job was writing, see foundation.files.path_for_whole.
-_HALF_WRITTEN = re.compile(r"\.(?P<stem>.+)\.[a-z0-9_]{8}(?P<suffix>\.\w+)")
+_HALF_WRITTEN = re.compile(rf"\.(?P<stem>.+)\.[a-z0-9_]{{8}}(?P<suffix>\.\w+)({re.escape(NOTES)})?")
 
 
 def numbers(count: int) -> list[str]:
@@ -30,9 +31,10 @@ def _number(number: int, count: int) -> str:
 
 
 def elsewhere(path: Path) -> incremental.Elsewhere:
-    """Return what finds, by its name, files of other counts that may hold an entry of a shard to be made at ``path``.
+    """Return what finds, by its name, other files that may hold an entry of a shard to be made at ``path``.
 
-    Only such as their own record says to be what a job has made; a name without a count has none beside it.
+    Files of other counts, but only such as their own record says to be what a job has made; and, of any count, the
+    notes of what a killed job was writing. A name without a count has none beside it.
     """
     own = _NAME.fullmatch(path.name)
     if own is None:
@@ -40,13 +42,22 @@ def elsewhere(path: Path) -> incremental.Elsewhere:
     what, present, suffix = own["what"], int(own["count"]), own["suffix"]
     records = path.parent.glob(f"*{provenance.SUFFIX}")
     counts = {int(name["count"]) for record in records if (name := _NAME.fullmatch(record.name))}
+    noted: dict[str, list[Path]] = {}
+    for notes in sorted(path.parent.glob(f".*{NOTES}")):
+        half = _HALF_WRITTEN.fullmatch(notes.name)
+        if half and (name := _NAME.fullmatch(half["stem"] + half["suffix"])):
+            noted.setdefault(name.string, []).append(notes)
+            counts.add(int(name["count"]))
     cache = HashCache(provenance.HASHES)
     known: dict[Path, bool] = {}
 
     def find(entry: str) -> Iterator[Path]:
-        for count in sorted(counts - {present}):
+        for count in sorted(counts):
             of_set = f"-{_number(shard_of(entry, count), count)}-of-{count}"
             other = path.with_name(f"{what}{of_set}{suffix}")
+            yield from noted.get(other.name, ())
+            if count == present:
+                continue
             if other not in known:
                 # Parallel jobs read the same files.
                 known[other] = provenance.is_as_recorded(

@@ -176,8 +176,6 @@ def _force_stale_jobs(workflow: Workflow, executes: bool) -> Reasons:
             if not job.output:
                 continue
             known = job_of(job)
-            if executes:
-                known.remove_half_written()
             # Of a job of the Snakefile that takes this workflow in as a module Snakemake itself knows what it knows.
             differences = known.differences(cache) if known.has_record else []
             remade = [maker for maker in dag.dependencies[job] if maker in stale or _is_made_by_others(dag, maker)]
@@ -185,6 +183,9 @@ def _force_stale_jobs(workflow: Workflow, executes: bool) -> Reasons:
             wanted = job.rule in dag.forcerules or not dag.forcefiles.isdisjoint(job.output)
             if executes and wanted and known.has_record:
                 known.revoke()
+            if executes:
+                # A job that has to run takes over what is finished of it.
+                known.remove_half_written(with_notes=wanted or job not in stale)
             if differences or remade or wanted:
                 stale[job] = differences
             for maker in remade:
