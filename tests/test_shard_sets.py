@@ -75,11 +75,8 @@ def test_a_name_without_a_count_has_no_others():
 
 
 def test_an_entry_may_be_in_what_killed_jobs_were_writing_of_any_count():
-    names = [
-        ".shard-1-of-8.abcd1234.zip.notes",
-        ".shard-1-of-8.abcd1235.zip.notes",
-        ".shard-02-of-12.abcd1234.zip.notes",
-    ]
+    shards = ("1-of-8.abcd1234", "1-of-8.abcd1235", "02-of-12.abcd1234")
+    names = [f".shard-{shard}.zip.notes" for shard in shards]
     for name in (*names, ".shard-1-of-8.abcd1236.zip", ".negatives-1-of-8.abcd1234.zip.notes", ".notes"):
         Path("in", name).touch()
     find = shard_sets.elsewhere(Path("in/shard-1-of-8.zip"))

@@ -1,7 +1,7 @@
 """Files of one set of shards, each named by its number and by how many there are: `shard-03-of-16.zip`.
 
-Sets of different counts lie beside each other only until a run of the present one has ended well, and so does what killed
-jobs were writing. Meanwhile a job takes entries from those, which it reads and never writes.
+Sets of different counts lie beside each other only until a run of the present one has ended well, and so does what
+killed jobs were writing. Meanwhile a job takes entries from those, which it reads and never writes.
 """
 
 from __future__ import annotations
