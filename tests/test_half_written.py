@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from dawnchorus.features import shards, tasks
+from dawnchorus.foundation import errors
 from dawnchorus.stages import __main__ as stages
 from dawnchorus.workflow import provenance
 from test_features import Project
@@ -49,10 +50,11 @@ def frames(task: tasks.Task, params: dict) -> list[np.ndarray]:
     return [rng.standard_normal((round(10 * (end_s - start_s)), 8)).astype(np.float32) for start_s, end_s in spans]
 
 
-def run(project: Project, kill_before: int | None = None, number: int = 0) -> int:
+def run(project: Project, kill_before: int | None = None, number: int = 0, edit=None) -> int:
     """Run the job of a shard in a process of its own; return how many recordings it has computed.
 
     ``kill_before``: it gets a SIGKILL where it would compute one more; -1: where it would write its record.
+    ``edit``: what is done when it has computed one recording; then it fails with a line, if nothing kills it before.
     """
     write, said = provenance.Job.write, Path("said")
     said.write_text("")
@@ -66,19 +68,21 @@ def run(project: Project, kill_before: int | None = None, number: int = 0) -> in
         made = frames(*args)
         with said.open("a") as file:
             file.write(".")
+        if edit and said.read_text() == ".":
+            edit()
         return made
 
     def job() -> None:
         tasks.computed = counted
         provenance.Job.write = (lambda *_: kill()) if kill_before == -1 else write
         sys.argv = words(project, number)
-        with contextlib.redirect_stdout(io.StringIO()):
-            stages.main()
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            sys.exit(errors.run(stages.main))
 
     process = multiprocessing.get_context("fork").Process(target=job)
     process.start()
     process.join()
-    assert process.exitcode == (0 if kill_before is None else -signal.SIGKILL)
+    assert process.exitcode == ((1 if edit else 0) if kill_before is None else -signal.SIGKILL)
     return len(said.read_text())
 
 
@@ -227,3 +231,21 @@ def test_what_another_run_had_finished_gives_nothing(project, monkeypatch):
     project.annotations.append((second, 2.0, 2.5))
     assert run(project) == 2 * n - (n + 2) + 3
     assert sorted(products()) == sorted(whole)
+
+
+def test_what_was_made_while_an_input_changed_is_not_taken_over(project):
+    n = len(project.of_shard(0))
+    table = Path("annotations.csv")
+    assert run(project, edit=lambda: table.write_bytes(table.read_bytes() + b"\n")) == 2 * n
+    assert not list(Path("features").glob(".*"))
+    assert run(project) == 2 * n
+
+
+def test_code_that_changed_before_it_was_loaded_leaves_nothing(project, monkeypatch):
+    n = len(project.of_shard(0))
+    version = Path("version")
+    version.write_text("old")
+    monkeypatch.setattr(shards, "code_version", lambda kind: version.read_text())
+    assert run(project, edit=lambda: version.write_text("new")) == 1
+    version.write_text("old")
+    assert run(project) == 2 * n

@@ -107,6 +107,13 @@ def remark(task: Task, params: dict) -> str | None:
     return extraction.remark(params, task.sample_rate_hz)
 
 
+def check_signature(task: Task, params: dict) -> None:
+    """Raise :class:`InputError` where a task's signature no longer says what code and which files its features need."""
+    code, files = shards.code_version(params["kind"]), kinds.input_hashes(params)
+    if shards.signature_of(task.sha256, task.clips_s, params, files, code) != task.signature:
+        raise InputError("code or a file of the features changed since the job began; expected no change, run again")
+
+
 def computed(task: Task, params: dict) -> list[np.ndarray]:
     """Return the features of each clip of a recording, in the order of the roles and their clips.
 

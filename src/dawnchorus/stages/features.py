@@ -24,9 +24,16 @@ from dawnchorus.workflow import shard_sets
 def make(wanted: list[tasks.Task], output: Path, params: dict, name: str) -> str:
     """Make a shard of what its old self already holds and of what has to be computed; return what was done."""
     remarks: dict[str, None] = {}
+    is_checked = False
 
     def compute(task: tasks.Task, signature: str, writer: shards.Writer) -> None:
-        writer.add(task.recording_id, signature, task.clips_s, tasks.computed(task, params))
+        computed = tasks.computed(task, params)
+        nonlocal is_checked
+        if not is_checked:
+            # What is added the next job takes over, even if this one fails; and code and models were loaded just now.
+            tasks.check_signature(task, params)
+            is_checked = True
+        writer.add(task.recording_id, signature, task.clips_s, computed)
         if remark := tasks.remark(task, params):
             remarks[remark] = None
 

@@ -158,11 +158,13 @@ class Job:
         """Write the record of a job that has just made its products from what it ``read``.
 
         An input that is not what it was before the job began, or a product that is missing, raises
-        :class:`InputError`, and nothing is written: what the products were made from is then not known.
+        :class:`InputError`, and nothing is written: what the products were made from is then not known, nor what notes
+        beside them say is finished.
         """
         now = _contents_of_sets(self.inputs, cache)
         changed = sorted(path for path in now if now[path] != read["inputs"][path])
         if changed:
+            self.remove_half_written(with_notes=True)
             raise InputError(f"{', '.join(changed)}: changed while {self.name} was made; expected no change, run again")
         made = _contents(self.products, cache)
         if missing := [path for path, digest in made.items() if digest is None]:
