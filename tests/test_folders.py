@@ -103,3 +103,16 @@ def test_an_audio_folder_that_is_none_is_one_line(tmp_path, what):
     path.write_bytes(b"x") if what == "file" else path.symlink_to("audio") if what == "link" else None
     with pytest.raises(InputError, match=r"data\.audio_dir: .*audio: (no such folder|expected a folder that can be)"):
         audit.audio_paths(str(path))
+
+
+def test_links_that_lead_out_of_the_recordings_are_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "MOST_LINKED", 20)
+    for number in range(20):
+        touch(tmp_path / f"disk/{number}/a.wav")
+        touch(tmp_path / f"audio/own {number}/a.wav")
+    (tmp_path / "audio/all").symlink_to("../disk")
+    with pytest.raises(InputError, match=r"audio: its links lead to more than 20 folders, such as \"all/\d+\"; exp"):
+        names(tmp_path / "audio")
+    # Folders of its own may be as many as they are.
+    (tmp_path / "audio/all").unlink()
+    assert len(names(tmp_path / "audio")) == 20

@@ -7,8 +7,12 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from dawnchorus.foundation.errors import InputError, shown
+
 # Links may give a folder more names than one; more than so many are links between folders that lead to and fro.
 MOST_NAMES = 8
+# Links that lead to more folders than so many lead out of the recordings, as one to `/` does.
+MOST_LINKED = 250_000
 Identity = tuple[int, int]  # device and inode
 
 
@@ -26,15 +30,23 @@ def below(root: str | os.PathLike, suffixes: frozenset[str]) -> list[Found]:
 
     Names are all that is asked for: a folder, a pipe or a link to nothing can have one, and who opens it says so. Of a
     folder that cannot be listed its own name is returned. Links to folders are followed, but not to one that they lie
-    in. Raises OSError where ``root`` itself cannot be listed.
+    in. Raises OSError where ``root`` itself cannot be listed, and :class:`InputError` where links lead to more than
+    :data:`MOST_LINKED` folders.
     """
     found: list[Found] = []
     times: Counter[Identity] = Counter()
+    n_linked = 0
     waiting = deque([("", _identity(root), 0, frozenset[Identity | None]())])
     while waiting:
         folder, identity, n_links, above = waiting.popleft()
         if identity in above or (identity and times[identity] >= MOST_NAMES):
             continue
+        n_linked += n_links > 0
+        if n_linked > MOST_LINKED:
+            raise InputError(
+                f"{root}: its links lead to more than {MOST_LINKED} folders, such as {shown(folder)}; expected links "
+                "to folders of recordings"
+            )
         try:
             with os.scandir(Path(root, folder)) as listed:
                 entries = sorted(listed, key=lambda entry: entry.name)
