@@ -26,14 +26,15 @@ from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import study_steps
 from dawnchorus.parameters.data import TABLES
-from dawnchorus.workflow import failures, last_plan, outcome, params_file, provenance, screen
+from dawnchorus.workflow import bucket, failures, last_plan, outcome, params_file, provenance, screen
 from dawnchorus.workflow import shard_sets, staleness, supervision
 
 # In place of `configfile:`, which would run what `__use_yte__` in the file asks for, and knows no types.
 try:
     params_file.refuse_overrides(config, "params.yaml")
     params_file.refuse_prefix(workflow.modifier.path_modifier)
-    config.update(params_file.load("params.yaml", with_files=workflow.is_main_process))
+    BUCKET = bucket.of(workflow)
+    config.update(params_file.load("params.yaml", with_files=workflow.is_main_process and not BUCKET))
 except errors.InputError as error:
     errors.stop(error)
 

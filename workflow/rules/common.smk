@@ -11,7 +11,8 @@ def values(stage, **others):
 def code(stage, network=None):
     """Return the source files that a stage runs, found by following its imports."""
     chosen = {"networks": network or config["model"]["name"], "features.kinds": config["features"]["kind"]}
-    return [os.path.relpath(path) for path in SOURCE_CODE.needed_by(f"stages.{stage}", chosen=chosen)]
+    found = [os.path.relpath(path) for path in SOURCE_CODE.needed_by(f"stages.{stage}", chosen=chosen)]
+    return list(map(local, found)) if BUCKET else found
 
 
 def fingerprint_of_detected(wildcards):
@@ -22,6 +23,8 @@ def fingerprint_of_detected(wildcards):
 @functools.cache
 def fingerprints_of_detected():
     """Name the content of the recordings of each shard, having listed and looked at all of them once."""
+    if BUCKET:
+        errors.stop(errors.InputError("detections: expected a run without --default-storage-provider, models beside it"))
     return sounds.fingerprints(SEARCHED, len(SHARDS), hashes.HashCache(provenance.SOUND_HASHES))
 
 
@@ -30,12 +33,17 @@ def products(rule):
     return [path for path in rule.output if not provenance.is_record(path)]
 
 
+def patterns(files):
+    """Return files of a rule as its text names them, for `expand`, which takes no file that is known to be in a bucket."""
+    return [BUCKET.called(path) if BUCKET else str(path) for path in files]
+
+
 def command(stage, arguments):
     """Return the shell command of a rule: its stage, run as a job that leaves a record of what it read and made."""
     said = "> {log} 2>&1" if SCREEN else "2>&1 | tee {log}"
     return (
         f"{OWN_CODE} python -m dawnchorus.stages --inputs {{input:q}} --params {{params:q}} --outputs {{output:q}}"
-        f" -- {stage} {arguments} {said}"
+        f"{FOLDER} -- {stage} {arguments} {said}"
     )
 
 
@@ -75,6 +83,8 @@ def begin():
 
 def planned():
     """Keep the plan of this run, for `dvc repro`; called when it is about to be executed."""
+    if BUCKET:
+        return
     last_plan.keep(workflow, HERE.resolve(), config["data"], audited(), AUDIO_FINGERPRINT)
     # Snakemake ends a run with nothing to do without `onsuccess`.
     leave_only_present_shards()
@@ -82,7 +92,7 @@ def planned():
 
 def leave_only_present_shards():
     """Remove files of other numbers of shards, where all of the present one are there."""
-    if supervision.has_folder():
+    if supervision.has_folder() and not BUCKET:
         shard_sets.leave_only(staleness.job_of(job) for job in workflow.dag.jobs if job.output)
 
 
@@ -107,13 +117,19 @@ inputflags:
     ancient,
 
 
-outputflags:
-    update,
+# Snakemake fetches no former product from a bucket.
+if not BUCKET:
+
+    outputflags:
+        update,
 
 
 # The code that runs is the code of this folder, not an installed copy: `dvc exp run --temp` works in a copy.
 SOURCES = shlex.quote(os.path.relpath(HERE / "src")).replace("{", "{{").replace("}", "}}")
 OWN_CODE = f"export PYTHONPATH={SOURCES} {supervision.SNAKEMAKE}=$PPID;"
+
+# Where a stage finds copies of what lies in a bucket.
+FOLDER = f" --folder {shlex.quote(BUCKET.folder)}".replace("{", "{{").replace("}", "}}") if BUCKET else ""
 
 STARTED_S = time.time()
 # In a workflow of somebody else's Snakemake says what happens, and calls none of the handlers of this one.
@@ -141,9 +157,11 @@ MODEL_THREADS = 8
 # the annotations where they are a folder of tables.
 AUDIO_FINGERPRINT = (
     ""
-    if config["data"]["source"] == "simulated"
+    if config["data"]["source"] == "simulated" or BUCKET
     else audit.fingerprint(config["data"], hashes.HashCache(provenance.SOUND_HASHES))
 )
+# Sound in a bucket is an input as any other; a folder that is read where it lies counts by the values above.
+AUDIO = [config["data"]["audio_dir"]] if BUCKET else []
 SOURCE_TABLES = sorted(
     path for path in {config["data"][table] for table in ("annotations", *TABLES)} if not Path(path).is_dir()
 )

@@ -116,6 +116,7 @@ use rule recording_scores as fold_recording_scores with:
         rows=f"{FOLD_DATA}/rows.csv",
         recordings=rules.recording_scores.input.recordings,
         kind_files=KIND_FILES,
+        audio=AUDIO,
         code=rules.recording_scores.input.code,
     output:
         **{name: f"{FOLD_SCORES}/{Path(path).name}" for name, path in rules.recording_scores.output.items()},
@@ -131,6 +132,7 @@ use rule svm_scores as fold_svm_scores with:
         held_out=f"{FOLD_SCORES}/recordings.csv",
         recordings=rules.svm_scores.input.recordings,
         kind_files=KIND_FILES,
+        audio=AUDIO,
         code=rules.svm_scores.input.code,
     output:
         **{name: f"{FOLD_SCORES}/{Path(path).name}" for name, path in rules.svm_scores.output.items()},

@@ -18,6 +18,7 @@ rule features:
         annotations="data/recordings/annotations.csv",
         false_positives="data/recordings/false_positives.csv",
         kind_files=KIND_FILES,
+        audio=AUDIO,
         code=code("features"),
     output:
         shard=f"data/features/shard-{OF_SET}.zip",
@@ -49,4 +50,4 @@ rule features:
 # The shards of every number, so that a command need not name them all.
 rule all_features:
     input:
-        expand(rules.features.output, shard=SHARDS),
+        expand(patterns(rules.features.output), shard=SHARDS),

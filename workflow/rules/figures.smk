@@ -35,6 +35,7 @@ rule figures:
         classes="data/dataset/classes.csv",
         recordings="data/recordings/recordings.csv",
         kind_files=KIND_FILES,
+        audio=AUDIO,
         code=code("figures"),
     output:
         figures=[

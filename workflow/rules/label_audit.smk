@@ -12,6 +12,7 @@ rule label_audit:
         rows=rules.cross_validation.input.rows,
         predictions=rules.cross_validation.output.predictions,
         recordings="data/recordings/recordings.csv",
+        audio=AUDIO,
         code=code("label_audit"),
     output:
         table=report(

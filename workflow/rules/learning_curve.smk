@@ -45,7 +45,7 @@ rule learning_curve:
     """Measure what trainings on few labels are worth, and say what twice the labels would bring."""
     input:
         dataset=products(rules.dataset),
-        draws=expand(rules.learning_curve_draw.output.predictions, labels=CURVE_LABELS, seed=CURVE_SEEDS),
+        draws=expand(patterns([rules.learning_curve_draw.output.predictions]), labels=CURVE_LABELS, seed=CURVE_SEEDS),
         model="models/model.keras",
         code=code("learning_curve"),
     output:

@@ -15,6 +15,7 @@ rule recording_scores:
         rows="data/dataset/rows.csv",
         recordings="data/recordings/recordings.csv",
         kind_files=KIND_FILES,
+        audio=AUDIO,
         code=code("recording_scores"),
     output:
         held_out="data/recording_scores/recordings.csv",

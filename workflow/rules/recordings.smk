@@ -13,6 +13,7 @@ rule recordings:
     """Check every row of the tables, and read every recording to its end."""
     input:
         tables=SOURCE_TABLES,
+        audio=AUDIO,
         code=code("recordings"),
     output:
         recordings="data/recordings/recordings.csv",

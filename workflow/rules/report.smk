@@ -46,6 +46,7 @@ rule report:
         ),
         review=REVIEW_SUMMARY,
         kind_files=KIND_FILES,
+        audio=AUDIO,
         code=code("report"),
     output:
         page=report(

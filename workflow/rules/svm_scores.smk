@@ -12,6 +12,7 @@ rule svm_scores:
         held_out="data/recording_scores/recordings.csv",
         recordings="data/recordings/recordings.csv",
         kind_files=KIND_FILES,
+        audio=AUDIO,
         code=code("svm_scores"),
     output:
         scores="data/recording_scores/svm.parquet",

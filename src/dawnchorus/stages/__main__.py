@@ -6,6 +6,7 @@ makes its products current is written last (see :mod:`dawnchorus.workflow.proven
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -28,9 +29,13 @@ def main() -> None:
     parser.add_argument("--inputs", nargs="*", default=[], help="the files that the job reads, source code included")
     parser.add_argument("--params", nargs="*", default=[], help="the values that the rule hands the stage")
     parser.add_argument("--outputs", nargs="+", required=True, help="what the job makes, its record included")
+    parser.add_argument("--folder", default="", help="where the files lie that are no source code, if they are copies")
     args = parser.parse_args(words[:cut])
-    job = provenance.Job(tuple(args.inputs), tuple(args.params), tuple(args.outputs))
-    stage, *arguments = words[cut + 1 :]
+    inputs, outputs, (stage, *arguments) = (
+        tuple(word.removeprefix(f"{args.folder}/") for word in found)
+        for found in (args.inputs, args.outputs, words[cut + 1 :])
+    )
+    job = provenance.Job(inputs, tuple(args.params), outputs, folder=args.folder)
 
     supervision.end_with_snakemake()
     cache = HashCache(provenance.HASHES)
@@ -42,7 +47,9 @@ def main() -> None:
     if missing := [path for path, digest in read["inputs"].items() if digest is None]:
         raise InputError(f"{', '.join(missing)}: no such file; expected what {job.name} is made from")
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    importlib.import_module(f"dawnchorus.stages.{stage}").main(arguments)
+    # There a stage finds everything by its name, also what only a value names: the sound, a model to embed with.
+    with contextlib.chdir(args.folder or "."):
+        importlib.import_module(f"dawnchorus.stages.{stage}").main(arguments)
     job.write(read, cache)
     job.remove_half_written(with_notes=True)
     cache.save()

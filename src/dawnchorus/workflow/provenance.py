@@ -66,13 +66,19 @@ class Job:
 
     ``inputs``: the files it reads, source code among them. ``params``: the values it gets, as texts. ``outputs``: what
     it makes, the record included. All paths are as Snakemake names them, relative to the folder of the run. ``names``:
-    what people call the values, for those that are no block of params.yaml.
+    what people call the values, for those that are no block of params.yaml. ``folder``: where the files lie that are
+    no source code, if that is not the folder of the run.
     """
 
     inputs: tuple[str, ...]
     params: tuple[str, ...]
     outputs: tuple[str, ...]
     names: tuple[str, ...] = ()
+    folder: str = ""
+
+    def at(self, path: str) -> str:
+        """Return where a file of the job lies."""
+        return path if _CODE in path else os.path.join(self.folder, path)
 
     @property
     def has_record(self) -> bool:
@@ -83,7 +89,7 @@ class Job:
     def record(self) -> Path:
         """Where the record of the job is."""
         (found,) = (path for path in self.outputs if is_record(path))
-        return Path(found)
+        return Path(self.at(found))
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -93,12 +99,13 @@ class Job:
     @property
     def name(self) -> str:
         """What people call the job: the path of its record without the ending."""
-        return str(self.record).removesuffix(SUFFIX)
+        (found,) = (path for path in self.outputs if is_record(path))
+        return found.removesuffix(SUFFIX)
 
     def read(self, cache: HashCache) -> dict:
         """Return all that the job reads, by content: the part of the record that is known before the job runs."""
         # An empty text does not arrive where a command line hands it over.
-        return {"inputs": _contents_of_sets(self.inputs, cache), "params": [text for text in self.params if text]}
+        return {"inputs": self._contents_of_sets(cache), "params": [text for text in self.params if text]}
 
     def differences(self, cache: HashCache, read: dict | None = None) -> list[str]:
         """Return in what the record differs from what is there now, in words; nothing for a product that is current.
@@ -115,7 +122,7 @@ class Job:
         data: list[str] = []
         for path, line in _changed("input", record["inputs"], now["inputs"]):
             (code if _CODE in path else data).append(line)
-        products = _changed("output", record["outputs"], _contents(self.products, cache))
+        products = _changed("output", record["outputs"], self._contents(cache))
         return [
             *_changed_values(record["params"], now["params"], self.names),
             *data,
@@ -131,8 +138,9 @@ class Job:
         What has notes is no product yet: the job was killed before its record, and takes over what the notes prove.
         """
         recorded = (_recorded(self.record) or _NOTHING)["outputs"]
-        for path in self.products:
-            if recorded.get(path) != content(path, cache):
+        for name in self.products:
+            path = self.at(name)
+            if recorded.get(name) != content(path, cache):
                 _back_to_half_written(path)
                 _remove(path)
             elif os.path.isfile(path) and (os.path.islink(path) or os.stat(path).st_nlink > 1):
@@ -145,7 +153,7 @@ class Job:
         ``with_notes``: also that of which notes prove something finished, which the next job takes over.
         """
         for path in self.outputs:
-            for temporary in temporaries_of(path):
+            for temporary in temporaries_of(self.at(path)):
                 if with_notes or not (temporary.suffix == NOTES or Path(f"{temporary}{NOTES}").exists()):
                     _remove(str(temporary))
 
@@ -161,39 +169,38 @@ class Job:
         :class:`InputError`, and nothing is written: what the products were made from is then not known, nor what notes
         beside them say is finished.
         """
-        now = _contents_of_sets(self.inputs, cache)
+        now = self._contents_of_sets(cache)
         changed = sorted(path for path in now if now[path] != read["inputs"][path])
         if changed:
             self.remove_half_written(with_notes=True)
             raise InputError(f"{', '.join(changed)}: changed while {self.name} was made; expected no change, run again")
-        made = _contents(self.products, cache)
+        made = self._contents(cache)
         if missing := [path for path, digest in made.items() if digest is None]:
             raise InputError(f"{', '.join(missing)}: not there; expected that the job made it")
         write_json(self.record, {**read, "outputs": made, "versions": libraries.versions()})
 
+    def _contents(self, cache: HashCache) -> dict[str, str | None]:
+        return {path: content(self.at(path), cache) for path in self.products}
 
-def _contents(paths: Iterable[str], cache: HashCache) -> dict[str, str | None]:
-    return {path: content(path, cache) for path in paths}
-
-
-def _contents_of_sets(paths: Iterable[str], cache: HashCache) -> dict[str, str | None]:
-    """Return the hash of each file, but one of each set of shards: to deal its recordings anew changes nothing."""
-    sets: dict[str, list[str]] = {}
-    for path in paths:
-        sets.setdefault(_SHARD.sub(r"\1-*\2", path), []).append(path)
-    found: dict[str, str | None] = {}
-    for name, members in sets.items():
-        if members == [name]:
-            found[name] = content(name, cache)
-        elif not all(map(os.path.isfile, members)):
-            found[name] = None
-        else:
-            try:
-                found[name] = shards.content_of_set(cache.derived(path, shards.content_of) for path in members)
-            except InputError:
-                # What is no shard counts by its bytes. The job itself says so, if nothing makes it anew before.
-                found[name] = digest_of((path, cache.sha256(path)) for path in members)
-    return found
+    def _contents_of_sets(self, cache: HashCache) -> dict[str, str | None]:
+        """Return the hash of each input, but one of each set of shards: to deal its recordings anew changes nothing."""
+        sets: dict[str, list[str]] = {}
+        for path in self.inputs:
+            sets.setdefault(_SHARD.sub(r"\1-*\2", path), []).append(path)
+        found: dict[str, str | None] = {}
+        for name, members in sets.items():
+            places = [self.at(path) for path in members]
+            if members == [name]:
+                found[name] = content(places[0], cache)
+            elif not all(map(os.path.isfile, places)):
+                found[name] = None
+            else:
+                try:
+                    found[name] = shards.content_of_set(cache.derived(path, shards.content_of) for path in places)
+                except InputError:
+                    # What is no shard counts by its bytes. The job itself says so, if nothing makes it anew before.
+                    found[name] = digest_of(zip(members, map(cache.sha256, places), strict=True))
+        return found
 
 
 def _recorded(path: Path) -> dict | None:

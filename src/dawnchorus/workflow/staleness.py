@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dawnchorus.foundation.errors import listed
 from dawnchorus.foundation.hashes import HashCache
-from dawnchorus.workflow import provenance
+from dawnchorus.workflow import bucket, provenance
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG
@@ -106,10 +106,13 @@ def _remove_links_to_nothing(workflow: Workflow) -> None:
 
 def job_of(job: SnakemakeJob) -> provenance.Job:
     """Return a job of Snakemake's as its record knows it."""
-    inputs, params, outputs = (tuple(map(str, part)) for part in (job.input, job.params, job.output))
+    where = bucket.of(job.rule.workflow)
+    inputs, outputs = (tuple(map(where.called if where else str, part)) for part in (job.input, job.output))
+    params = tuple(map(str, job.params))
     names = {index: name for name, (index, _) in job.params._get_names()}
     called = (names.get(index, "") for index in range(len(params)))
-    return provenance.Job(inputs, params, outputs, tuple(_NAMES.get(name, name) for name in called))
+    known_as = tuple(_NAMES.get(name, name) for name in called)
+    return provenance.Job(inputs, params, outputs, known_as, where.copies if where else "")
 
 
 def foreseen(workflow: Workflow, reasons: Reasons) -> list[tuple[str, int, str]]:
@@ -159,7 +162,7 @@ def _is_made_by_others(dag: DAG, job: SnakemakeJob) -> bool:
 
 def _was_made(job: SnakemakeJob) -> bool:
     known = job_of(job)
-    return known.record.exists() if known.has_record else all(map(os.path.exists, known.outputs))
+    return known.record.exists() if known.has_record else all(os.path.exists(known.at(path)) for path in known.outputs)
 
 
 def _shortened(differences: list[str]) -> str:
@@ -169,6 +172,8 @@ def _shortened(differences: list[str]) -> str:
 
 def _force_stale_jobs(workflow: Workflow, executes: bool) -> Reasons:
     dag: DAG = workflow.dag
+    if where := bucket.of(workflow):
+        bucket.fetch(workflow, where, (where.called(path) for job in dag.jobs for path in (*job.input, *job.output)))
     cache = HashCache(provenance.HASHES)
     stale: Reasons = {}
     for level in dag.toposorted():
@@ -181,7 +186,8 @@ def _force_stale_jobs(workflow: Workflow, executes: bool) -> Reasons:
             remade = [maker for maker in dag.dependencies[job] if maker in stale or _is_made_by_others(dag, maker)]
             # A person wants it made anew, whatever its record says.
             wanted = job.rule in dag.forcerules or not dag.forcefiles.isdisjoint(job.output)
-            if executes and wanted and known.has_record:
+            # From a bucket Snakemake removes what a job is to make anew, the record too.
+            if executes and wanted and known.has_record and not where:
                 known.revoke()
             if executes:
                 # A job that has to run takes over what is finished of it.
