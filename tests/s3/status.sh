@@ -1,0 +1,3 @@
+#!/bin/sh
+# Say how the job $1 ended. For --cluster-generic-status-cmd.
+cat "$ENDED/$1"
