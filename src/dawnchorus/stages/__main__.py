@@ -31,9 +31,9 @@ def main() -> None:
     parser.add_argument("--outputs", nargs="+", required=True, help="what the job makes, its record included")
     parser.add_argument("--folder", default="", help="where the files lie that are no source code, if they are copies")
     args = parser.parse_args(words[:cut])
+    copied = f"{args.folder}/" if args.folder else ""
     inputs, outputs, (stage, *arguments) = (
-        tuple(word.removeprefix(f"{args.folder}/") for word in found)
-        for found in (args.inputs, args.outputs, words[cut + 1 :])
+        tuple(word.removeprefix(copied) for word in found) for found in (args.inputs, args.outputs, words[cut + 1 :])
     )
     job = provenance.Job(inputs, tuple(args.params), outputs, folder=args.folder)
 

@@ -96,7 +96,7 @@ def holds(target: str, root: Path) -> bool:
     except InputError:
         return False
     cache = HashCache(provenance.HASHES)
-    jobs = [provenance.Job(*map(tuple, job)) for job in plan["jobs"].values()]
+    jobs = _jobs(plan)
     of_path = {path: job for job in jobs for path in job.outputs}
     wanted = plan["targets"][target]
     if not all(path in of_path for path in wanted):
@@ -122,8 +122,14 @@ def jobs_of(target: str) -> list[provenance.Job]:
     """Return the jobs behind a rule by the last plan; to be called where :func:`holds` says that it does."""
     plan = _read() or {"targets": {target: []}, "jobs": {}}
     wanted = set(plan["targets"][target])
-    jobs = (provenance.Job(*map(tuple, job)) for job in plan["jobs"].values())
-    return [job for job in jobs if wanted.intersection(job.outputs)]
+    return [job for job in _jobs(plan) if wanted.intersection(job.outputs)]
+
+
+def _jobs(plan: dict) -> list[provenance.Job]:
+    return [
+        provenance.Job(tuple(inputs), tuple(params), tuple(outputs))
+        for inputs, params, outputs in plan["jobs"].values()
+    ]
 
 
 def result() -> list[str]:
