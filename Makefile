@@ -5,7 +5,7 @@ CORES ?= 8
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test test-table test-sequences test-kills test-sed bench bench-survey lint format lock generated clean
+.PHONY: run test test-table test-sequences test-kills test-sed test-s3 bench bench-survey lint format lock generated clean
 
 run: .venv/ready $(BIN)/dawnchorus
 	@echo "snakemake --cores $(CORES): on two cores 10 to 20 minutes the first time, each step says how far it is, on the simulated set"
@@ -38,6 +38,17 @@ test-sed: .venv/ready .venv-sed/ready
 .venv-sed/ready: tests/sed/requirements.txt
 	$(PYTHON) -m venv --clear .venv-sed
 	.venv-sed/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tests/sed/requirements.txt
+	touch $@
+
+# The workflow in a bucket, on a server of S3 on this machine. Its packages live in a venv of theirs, on top of .venv.
+test-s3: .venv/ready .venv-s3/ready
+	$(BIN)/python -m pytest -m long tests/workflow/test_bucket.py
+
+.venv-s3/ready: tests/s3/requirements.txt .venv/ready
+	.venv/bin/python -m venv --clear .venv-s3
+	.venv-s3/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tests/s3/requirements.txt
+	.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> $$(.venv-s3/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/below.pth
 	touch $@
 
 bench: .venv/ready
@@ -92,6 +103,10 @@ lock:
 	sed -n 's/^\([a-z0-9].*==[^ ]*\)\(.*\) \\$$/      - "\1\2"/p' requirements.lock >> environment.yml
 	uv pip compile tests/sed/requirements.in --universal --python-version 3.11 --fork-strategy fewest \
 		--generate-hashes --no-header --no-emit-index-url --no-annotate -o tests/sed/requirements.txt
+	sed -n 's/^\([a-z0-9].*==[^ ]*\)\(.*\) \\$$/\1\2/p' requirements.lock | grep -v '^python-dateutil==' > tests/s3/pins.txt
+	uv pip compile tests/s3/requirements.in --constraint tests/s3/pins.txt --universal --python-version 3.11 \
+		--fork-strategy fewest --generate-hashes --no-header --no-emit-index-url --no-annotate -o tests/s3/requirements.txt
+	rm tests/s3/pins.txt
 
 # What is written from the code: presets, params.yaml while it is the default one, and the JSON schema, from the models of
 # the parameters; the table of what runs when a value changes; dvc.yaml, from the rules.
@@ -105,4 +120,4 @@ docs/dag.svg: Snakefile $(wildcard workflow/rules/*.smk) | .venv/ready
 	$(BIN)/snakemake --rulegraph -- reports/report.html | dot -Tsvg > $@.new && mv $@.new $@
 
 clean:
-	rm -rf .venv .venv-sed logs benchmarks
+	rm -rf .venv .venv-sed .venv-s3 logs benchmarks
