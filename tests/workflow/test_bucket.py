@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -87,10 +88,17 @@ class Bucket:
 def url():
     """The address of an S3 server."""
     command = [S3 / "python", "-u", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as server:
+    with (
+        subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as server,
+        open(os.devnull, "w") as nowhere,
+    ):
         found = next(m for line in server.stdout if (m := re.search(r"http://127\.0\.0\.1:\d+", line)))
+        # It says a line a request, and would wait for somebody to read them.
+        reader = threading.Thread(target=shutil.copyfileobj, args=(server.stdout, nowhere))
+        reader.start()
         yield found.group()
         server.terminate()
+        reader.join()
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +111,8 @@ def bucket(url, tmp_path_factory):
     found._call("PUT", PREFIX.split("/")[0])
     for path in (project.path / "raw").rglob("*.*"):
         found.put(path.relative_to(project.path).as_posix(), path.read_bytes())
+    # What Git tracks, Snakemake sends along with the code, and would miss.
+    project.run("git", "rm", "-rq", "--cached", "raw")
     shutil.move(project.path / "raw", folder / "raw")
     found.run_elsewhere()
     return found
