@@ -24,7 +24,9 @@ def fingerprint_of_detected(wildcards):
 def fingerprints_of_detected():
     """Name the content of the recordings of each shard, having listed and looked at all of them once."""
     if BUCKET:
-        errors.stop(errors.InputError("detections: expected a run without --default-storage-provider, models beside it"))
+        errors.stop(
+            errors.InputError("detections: expected a run without --default-storage-provider, models beside it")
+        )
     return sounds.fingerprints(SEARCHED, len(SHARDS), hashes.HashCache(provenance.SOUND_HASHES))
 
 
