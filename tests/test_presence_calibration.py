@@ -261,6 +261,29 @@ def test_what_is_unknown_does_not_count(folder):
     assert len(events_of(found, "r2")) == 12
 
 
+def test_where_none_validates_the_last_parts_of_training_recordings_do(folder, capsys):
+    """Of each minute the last 12 s: what presence says of those before, which it has learned, changes nothing."""
+    with score_store.Store("presence.parquet", IDS) as store:
+        entries = [store.entry(name) for name in store]
+    held_out = made.read("held_out.csv", definitions.HELD_OUT)
+    trains = [{**row, "partition": "test" if row["recording_id"] == "r2" else "train"} for row in held_out]
+    made.write("held_out.csv", definitions.HELD_OUT, trains)
+    made.write("rows.csv", definitions.ROWS, made.frame("rows.csv", definitions.ROWS).assign(partition="train"))
+    found = calibrate()
+    # A call of each species lies in the last 12 s of each of the two recordings that are scored and train.
+    fitted = json.loads((folder / "out.json").read_text())
+    assert (fitted["annotated_events"], fitted["recordings"]) == (4, 2)
+    assert fitted["hours"] == pytest.approx(2 * 12 / 3600)
+    assert fitted["fusion"]["segment_average_precision"] == {}
+    assert "fitted on 4 calls in 2 training recordings, in their last parts, which" in capsys.readouterr().out
+    for entry in entries[:2]:
+        entry.scores[entry.starts_s < 40.0] = 0.99
+    with score_store.write_store("presence.parquet", IDS) as writer:
+        for entry in entries:
+            writer.add(entry)
+    assert calibrate() == found
+
+
 def test_without_a_scored_recording_scores_are_taken_as_they_are(folder, capsys):
     """As where no presence network is asked for: its store of scores is empty."""
     with score_store.write_store("presence.parquet", IDS):

@@ -439,6 +439,48 @@ def test_answers_train_and_validate_nothing(ready, monkeypatch):
     assert len(heard) * frame_s == pytest.approx(3.9, abs=0.3)
 
 
+def test_where_none_validates_the_last_part_of_each_training_recording_is_not_learned(ready, monkeypatch):
+    """A fifth of its time; a recording that only reviews name, of which little is known, is learned from whole."""
+    rows = made.frame(ready / "data/dataset/rows.csv", definitions.ROWS)
+    made.write(ready / "parted/rows.csv", definitions.ROWS, rows[rows["partition"] != "validation"])
+    recordings = made.read(ready / "data/recordings.csv", definitions.RECORDINGS)
+    left = [row for row in recordings if row["recording_id"] not in ("r05", "r06")]
+    marked = [{**row, "from_reviews": "alone" if row["recording_id"] == "quiet" else ""} for row in left]
+    made.write(ready / "parted/recordings.csv", definitions.RECORDINGS, marked)
+    unknown = [{"recording_id": "quiet", "t_min_s": 1.0, "t_max_s": RECORDING_S, "species_id": ""}]
+    made.write(ready / "parted/unknown.csv", definitions.UNKNOWN, unknown)
+
+    def captured(params, **names):
+        with pytest.raises(Captured) as caught:
+            ready.run(
+                presence, params, "--threads", "2", shards="data/whole.zip",
+                classes="data/dataset/classes.csv", false_positives="data/false_positives.csv",
+                model="parted/presence.keras", history="parted/presence_history.csv", **names,
+            )  # fmt: skip
+        return caught.value.args
+
+    def capture(of_training, of_validation, *_):
+        raise Captured(of_training, of_validation)
+
+    monkeypatch.setattr("dawnchorus.learning.presence.train", capture)
+    whole, _ = captured(
+        params_of(), rows="data/dataset/rows.csv", recordings="data/recordings.csv", unknown="data/unknown.csv"
+    )
+    *learned, quiet = captured(
+        params_of(), rows="parted/rows.csv", recordings="parted/recordings.csv", unknown="parted/unknown.csv"
+    )[0]
+    last = captured(
+        params_of(), rows="parted/rows.csv", recordings="parted/recordings.csv", unknown="parted/unknown.csv"
+    )[1]
+    assert (len(learned), len(last)) == (5, 5)
+    for of, first, end in zip(whole[:5], learned, last, strict=True):
+        np.testing.assert_array_equal(np.concatenate([first.targets, end.targets]), of.targets)
+        np.testing.assert_array_equal(np.concatenate([first.frames, end.frames]), of.frames)
+        assert len(end.targets) == pytest.approx(len(of.targets) / 5, abs=1)
+    # A second of which something is known, and half a stretch after it: 2.5 s of 8.
+    assert len(quiet.targets) == pytest.approx(len(whole[0].targets) * 2.5 / RECORDING_S, abs=2)
+
+
 def test_presence_names_clips_beside_the_model(ready):
     table = pd.read_csv(ready / "reports/baselines.csv").set_index("model")
     assert table.index[0] == "logistic_regression"

@@ -1,12 +1,13 @@
 """Whole held-out recordings are scored as users score theirs, and what users would get is measured."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from dawnchorus.detection import score_store
-from dawnchorus.learning import saved_model
+from dawnchorus.learning import model_file, saved_model
 from dawnchorus.stages import detection_metrics as measuring
 from dawnchorus.stages import recording_scores as scoring
 from dawnchorus.tables import definitions, made
@@ -87,6 +88,36 @@ def test_the_stages_score_whole_held_out_recordings_and_measure_them(project, ca
     assert {row["recording_id"] for row in events} == {"site 0/r2", "site 1/r3"}
     for name, table in measuring.TABLES.items():
         made.frame(f"out/{name}.csv", table)
+
+
+def test_where_none_validates_training_recordings_are_scored_for_presence(project, capsys):
+    """Windows of the model are fitted on clips: without a network of presence nothing needs them."""
+    rows = made.frame("rows.csv", definitions.ROWS)
+    made.write("rows.csv", definitions.ROWS, rows[rows["partition"] != "validation"])
+    recordings = made.read("recordings.csv", definitions.RECORDINGS)
+    made.write("recordings.csv", definitions.RECORDINGS, [row for row in recordings if row["recording_id"][-1] != "1"])
+    assert "0 recordings of validation, 2 of test: 2 computed" in score(capsys)
+    classes = [{"species_id": f"s{number}", "species_name": "x"} for number in range(3)]
+    # The model of windows in its place: what counts here is which recordings are asked for.
+    card = model_file.read_card(Path("model.keras"))
+    saved_model.save_card({**card, "presence": {"network": "crnn"}, "classes": classes}, Path("presence.keras"))
+    asked = {}
+
+    class Scorer:
+        def __init__(self, path, *_):
+            self.path = str(path)
+
+        def update(self, out, wanted, step):
+            asked[out.name] = [sound.recording_id for sound in wanted]
+            return "done"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "Detector", Scorer)
+        patch.setattr(scoring, "EnergyDetector", lambda *_: Scorer("energy"))
+        said = score(capsys)
+    assert "0 recordings of validation, 2 of test, 1 of training for their last parts: done" in said
+    names = ["site 0/r0", "site 0/r2", "site 1/r3"]
+    assert asked == {"scores.parquet": names, "presence.parquet": names, "energy.parquet": names}
 
 
 def test_what_is_unknown_is_not_measured(project, capsys):

@@ -34,11 +34,11 @@ def answers(
 ) -> dict[str, list[Answer]]:
     """Return what each baseline says of the test recordings.
 
-    ``truth``: of the validation and the test recordings; ``energy``: scores of these; ``held_out``: recording_id and
+    ``truth``: of the scored recordings by partition; ``energy``: scores of these; ``held_out``: recording_id and
     partition of all; ``rows``: the annotations of all.
     """
-    validation = [energy[of.recording_id] for of in truth["validation"]]
-    thresholds = fitted(truth["validation"], validation, n_classes)
+    validation = truth["validation"] or truth["train"]
+    thresholds = fitted(validation, [energy[of.recording_id] for of in validation], n_classes)
     of_energy = [of_scores(energy[of.recording_id], thresholds) for of in truth["test"]]
     in_training = {row["recording_id"] for row in held_out if row["partition"] == "train"}
     known = rows[rows["recording_id"].isin(in_training)]

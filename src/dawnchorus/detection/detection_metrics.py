@@ -15,7 +15,7 @@ from dawnchorus.evaluation import summary
 from dawnchorus.foundation.seeds import rng
 from dawnchorus.metrics import average_precision, bootstrap, calibration, classification, segments
 from dawnchorus.metrics import events as event_metrics
-from dawnchorus.partitioning import groups
+from dawnchorus.partitioning import groups, held_back
 from dawnchorus.tables.definitions import SCORES
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def truths(
     """Return what is annotated, and what is unknown, in the scored recordings of each partition.
 
     ``held_out``: recording_id, group and partition of the recordings; ``rows``: recording_id, class_index, t_min_s,
-    t_max_s of the annotations; ``unknown``: the rows of unknown.csv.
+    t_max_s of the annotations; ``unknown``: the rows of unknown.csv. What was learned from in a training recording is
+    unknown and its events are left out: only its last part validates (:mod:`dawnchorus.partitioning.held_back`).
     """
     class_of = {"": measured.EVERY, **{species_id: number for number, species_id in enumerate(species_ids)}}
     spans: dict[str, list[dict]] = {}
@@ -66,13 +67,19 @@ def truths(
         spans.setdefault(row["recording_id"], []).append(row)
     of_recording = dict(list(rows.groupby("recording_id", sort=False)))
     about = {row["recording_id"]: row for row in held_out}
-    found: dict[str, list[Truth]] = {name: [] for name in HELD_OUT}
+    found: dict[str, list[Truth]] = {name: [] for name in ("train", *HELD_OUT)}
     for entry in entries:
         row, name = about[entry.recording_id], entry.recording_id
         of = of_recording.get(name, rows.iloc[:0])
         times_s, index = of[["t_min_s", "t_max_s"]].to_numpy(float), of["class_index"].to_numpy(int)
         unknown_s = [(span["t_min_s"], span["t_max_s"]) for span in spans.get(name, ())]
         unknown_class = [class_of[span["species_id"]] for span in spans.get(name, ())]
+        if row["partition"] == "train":
+            learned = held_back.learned_s(entry.duration_s)
+            unknown_s.append(learned)
+            unknown_class.append(measured.EVERY)
+            unseen = times_s.mean(axis=1) > learned[1]
+            times_s, index = times_s[unseen], index[unseen]
         not_known = np.array(unknown_s, float).reshape(-1, 2), np.array(unknown_class, int)
         found[row["partition"]].append(Truth(name, row["group"], entry.duration_s, times_s, index, *not_known))
     return found

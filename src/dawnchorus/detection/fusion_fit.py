@@ -20,7 +20,7 @@ LEAST_GAIN, AS_GOOD = 0.02, 0.002
 def fit(
     truths: Sequence[Truth],
     frames: Sequence[Entry],
-    windows: Sequence[Entry],
+    windows: Sequence[Entry] | None,
     aim: str | Mapping[str, float],
     species_ids: Sequence[str],
     segment_s: float = 5.0,
@@ -30,10 +30,13 @@ def fit(
 
     ``frames``, ``windows``: of the same recordings, in one order. ``fusion``: ``weight``, the power, and
     ``segment_average_precision`` of each power that was tried, by its text. None is tried with one class, which needs
-    no telling apart, with one recording, and with fewer events than decide anything of one class.
+    no telling apart, with one recording, with fewer events than decide anything of one class, and without windows.
     """
     worth: dict[float, float] = {}
-    if len(species_ids) > 1 and len(truths) > 1 and sum(len(of.times_s) for of in truths) >= presence_fit.LEAST_EVENTS:
+    enough = len(truths) > 1 and sum(len(of.times_s) for of in truths) >= presence_fit.LEAST_EVENTS
+    if windows is None:
+        windows = frames
+    elif len(species_ids) > 1 and enough:
         for weight in WEIGHTS:
             both = _fused(frames, windows, weight)
             found = presence_fit.segment_average_precision(truths, both, len(species_ids), segment_s, unknown)

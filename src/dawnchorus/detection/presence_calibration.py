@@ -41,12 +41,16 @@ def unknown_of(truth: Truth, annotated: str) -> list[tuple[float, float]]:
     return [(float(start_s), float(end_s)) for start_s, end_s in spans]
 
 
-def lines(fitted: dict) -> list[str]:
-    """Return what a person wants to know of a calibration."""
+def lines(fitted: dict, parted: bool = False) -> list[str]:
+    """Return what a person wants to know of a calibration; ``parted``: on the last parts of training recordings."""
     n, of = fitted["annotated_events"], fitted["decisions"]
     if not n:
-        return ["no validation recording has a call: scores are taken as they are, with thresholds of 0.5"]
-    made = [f"fitted on {n} calls in {fitted['recordings']} validation recordings ({60 * fitted['hours']:.1f} minutes)"]
+        where = "held-back part of a training recording" if parted else "validation recording"
+        return [f"no {where} has a call: scores are taken as they are, with thresholds of 0.5"]
+    where = "validation recordings"
+    if parted:
+        where = "training recordings, in their last parts, which presence did not learn from"
+    made = [f"fitted on {n} calls in {fitted['recordings']} {where} ({60 * fitted['hours']:.1f} minutes)"]
     if fitted["pooled"]:
         made.append(f"{len(fitted['pooled'])} of {len(of)} species have a threshold of all species together")
     aim = fitted["aim"]

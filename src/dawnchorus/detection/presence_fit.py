@@ -21,7 +21,7 @@ from scipy.special import expit
 from scipy.stats import binomtest, chi2
 
 from dawnchorus.detection import presence
-from dawnchorus.detection.measured import LEAST_SHARE, Truth
+from dawnchorus.detection.measured import EVERY, LEAST_SHARE, Truth
 from dawnchorus.detection.presence import Stretches
 from dawnchorus.detection.score_store import Entry
 from dawnchorus.metrics import classification, platt, ranked_hits, segments
@@ -159,7 +159,7 @@ def fit(
     return {
         "aim": aim if isinstance(aim, str) else dict(aim),
         "recordings": len(truths),
-        "hours": sum(truth.duration_s for truth in truths) / SECONDS_PER_HOUR,
+        "hours": sum(_known_s(truth) for truth in truths) / SECONDS_PER_HOUR,
         "annotated_events": len(known.track),
         "pooled": [key for key in species_ids if made[key]["threshold_of"] == "all"],
         "decisions": made,
@@ -230,6 +230,12 @@ def _disjoint(spans: Sequence[Span]) -> np.ndarray:
         else:
             made.append([start_s, end_s])
     return np.array(made, np.float64).reshape(-1, 2)
+
+
+def _known_s(truth: Truth) -> float:
+    """Return how much of a recording is not said to be unknown of every class (s)."""
+    whole = np.array([[0.0, truth.duration_s]])
+    return truth.duration_s - float(_within_s(_disjoint(truth.unknown_of(EVERY).tolist()), whole)[0])
 
 
 def _within_s(spans: np.ndarray, times_s: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.seeds import derived_seed
 from dawnchorus.learning import device, presence_network, presence_targets, pseudo_labels, stretches, trained_with
+from dawnchorus.partitioning import held_back
 from dawnchorus.tables.definitions import PRESENCE_HISTORY
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def soundings(
     absent: Sequence[dict],
     classes: Sequence[str],
     params: dict,
+    part: tuple[float, float] = held_back.WHOLE,
+    parted: Collection[str] = (),
 ) -> list[stretches.Sounding]:
     """Return the recordings of some partitions with their targets.
 
@@ -52,6 +55,7 @@ def soundings(
         absent: recording_id, species_id, t_min_s, t_max_s of boxes that were checked not to hold their species.
         classes: the species ids, in class order.
         params: the blocks ``presence``, ``features`` and ``data``.
+        part: from which share of its time to which a recording of ``parted`` is taken; the others are taken whole.
     """
     pool, frame_s = params["presence"]["pool_frames"], stretches.hop_s(params["features"])
     n_around = stretches.n_frames_of(params["presence"], params["features"])[0] // pool
@@ -83,6 +87,9 @@ def soundings(
         presence_targets.absent(absent_of.get(name, []), made, frame_s, pool)
         closed = None if own.all() else presence_targets.touched(_times(of[~own]), n, frame_s, pool)
         sounding = stretches.Sounding(frames[: n * pool], made, closed)
+        if name in parted:
+            start, stop = (round(share * n) for share in part)
+            sounding = stretches.between(sounding, start, stop, pool)
         found += stretches.around_known(sounding, n_around, pool) if row.get("reviewed") else [sounding]
     return found
 

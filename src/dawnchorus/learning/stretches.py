@@ -76,14 +76,16 @@ def around_known(of: Sounding, n_around: int, pool_frames: int) -> list[Sounding
     for position in known:
         near[max(0, position - n_around // 2) : min(len(of.targets), position + n_around // 2 + 1)] = True
     starts, stops = (np.flatnonzero(np.diff(np.concatenate([[False], near]).astype(int)) == step) for step in (1, -1))
-    return [
-        Sounding(
-            np.array(of.frames[start * pool_frames : stop * pool_frames]),
-            of.targets[start:stop],
-            None if of.closed is None else of.closed[start:stop],
-        )
-        for start, stop in zip(starts, stops, strict=True)
-    ]
+    return [between(of, start, stop, pool_frames) for start, stop in zip(starts, stops, strict=True)]
+
+
+def between(of: Sounding, start: int, stop: int, pool_frames: int) -> Sounding:
+    """Return a copy of what lies between two targets of a recording."""
+    return Sounding(
+        np.array(of.frames[start * pool_frames : stop * pool_frames]),
+        of.targets[start:stop],
+        None if of.closed is None else of.closed[start:stop],
+    )
 
 
 def cut(of: Sounding, first: int, n_frames: int, pool_frames: int) -> tuple[np.ndarray, np.ndarray]:

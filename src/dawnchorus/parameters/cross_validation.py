@@ -22,7 +22,7 @@ class CrossValidation(Block):
     )
     validation_fraction: float = value(
         0.0,
-        "share of all rows that each fold keeps for validation; 0 trains on all that is not tested",
+        "share of all rows that each fold keeps for validation; with 0 all that is not tested trains, see split",
         ge=0,
         le=0.8,
         read_by=("folds",),

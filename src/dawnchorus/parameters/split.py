@@ -31,7 +31,11 @@ class Split(Block):
     )
     test_fraction: float = value(0.25, "share of all rows", gt=0, le=0.8)
     validation_fraction: float = value(
-        0.2, "share of all rows, or none; with method article, share of the rows that are not test", ge=0, le=0.8
+        0.2,
+        "share of all rows, with 0 the last fifth of each training recording validates presence; with method article, "
+        "share of the rows that are not test",
+        ge=0,
+        le=0.8,
     )
     test_groups: Groups | None = value(
         None, "the groups that are the test partition, instead of a drawn share; or null"

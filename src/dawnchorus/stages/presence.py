@@ -13,7 +13,7 @@ from dawnchorus.features.shards import Shard, Shards, content_of, content_of_set
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import presence, saved_model, trained_with
-from dawnchorus.partitioning import groups
+from dawnchorus.partitioning import groups, held_back
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import (
     ALONE,
@@ -71,19 +71,28 @@ def main(argv: list[str] | None = None) -> None:
     trains = {row["recording_id"] for row in known if row["partition"] == "train"}
     unknown, absent = made.read(args.unknown, UNKNOWN), made.read(args.false_positives, FALSE_POSITIVES)
     absent = [row for row in absent if row["recording_id"] in trains or not row.get(FROM_REVIEWS)]
+    parted = held_back.parted(recordings, [partition for _, partition in belongs])
+    validating = [row for row in known if row["recording_id"] in parted] if parted else known
+    if parted:
+        say(f"no recording validates: the last {held_back.SHARE:.0%} of {len(parted)} training recordings do instead")
     with Shards(args.shards) as shards:
         of_training, of_validation = (
             presence.soundings(
                 shards.features,
-                known,
+                of,
                 rows,
                 [name],
                 unknown,
                 absent,
                 [row["species_id"] for row in classes],
                 params,
+                part,
+                parted,
             )
-            for name in ("train", "validation")
+            for of, name, part in (
+                (known, "train", held_back.TRAINS),
+                (validating, "train" if parted else "validation", held_back.VALIDATES),
+            )
         )
     code = SourceCode().version_of("stages.presence", chosen={})
     files = (args.rows, args.classes, args.recordings, args.unknown, args.false_positives)

@@ -38,18 +38,22 @@ def main(argv: list[str] | None = None) -> None:
     entries = list(score_store.Stores([args.scores], species_ids))
     rows = made.frame(args.rows, ROWS)
     held_out = made.read(args.held_out, HELD_OUT)
-    truth = detection_metrics.truths(entries, held_out, rows, unknown, species_ids)["validation"]
+    truths = detection_metrics.truths(entries, held_out, rows, unknown, species_ids)
+    truth = truths["validation"] or truths["train"]
     aim = presence_calibration.aim_of(args.params["presence_calibration"])
     segment_s = args.params["detection_metrics"]["segment_s"]
     spans = [presence_calibration.unknown_of(of, args.params["data"]["annotated"]) for of in truth]
     of_windows = by_recording(score_store.Stores([args.window_scores], species_ids))
     frames, windows = ([by_id[of.recording_id] for of in truth] for by_id in (by_recording(entries), of_windows))
-    fitted = fusion_fit.fit(truth, frames, windows, aim, species_ids, segment_s, spans)
+    parted = bool(truths["train"])
+    # The network that names clips has learned from those of training recordings, also from the last ones.
+    unseen = None if parted else windows
+    fitted = fusion_fit.fit(truth, frames, unseen, aim, species_ids, segment_s, spans)
     # Users' recordings are heard through windows like these.
     fitted["fusion"] |= args.params["detections"]
     write_json(args.output, fitted)
     without = of_windows and not entries
-    for line in [WITHOUT] if without else presence_calibration.lines(fitted):
+    for line in [WITHOUT] if without else presence_calibration.lines(fitted, parted):
         print(f"presence_calibration: {line}", flush=True)
 
 

@@ -1,7 +1,8 @@
 """Make data/recording_scores/: what the model says of whole recordings that it did not learn from.
 
 recordings.csv says of every recording which partition all its annotations are in. Those that are wholly in validation
-or in test are scored, by the code that scores new recordings: scores.parquet. energy.parquet is of a baseline.
+or in test are scored, by the code that scores new recordings: scores.parquet. energy.parquet is of a baseline. Where
+none validates, training recordings are scored too, for the parts that presence did not learn from.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from dawnchorus.detection.sounds import Sound
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.progress import Progress
 from dawnchorus.learning import model_file, presence
-from dawnchorus.partitioning import groups
+from dawnchorus.partitioning import groups, held_back
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import HELD_OUT, RECORDINGS, ROWS
 
@@ -47,16 +48,17 @@ def main(argv: list[str] | None = None) -> None:
         {"recording_id": row["recording_id"], "path": row["path"], "group": group, "partition": partition}
         for row, (group, partition) in zip(recordings, belongs, strict=True)
     ]
-    wanted = [
-        Sound((args.audio_dir / row["path"]).as_posix(), row["recording_id"], row["recording_id"])
-        for row in held_out
-        if row["partition"] in ("validation", "test")
-    ]
     made.write(args.held_out, HELD_OUT, held_out)
     card = model_file.read_card(args.model)
     species_ids = [row["species_id"] for row in card["classes"]]
     of_presence = model_file.read_card(args.presence)
     by_frames = presence.wanted(of_presence["presence"])
+    parted = held_back.parted(recordings, [row["partition"] for row in held_out]) if by_frames else ()
+    wanted = [
+        Sound((args.audio_dir / row["path"]).as_posix(), row["recording_id"], row["recording_id"])
+        for row in held_out
+        if row["partition"] in ("validation", "test") or row["recording_id"] in parted
+    ]
     # Each recording once by the network of clips, by that of presence where there is one, and by energy.
     with Progress("recording scores", (2 + by_frames) * len(wanted)) as progress:
 
@@ -74,7 +76,9 @@ def main(argv: list[str] | None = None) -> None:
         energy.update(args.energy, wanted, step)
     counts = Counter(row["partition"] for row in held_out)
     mixed = f"; {counts[groups.MIXED]} left out, of several partitions" if counts[groups.MIXED] else ""
-    print(f"recording_scores: {counts['validation']} recordings of validation, {counts['test']} of test: {done}{mixed}")
+    part = f", {len(parted)} of training for their last parts" if parted else ""
+    said = f"{counts['validation']} recordings of validation, {counts['test']} of test{part}: {done}{mixed}"
+    print(f"recording_scores: {said}")
 
 
 if __name__ == "__main__":

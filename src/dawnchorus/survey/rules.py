@@ -379,7 +379,8 @@ def split(facts: Facts, column: str) -> Choice:
         return Choice(
             {test: 0.25, validation: 0.0},
             "2 groups: one trains, one tests",
-            "no recording is left to validate, so thresholds stay at 0.5 and none is fitted: a third one would do",
+            "no recording is left to validate: the last fifth of those that train chooses the thresholds of presence, "
+            "those of clips stay at 0.5; a third one would do",
         )
     return Choice(
         {"split.method": "article", "split.group": RECORDING, test: 0.25, validation: 0.25},
