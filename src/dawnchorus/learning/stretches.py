@@ -75,7 +75,8 @@ def around_known(of: Sounding, n_around: int, pool_frames: int) -> list[Sounding
     near = np.zeros(len(of.targets) + 1, bool)
     for position in known:
         near[max(0, position - n_around // 2) : min(len(of.targets), position + n_around // 2 + 1)] = True
-    starts, stops = (np.flatnonzero(np.diff(np.concatenate([[False], near]).astype(int)) == step) for step in (1, -1))
+    steps = np.diff(np.concatenate([[False], near]).astype(int))
+    starts, stops = (np.flatnonzero(steps == step).tolist() for step in (1, -1))
     return [between(of, start, stop, pool_frames) for start, stop in zip(starts, stops, strict=True)]
 
 
