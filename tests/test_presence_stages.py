@@ -141,7 +141,7 @@ def train_presence(folder: Made, params: dict, models: str = "models") -> None:
         presence, params, "--threads", "2", shards="data/whole.zip", rows="data/dataset/rows.csv",
         classes="data/dataset/classes.csv", recordings="data/recordings.csv", unknown="data/unknown.csv",
         false_positives="data/false_positives.csv", model=f"{models}/presence.keras",
-        history=f"{models}/presence_history.csv",
+        history=f"{models}/presence_history.csv", rounds=f"{models}/presence_rounds.npz",
     )  # fmt: skip
 
 
@@ -379,7 +379,7 @@ def test_windows_cannot_find_calls_of_one_class(ready):
             presence, params_of(presence={"network": "none"}), "--threads", "2", shards="data/whole.zip",
             rows="data/dataset/rows.csv", classes="data/one.csv", recordings="data/recordings.csv",
             unknown="data/unknown.csv", false_positives="data/false_positives.csv", model="of_one/presence.keras",
-            history="of_one/presence_history.csv",
+            history="of_one/presence_history.csv", rounds="of_one/presence_rounds.npz",
         )  # fmt: skip
     assert not (ready / "of_one/presence.keras").exists()
 
@@ -422,6 +422,7 @@ def test_answers_train_and_validate_nothing(ready, monkeypatch):
             classes="data/dataset/classes.csv", recordings="reviewed/recordings.csv",
             unknown="reviewed/unknown.csv", false_positives="reviewed/false_positives.csv",
             model="reviewed/presence.keras", history="reviewed/presence_history.csv",
+            rounds="reviewed/presence_rounds.npz",
         )  # fmt: skip
     of_training, of_validation = caught.value.args
     low = [row["species_id"] for row in made.read(ready / "data/dataset/classes.csv", definitions.CLASSES)].index("low")
@@ -455,7 +456,8 @@ def test_where_none_validates_the_last_part_of_each_training_recording_is_not_le
             ready.run(
                 presence, params, "--threads", "2", shards="data/whole.zip",
                 classes="data/dataset/classes.csv", false_positives="data/false_positives.csv",
-                model="parted/presence.keras", history="parted/presence_history.csv", **names,
+                model="parted/presence.keras", history="parted/presence_history.csv",
+                rounds="parted/presence_rounds.npz", **names,
             )  # fmt: skip
         return caught.value.args
 

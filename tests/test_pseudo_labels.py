@@ -47,9 +47,9 @@ def recording(n_targets=150, seed=0, unknown=0.6) -> Sounding:
     return Sounding(frames, targets)
 
 
-def trained(of, rounds=0, checkpoint=None, say=lambda text: None, **block):
+def trained(of, rounds=0, checkpoint=None, say=lambda text: None, kept=None, **block):
     params = {"seed": 3, "presence": {**BLOCK, "pseudo_label_rounds": rounds, **block}, "features": FEATURES}
-    return presence.train(of, of[:1], CLASSES, params, 1, say, checkpoint)
+    return presence.train(of, of[:1], CLASSES, params, 1, say, checkpoint, kept)
 
 
 @pytest.mark.parametrize("n_targets", [3, 10, 20, 21, 57, 150])
@@ -164,14 +164,37 @@ def test_a_training_that_is_killed_between_rounds_goes_on_and_ends_the_same(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
+def test_a_round_more_is_one_training_more_and_a_round_less_is_none(tmp_path):
+    """What is kept of a training that had other rounds is what one from nothing keeps, to the last byte."""
+    of = [recording(seed=n) for n in range(2)]
+    checkpoint, kept, anew = (tmp_path / "checkpoint.npz", "key"), tmp_path / "kept.npz", tmp_path / "anew.npz"
+    whole, history, _ = trained(of, rounds=2, checkpoint=checkpoint, kept=anew)
+    for rounds, n_epochs in ((0, 2), (2, 4), (1, 0), (2, 2)):
+        said = []
+        model, of_rounds, _ = trained(of, rounds=rounds, checkpoint=checkpoint, kept=kept, say=said.append)
+        assert sum(text.startswith("epoch") for text in said) == n_epochs
+        assert of_rounds == history[: 2 * (rounds + 1)]
+    assert all((a == b).all() for a, b in zip(model.get_weights(), whole.get_weights(), strict=True))
+    assert kept.read_bytes() == anew.read_bytes()
+    said = []
+    trained(of, rounds=1, checkpoint=(checkpoint[0], "other"), kept=kept, say=said.append)
+    assert sum(text.startswith("epoch") for text in said) == 4
+
+
 def test_what_is_done_is_kept_for_its_key_alone(tmp_path):
-    path, done = tmp_path / "a.npz", pseudo_labels.Done(1, [{"epoch": 1, "loss": 0.5}], [np.arange(3.0), np.eye(2)])
-    assert pseudo_labels.restored(path, "key") == pseudo_labels.NOTHING_DONE
+    path = tmp_path / "a.npz"
+    done = [
+        pseudo_labels.Training([{"epoch": 1, "loss": 0.5}], [np.arange(3.0), np.eye(2)]),
+        pseudo_labels.Training([{"epoch": 1, "loss": 0.4}], [np.ones(3), np.zeros((2, 2))]),
+    ]
+    assert pseudo_labels.restored(path, "key") == []
     pseudo_labels.save(path, "key", done)
     found = pseudo_labels.restored(path, "key")
-    assert found[:2] == done[:2]
-    assert all((a == b).all() for a, b in zip(found.weights, done.weights, strict=True))
-    assert pseudo_labels.restored(path, "other") == pseudo_labels.NOTHING_DONE
+    assert [training.history for training in found] == [training.history for training in done]
+    for one, other in zip(found, done, strict=True):
+        assert all((a == b).all() for a, b in zip(one.weights, other.weights, strict=True))
+    assert pseudo_labels.restored(path, "other") == []
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    assert pseudo_labels.restored(path, "key") == pseudo_labels.NOTHING_DONE
+    assert pseudo_labels.restored(path, "key") == []

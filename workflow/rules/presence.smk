@@ -2,11 +2,12 @@
 #
 # needs  the frames of whole recordings, rows.csv and classes.csv, recordings.csv (which have no call), unknown.csv,
 #        false_positives.csv, the block `presence`, data.annotated, what groups recordings, the root seed
-# makes  models/presence.keras (with all that it was trained with inside) and presence_history.csv
+# makes  models/presence.keras (with all that it was trained with inside), presence_history.csv, and presence_rounds.npz:
+#        the weights of every training
 #
 # Rounds of pseudo-labels (presence.pseudo_label_rounds) are trainings one after the other in this one job: their number is
-# a value, and the stages of DVC are a list that no value makes longer. Each leaves a checkpoint behind, so that a job that
-# is killed goes on with the round that it was at.
+# a value, and the stages of DVC are a list that no value makes longer. A round more takes over the trainings before it from
+# presence_rounds.npz, and is one training more; a job that is killed goes on with the round that it was at.
 
 
 rule presence:
@@ -22,6 +23,7 @@ rule presence:
     output:
         model="models/presence.keras",
         history="models/presence_history.csv",
+        rounds="models/presence_rounds.npz",
         provenance="models/presence.provenance.json",
     log:
         "logs/presence.log",
@@ -40,5 +42,5 @@ rule presence:
             "--shards {input.shards:q} --rows {input.rows:q} --classes {input.classes:q}"
             " --recordings {input.recordings:q} --unknown {input.unknown:q} --false-positives {input.false_positives:q}"
             f" --params {{params.presence:q}} --threads {MODEL_THREADS}"
-            " --model {output.model:q} --history {output.history:q}",
+            " --model {output.model:q} --history {output.history:q} --rounds {output.rounds:q}",
         )

@@ -133,12 +133,14 @@ def train(
     threads: int,
     say: Callable[[str], None],
     checkpoint: tuple[Path, str] | None = None,
+    kept: Path | None = None,
 ) -> tuple[keras.Model, list[dict], dict]:
     """Return the trained network, its history (:data:`dawnchorus.tables.definitions.PRESENCE_HISTORY`) and its card.
 
     ``params``: the root seed and the blocks ``presence`` and ``features``; ``classes``: rows of classes.csv;
-    ``checkpoint``: where a training that is killed finds what it did, and the key of that. Without a training
-    recording, or with none of which anything is known, raises :class:`InputError`.
+    ``checkpoint``: where a training that is killed finds what it did, and the key of that, which does not name the
+    number of rounds; ``kept``: where all trainings are kept under this key, so that a round more is one training more.
+    Without a training recording, or with none of which anything is known, raises :class:`InputError`.
 
     After each round but the last the network's scores become targets of what is unknown, see
     :mod:`dawnchorus.learning.pseudo_labels`, and another network is trained from the start; its epochs count on.
@@ -164,17 +166,20 @@ def train(
     say(f"{len(of_training)} recordings, {minutes:.1f} minutes; stretches of {n_frames} frames of {shape[1]} values")
     validation = validation_stretches(of_validation, n_frames, block)
     n_rounds = _n_rounds(of_training, block, say)
-    done, history, weights = pseudo_labels.NOTHING_DONE
+    done: list[pseudo_labels.Training] = []
     of_rounds = (checkpoint[0].with_stem(f"{checkpoint[0].stem}_round"), checkpoint[1]) if checkpoint else None
-    if of_rounds and n_rounds:
-        done, history, weights = pseudo_labels.restored(*of_rounds)
-    for number in range(done, n_rounds + 1):
+    if of_rounds and checkpoint:
+        before = [pseudo_labels.restored(path, checkpoint[1]) for path in (of_rounds[0], kept) if path]
+        done = max(before, key=len)[: n_rounds + 1]
+        if done:
+            say(f"{len(done)} of {n_rounds + 1} trainings are kept from before")
+    for number in range(len(done), n_rounds + 1):
         targets, name, saved = of_training, "", checkpoint
         if number:
-            before = presence_network.build(shape, len(classes), block)
-            before.set_weights(weights)
+            teacher = presence_network.build(shape, len(classes), block)
+            teacher.set_weights(done[-1].weights)
             say(f"round {number} of {n_rounds}: what is unknown is what the network before says of it")
-            targets = pseudo_labels.labelled(of_training, before, n_frames, margin, block)
+            targets = pseudo_labels.labelled(of_training, teacher, n_frames, margin, block)
             name = f", round {number}"
             saved = checkpoint and (checkpoint[0], checkpoint[1] + name)
             keras.utils.set_random_seed(derived_seed(params["seed"], f"presence{name}"))
@@ -185,15 +190,18 @@ def train(
             rows = presence_training.fit(
                 model, drawn, validation, block, say, saved, device.drawing_threads(used, threads)
             )
-        weights = model.get_weights()
-        history = [*history, *({**row, "epoch": len(history) + row["epoch"]} for row in rows)]
+        done.append(pseudo_labels.Training(rows, model.get_weights()))
         if of_rounds and number < n_rounds:
-            pseudo_labels.save(*of_rounds, pseudo_labels.Done(number + 1, history, weights))
+            pseudo_labels.save(*of_rounds, done)
+    if kept and checkpoint:
+        pseudo_labels.save(kept, checkpoint[1], done)
     if of_rounds:
         of_rounds[0].unlink(missing_ok=True)
+    rows = [row for training in done for row in training.history]
+    history = [{**row, "epoch": number} for number, row in enumerate(rows, 1)]
     # What is saved is the network alone, without its optimizer, in single precision: any Keras loads it.
     model = presence_network.build(shape, len(classes), block)
-    model.set_weights(weights)
+    model.set_weights(done[-1].weights)
     card = {
         **params,
         "classes": list(classes),

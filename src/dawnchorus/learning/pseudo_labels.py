@@ -67,32 +67,34 @@ def labelled(
     return made
 
 
-class Done(NamedTuple):
-    """What the next round starts from: how many trainings are done, their history, and the weights of the last."""
+class Training(NamedTuple):
+    """One training that is done: its history, a row an epoch, and the weights of the network."""
 
-    n_trainings: int
     history: list[dict]
     weights: list[np.ndarray]
 
 
-NOTHING_DONE = Done(0, [], [])
-
-
-def save(path: Path, key: str, done: Done) -> None:
-    """Save what is done, without pickle, under a key that names what is trained."""
-    state = json.dumps([done.n_trainings, done.history, len(done.weights)])
-    arrays: dict[str, Any] = {f"weights_{number}": array for number, array in enumerate(done.weights)}
+def save(path: Path, key: str, trainings: Sequence[Training]) -> None:
+    """Save trainings, the first and those of its rounds, without pickle, under a key that names what is trained."""
+    state = json.dumps([[done.history, len(done.weights)] for done in trainings])
+    arrays: dict[str, Any] = {
+        f"weights_{number}_{index}": array
+        for number, done in enumerate(trainings)
+        for index, array in enumerate(done.weights)
+    }
     with path_for_whole(path) as temporary:
         np.savez(temporary, key=key, state=state, **arrays)
 
 
-def restored(path: Path, key: str) -> Done:
-    """Return what :func:`save` was given; nothing done where there is no file, a damaged one, or one of another key."""
+def restored(path: Path, key: str) -> list[Training]:
+    """Return what :func:`save` was given; nothing where there is no file, a damaged one, or one of another key."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             if str(stored["key"]) != key:
-                return NOTHING_DONE
-            n_trainings, history, n_weights = json.loads(str(stored["state"]))
-            return Done(n_trainings, history, [stored[f"weights_{number}"] for number in range(n_weights)])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return NOTHING_DONE
+                return []
+            return [
+                Training(history, [stored[f"weights_{number}_{index}"] for index in range(n_weights)])
+                for number, (history, n_weights) in enumerate(json.loads(str(stored["state"])))
+            ]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return []

@@ -12,7 +12,7 @@ from dawnchorus.annotations import bands
 from dawnchorus.features.shards import Shard, Shards, content_of, content_of_set
 from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.source_code import SourceCode
-from dawnchorus.learning import presence, saved_model, trained_with
+from dawnchorus.learning import presence, pseudo_labels, saved_model, trained_with
 from dawnchorus.partitioning import groups, held_back
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import (
@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, required=True, help="threads of the CPU")
     parser.add_argument("--model", type=Path, required=True, help="where to write the model")
     parser.add_argument("--history", type=Path, required=True, help="where to write the history, a row an epoch")
+    parser.add_argument("--rounds", type=Path, required=True, help="where to keep all trainings, round by round")
     args = parser.parse_args(argv)
 
     # What the frames are is known by their shards: so must be whatever the network is given later.
@@ -59,6 +60,7 @@ def main(argv: list[str] | None = None) -> None:
             )
         say("no detector is trained (presence.network: none); the classifier finds calls, window by window")
         made.write(args.history, PRESENCE_HISTORY, [])
+        pseudo_labels.save(args.rounds, "", [])
         saved_model.save_card({**block, "classes": classes}, args.model)
         return
     rows = made.frame(args.rows, ROWS)
@@ -98,10 +100,14 @@ def main(argv: list[str] | None = None) -> None:
     files = (args.rows, args.classes, args.recordings, args.unknown, args.false_positives)
     # However many jobs made the features, what is in them is the same.
     features = content_of_set(map(content_of, args.shards))
-    key = trained_with.checkpoint_key({**params, "features of recordings": features}, files, code)
+    # A training is the same whether others come after it.
+    alone = {name: value for name, value in params["presence"].items() if name != "pseudo_label_rounds"}
+    key = trained_with.checkpoint_key({**params, "presence": alone, "features of recordings": features}, files, code)
     checkpoint = args.model.with_name("presence_checkpoint.npz"), key
     block["bands_hz"] = bands.bands_hz(rows, [row["species_id"] for row in classes])
-    model, history, card = presence.train(of_training, of_validation, classes, block, args.threads, say, checkpoint)
+    model, history, card = presence.train(
+        of_training, of_validation, classes, block, args.threads, say, checkpoint, args.rounds
+    )
     made.write(args.history, PRESENCE_HISTORY, history)
     saved_model.save(model, card, args.model)
 
