@@ -188,7 +188,14 @@ def train(
             model = presence_network.build(shape, len(classes), block)
             say(f"{model.count_params():,} weights")
             rows = presence_training.fit(
-                model, drawn, validation, block, say, saved, device.drawing_threads(used, threads)
+                model,
+                drawn,
+                validation,
+                block,
+                say,
+                saved,
+                device.drawing_threads(used, threads),
+                (number, n_rounds + 1),
             )
         done.append(pseudo_labels.Training(rows, model.get_weights()))
         if of_rounds and number < n_rounds:

@@ -75,17 +75,18 @@ def fit(
     say: Callable[[str], None] = print,
     checkpoint: tuple[Path, str] | None = None,
     threads: int = 1,
+    place: tuple[int, int] = (0, 1),
 ) -> list[dict]:
     """Train a network in place on drawn stretches and return its history, one row an epoch.
 
     ``validation``: stretches as the network is given them, (stretches, frames, bands), and their targets. ``params``:
     the block ``presence``. ``checkpoint``: see :func:`dawnchorus.learning.training.fit`; ``threads``: how many draw
-    batches ahead.
+    batches ahead; ``place``: how many such trainings came before, of how many, for what is said.
     """
     made = training.optimizer({**params, **OPTIMIZER}, params["steps"] * params["epochs"])
     model.compile(optimizer=made, loss=Loss())
     batches = Batches(drawn, params["steps"], threads)
-    report = training.Report(params["epochs"], say)
+    report = training.Report(place[1] * params["epochs"], say, place[0] * params["epochs"])
     callbacks: list[keras.callbacks.Callback] = [report]
     if params["ema_momentum"]:
         # Validation sees the averaged weights, and what is kept has them.

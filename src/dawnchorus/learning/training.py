@@ -150,11 +150,14 @@ class Accuracy(keras.metrics.Mean):
 
 
 class Report(keras.callbacks.Callback):
-    """Collect the history, and report one line an epoch, so that a log shows how far the training is."""
+    """Collect the history, and report one line an epoch, so that a log shows how far the training is.
 
-    def __init__(self, epochs: int, say: Callable[[str], None]):
+    ``before``: epochs of trainings before this one; ``epochs`` is the number of all.
+    """
+
+    def __init__(self, epochs: int, say: Callable[[str], None], before: int = 0):
         super().__init__()
-        self.epochs, self.say = epochs, say
+        self.epochs, self.say, self.before = epochs, say, before
         self.rows: list[dict] = []
 
     def on_epoch_end(self, epoch, logs=None):
@@ -162,7 +165,7 @@ class Report(keras.callbacks.Callback):
         row["learning_rate"] = float(self.model.optimizer.learning_rate)
         self.rows.append({"epoch": epoch + 1, **row})
         values = ", ".join(f"{key} {row[key]:.4f}" for key in METRICS if key in row)
-        self.say(f"epoch {epoch + 1}/{self.epochs}: {values}")
+        self.say(f"epoch {self.before + epoch + 1}/{self.epochs}: {values}")
 
 
 class KeepBest(keras.callbacks.Callback):
