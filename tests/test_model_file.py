@@ -25,7 +25,12 @@ CARD = {
     ],
     "model": {"name": "article"},
 }
-POOLED = [{"name": "svm", "c": 5.0}, {"name": "logistic_regression", "l2": 0.01}, {"name": "ridge", "l2": None}]
+POOLED = [
+    {"name": "svm", "c": 5.0},
+    {"name": "logistic_regression", "l2": 0.01},
+    {"name": "ridge", "l2": None},
+    {"name": "patches", "patch_frames": 3, "patch_bands": 2, "kinds": 4, "l2": None},
+]
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +151,7 @@ def test_what_is_no_file_is_one_line(tmp_path, what):
     assert_one_line(path, "no such file" if what == "dangling" else "not a file")
 
 
-@pytest.mark.parametrize("name", ["article", "svm", "logistic_regression", "ridge"])
+@pytest.mark.parametrize("name", ["article", "svm", "logistic_regression", "ridge", "patches"])
 def test_a_damaged_model_file_is_one_line_or_a_model(tmp_path, name):
     """Cut off, or with a byte changed, anywhere: no other error, and no crash of what reads it."""
     path = tmp_path / "model.keras"
@@ -204,6 +209,11 @@ def with_arrays(path, change):
         ("ridge", lambda arrays: {**arrays, "weights": arrays["weights"][:, :2]}),
         ("ridge", lambda arrays: {**arrays, "bias": arrays["bias"] * np.inf}),
         ("ridge", lambda arrays: {"bias": arrays["bias"]}),
+        ("patches", lambda arrays: {name: arrays[name] for name in arrays if name != "filters"}),
+        ("patches", lambda arrays: {**arrays, "filters": arrays["filters"][:2]}),
+        ("patches", lambda arrays: {**arrays, "mean": np.zeros((10**6, 1)), "filters": np.zeros((10**6, 1, 4))}),
+        ("patches", lambda arrays: {**arrays, "mean": arrays["mean"][0], "filters": arrays["filters"][0]}),
+        ("patches", lambda arrays: {**arrays, "scale": arrays["scale"] * np.nan}),
     ],
 )
 def test_arrays_that_do_not_fit_each_other_are_one_line(tmp_path, name, change):

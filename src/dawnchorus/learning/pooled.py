@@ -49,11 +49,13 @@ def standardized(vectors: np.ndarray, scaling: dict[str, np.ndarray]) -> np.ndar
     return (vectors - scaling["offset"]) / scaling["scale"]
 
 
-def vectors_of(network: ModuleType, x: np.ndarray) -> np.ndarray:
+def vectors_of(network: ModuleType, x: np.ndarray, learned: dict[str, np.ndarray]) -> np.ndarray:
     """Return what a classifier takes of clips (rows, frames, n_features), before scaling: (rows, columns) float32.
 
-    That is what its ``vectors`` makes of them, else their pooled statistics.
+    That is what its ``vectors`` makes of them, by what it ``learned`` if it does, else their pooled statistics.
     """
+    if hasattr(network, "learn"):
+        return network.vectors(x, learned)
     return getattr(network, "vectors", pool)(x)
 
 
@@ -61,17 +63,25 @@ class Classifier:
     """A classifier on pooled statistics, with the interface of a Keras model: it needs no pickle, and no Keras.
 
     ``network``: a module of :mod:`dawnchorus.networks`; ``fitted``: what its ``fit`` gave; ``scaling``: of
-    :func:`standardizer`, empty where the network has ``vectors`` of its own.
+    :func:`standardizer`, empty where the network has ``vectors`` of its own; ``learned``: what its ``learn`` gave.
     """
 
-    def __init__(self, network: ModuleType, fitted: Any, scaling: dict[str, np.ndarray], n_classes: int):
+    def __init__(
+        self,
+        network: ModuleType,
+        fitted: Any,
+        scaling: dict[str, np.ndarray],
+        n_classes: int,
+        learned: dict[str, np.ndarray] | None = None,
+    ):
         self.network, self.fitted, self.scaling, self.n_classes = network, fitted, scaling, n_classes
+        self.learned = learned or {}
 
     def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
         """Return scores of shape (rows, n_classes), float32, for clips of shape (rows, frames, n_features)."""
         from scipy.special import softmax
 
-        vectors = vectors_of(self.network, x)
+        vectors = vectors_of(self.network, x, self.learned)
         if self.scaling:
             vectors = standardized(vectors, self.scaling)
         return softmax(self.network.logits(self.fitted, vectors, self.n_classes), axis=1).astype(np.float32)
@@ -79,15 +89,16 @@ class Classifier:
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all that was fitted, as arrays of numbers."""
         as_arrays = getattr(self.network, "to_arrays", dict)
-        return {**as_arrays(self.fitted), **self.scaling}
+        return {**as_arrays(self.fitted), **self.scaling, **self.learned}
 
     @classmethod
     def of_arrays(cls, network: ModuleType, arrays: dict[str, np.ndarray], n_classes: int) -> "Classifier":
         """Return the classifier that :meth:`arrays` was called on; KeyError or ValueError where that cannot be."""
         names = () if hasattr(network, "vectors") else ("offset", "scale")
         scaling = {name: arrays[name] for name in names}
-        fitted = {name: array for name, array in arrays.items() if name not in scaling}
-        return cls(network, getattr(network, "of_arrays", dict)(fitted), scaling, n_classes)
+        learned = {name: arrays[name] for name in getattr(network, "LEARNED", ())}
+        fitted = {name: array for name, array in arrays.items() if name not in scaling and name not in learned}
+        return cls(network, getattr(network, "of_arrays", dict)(fitted), scaling, n_classes, learned)
 
 
 def fit(
@@ -112,7 +123,11 @@ def fit(
 
     rows = np.concatenate([train, validation])
     batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-    vectors = np.concatenate([vectors_of(network, x[batch]) for batch in batches])
+    learned = {}
+    if hasattr(network, "learn"):
+        heard = [x[row] for row in train] + list(() if background is None else background)
+        learned = network.learn(heard, params["model"], rng)
+    vectors = np.concatenate([vectors_of(network, x[batch], learned) for batch in batches])
     scaling = {}
     if not hasattr(network, "vectors"):
         scaling = standardizer(vectors[: len(train)])
@@ -122,7 +137,7 @@ def fit(
     history, last = [], None
     known, classes = vectors[: len(train)], y[train]
     if background is not None and len(background):
-        of_background = vectors_of(network, background)
+        of_background = vectors_of(network, background, learned)
         known = np.concatenate([known, standardized(of_background, scaling) if scaling else of_background])
         classes = np.concatenate([classes, np.full(len(background), -1)])
     epochs = network.fit(known, classes, n_classes, params["model"], params["train"], rng)
@@ -140,4 +155,4 @@ def fit(
             stopping.kept = fitted
         if stopping and stopping.exhausted:
             break
-    return Classifier(network, stopping.kept if stopping else last, scaling, n_classes), history
+    return Classifier(network, stopping.kept if stopping else last, scaling, n_classes, learned), history

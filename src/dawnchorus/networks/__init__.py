@@ -22,6 +22,11 @@ A classifier on pooled statistics (see dawnchorus.learning.pooled) has, instead 
 
     def vectors(x): ...                                   # -> (rows, columns) float32
 
+by what it learned, if it does, from the sound of training clips without their labels (arrays named in ``LEARNED``):
+
+    def learn(clips, params, rng): ...                    # a list of (frames, n_features) -> dict of arrays
+    def vectors(x, learned): ...                          # -> (rows, columns) float32
+
 With `takes_background = True` the last rows may be those of clips that hold no annotation; their `y` is -1.
 
 What `fit` yields is a dict of arrays, a new one each time. It may be anything else if there are also
