@@ -186,3 +186,21 @@ def test_every_choice_says_why_in_a_line():
     for choice in rules.decisions(RFCX):
         assert choice.reason
         assert "\n" not in choice.reason + choice.undecided
+
+
+@pytest.mark.parametrize(
+    ("labels", "recordings", "rate_hz", "said"),
+    [
+        # Of three species, the labels of each and their recordings; what counts is the one in the middle.
+        ((20, 20, 20), (4, 4, 4), 48_000, None),
+        ((5, 20, 50), (4, 4, 4), 48_000, None),
+        ((19, 19, 50), (4, 4, 4), 48_000, "19 labels of a species in the middle, from 4 recordings"),
+        ((20, 30, 50), (3, 3, 9), 48_000, "30 labels of a species in the middle, from 3 recordings"),
+        ((5, 5, 5), (1, 1, 1), 250_000, None),
+    ],
+)
+def test_few_labels_or_recordings_are_said(labels, recordings, rate_hz, said):
+    species = np.repeat(["a", "b", "c"], labels).tolist()
+    of_row = [f"r{k % n}" for n_labels, n in zip(labels, recordings, strict=True) for k in range(n_labels)]
+    found = rules.training(facts(species=species, groups={rules.RECORDING: of_row}, rates_hz=[rate_hz]), 10.0)
+    assert found.undecided.startswith(f"model: {said}") if said else found.undecided == ""

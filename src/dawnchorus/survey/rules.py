@@ -41,6 +41,9 @@ ENOUGH_GROUPS = 6
 # A column that leaves more rows than that in species of fewer than three groups is no column to group by.
 ENOUGH_SPREAD = 0.8
 MOST_FOLDS = 10
+# Fewer labels or recordings of a middling species are few; pretrained models were trained on what people hear.
+ENOUGH_LABELS, ENOUGH_RECORDINGS = 20, 4
+MOST_PRETRAINED_HZ = 96_000
 # Windows that are shorter than this say little by themselves.
 LEAST_WINDOW_S = 1.0
 MOST_NAMED = 5
@@ -282,7 +285,21 @@ def training(facts: Facts, stretch_s: float) -> Choice:
             values,
             "one class: nothing to tell apart, so the network that names clips trains for an epoch, presence for 20",
         )
-    return Choice(values, f"{n} clips, {nice(calls):g} calls in a stretch of {seconds(stretch_s)}")
+    return Choice(values, f"{n} clips, {nice(calls):g} calls in a stretch of {seconds(stretch_s)}", few(facts))
+
+
+def few(facts: Facts) -> str:
+    """Say that a pretrained model is worth a try where the middle one of the species has few labels or recordings."""
+    labels = sorted(Counter(facts.species).values())
+    recordings = sorted(groups_of(facts, RECORDING).values())
+    n_labels, n_recordings = (counts[(len(counts) - 1) // 2] for counts in (labels, recordings))
+    is_enough = n_labels >= ENOUGH_LABELS and n_recordings >= ENOUGH_RECORDINGS
+    if is_enough or max(facts.rates_hz) > MOST_PRETRAINED_HZ:
+        return ""
+    return (
+        f"model: {n_labels} labels of a species in the middle, from {n_recordings} recordings: few to learn from; a "
+        "pretrained model of yours names more of them right (--preset birdnet; docs/few-labels.md)"
+    )
 
 
 def annotated(facts: Facts) -> Choice:
