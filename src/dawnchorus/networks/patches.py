@@ -92,9 +92,7 @@ def vectors(x, learned):
         patches = _of_one_contrast(_patches(clip, mean.shape, STEP)) - mean.ravel()
         has = np.maximum(patches @ filters.reshape(mean.size, -1), 0)
         regions = np.array_split(has, min(REGIONS, has.shape[1]), axis=1)
-        pooled = [
-            [part.mean(axis=(0, 1)), part.std(axis=0).mean(axis=0), part.max(axis=(0, 1))] for part in regions
-        ]
+        pooled = [[part.mean(axis=(0, 1)), part.std(axis=0).mean(axis=0), part.max(axis=(0, 1))] for part in regions]
         made.append(np.ravel(pooled))
     return np.array(made, dtype=np.float32)
 
