@@ -139,7 +139,35 @@ def test_processes_share_what_they_learn(tmp_path, later):
     assert set(json.loads(store.read_text())) == {str(tmp_path / name) for name in "ab"}
 
 
-@pytest.mark.parametrize("text", ["{half", "[]", "[" * 100_000, "\xff", "{FILE: 5}", "{FILE: []}", "{FILE: null}"])
+def test_names_that_a_file_system_allows_come_back_as_they_were(tmp_path, later):
+    store, names = tmp_path / "hashes.json", ['a"b', "a\nb", "{a}, ", "a\\", "é", os.fsdecode(b"\xff"), '": "']
+    for part in (names[:4], names[4:]):
+        cache = HashCache(store)
+        for name in part:
+            (tmp_path / name).write_text(name, errors="surrogateescape")
+            cache.sha256(tmp_path / name)
+        cache.save()
+    found = [HashCache(store).remembered(tmp_path / name) for name in names]
+    assert found == [hashlib.sha256(os.fsencode(name)).hexdigest() for name in names]
+    assert set(json.loads(store.read_text())) == {str(tmp_path / name) for name in names}
+
+
+def test_of_a_store_that_ends_early_what_is_there_is_kept(tmp_path, later):
+    store, names = tmp_path / "hashes.json", "abc"
+    cache = HashCache(store)
+    for name in names:
+        (tmp_path / name).write_text(name)
+        cache.sha256(tmp_path / name)
+    cache.save()
+    text = store.read_text()
+    store.write_text(text[: text.index(str(tmp_path / "c")) + 3])
+    known = [HashCache(store).remembered(tmp_path / name) is not None for name in names]
+    assert known == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "text", ["{half", "[]", "[" * 100_000, "\xff", "{FILE: 5}", "{FILE: []}", "{FILE: null}", '{FILE: "5 "}', "{FILE}"]
+)
 def test_a_damaged_hash_cache_costs_time_only(tmp_path, text):
     text = text.replace("FILE", json.dumps(str(tmp_path / "a")))
     (tmp_path / "hashes.json").write_text(text, encoding="latin-1")
@@ -150,6 +178,10 @@ def test_a_damaged_hash_cache_costs_time_only(tmp_path, text):
 def test_digest_is_of_a_set_of_named_contents():
     assert digest_of([("a", "1"), ("b", "2")]) == digest_of([("b", "2"), ("a", "1")])
     assert digest_of([("a", "1"), ("b", "2")]) != digest_of([("a", "2"), ("b", "1")])
+    for n in (0, 1, 1_000, 2_500):
+        entries = [(f"é{number}", str(number)) for number in range(n)]
+        text = json.dumps(sorted(map(list, entries)))
+        assert digest_of(entries[::-1]) == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_streams_of_one_seed_are_repeatable_and_independent():

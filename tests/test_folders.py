@@ -1,6 +1,7 @@
 """A folder of recordings is listed whole, once, and in the end, whatever its links do."""
 
 import os
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -116,3 +117,11 @@ def test_links_that_lead_out_of_the_recordings_are_one_line(tmp_path, monkeypatc
     # Folders of its own may be as many as they are.
     (tmp_path / "audio/all").unlink()
     assert len(names(tmp_path / "audio")) == 20
+
+
+@pytest.mark.parametrize(
+    "path", ["a.wav", "a", ".wav", "..wav", "a.", "a.b.wav", "d.1/a", "d.1/.wav", "d.1/a.WAV", "d/.a.wav", "d/a.b.", ""]
+)
+def test_a_suffix_is_what_pathlib_says(path):
+    pure = PurePosixPath(path)
+    assert folders.split_suffix(path) == (path.removesuffix(pure.suffix), pure.suffix)

@@ -10,7 +10,7 @@ import soundfile
 
 from arguments import audit_outputs
 from dawnchorus.annotations import audit as auditing
-from dawnchorus.annotations import exports
+from dawnchorus.annotations import exports, readers
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.stages import recordings
@@ -166,6 +166,21 @@ def test_a_bad_map_is_one_line(folder):
         "any.csv:1: column end: missing; found file, label, from, to; to read it as it is, write "
         "data.columns: {recording_id: file, species_id: label, t_min: from, t_max: to} in params.yaml"
     )
+
+
+def test_ids_alone_are_those_of_the_rows(folder):
+    text = "file,kind,from,to\n a.WAV ,owl,1,2\nnorth/b.flac,owl,1,2\na,owl,3,4\n\nlacks,cells\n"
+    Path("any.csv").write_text(text)
+    columns = {"recording_id": "file", "species_id": "kind", "t_min": "from", "t_max": "to"}
+    assert readers.recording_ids(Path("any.csv"), "csv", columns) == {"a", "north/b"}
+    assert {row.cells["recording_id"] for row in readers.read(Path("any.csv"), "csv", columns).rows} == {"a", "north/b"}
+    for lacking in ({**columns, "t_max": "till"}, {"species_id": "kind"}):
+        said = []
+        for read in (readers.read, readers.recording_ids):
+            with pytest.raises(InputError) as caught:
+                read(Path("any.csv"), "csv", lacking)
+            said.append(str(caught.value))
+        assert said[0] == said[1]
 
 
 def test_faults_of_many_tables_are_named_at_once_each_by_its_own_file(folder):

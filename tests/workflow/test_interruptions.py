@@ -309,7 +309,8 @@ def test_an_edit_that_the_file_system_hides_is_found_once_hashes_are_forgotten(p
     project.add_recording(IDS[4], 4_000)
     assert sha256_of(path) != before
     # As where a clock was set back: all that the file system says was seen with the earlier content.
-    (state / "sha256-sound.json").write_text(json.dumps({os.path.realpath(path): [*identity(path), before]}))
+    known = " ".join(map(str, [*identity(path), before]))
+    (state / "sha256-sound.json").write_text(json.dumps({os.path.realpath(path): known}))
     assert not project.planned()
     for remembered in state.glob("sha256*.json"):
         remembered.unlink()

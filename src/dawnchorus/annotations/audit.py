@@ -25,7 +25,7 @@ from dawnchorus.tables.definitions import (
     FROM_REVIEWS,
     RECORDINGS,
 )
-from dawnchorus.tables.users import Problem, UserTable, read_rows
+from dawnchorus.tables.users import Problem, UserTable, cells_of_column, read_rows
 
 # So many problems are lines on the screen; whoever has more reads the table.
 MOST_LINES = 40
@@ -86,20 +86,21 @@ def fingerprint(data: dict, cache: HashCache) -> str:
     """
     audio_dir, folders = data["audio_dir"], {Path(data[name]) for name in ("annotations", "false_positives")}
     try:
-        # Of each table in turn: rows of all at once would be most of the memory of a plan.
-        named = {row.cells["recording_id"] for row in read_source(data).rows}
-        named |= {row.cells["recording_id"] for row in read_source(data, "false_positives").rows}
+        # Names alone: rows would be most of the memory of a plan.
+        named = readers.recording_ids(Path(data["annotations"]), data["format"], data["columns"])
+        if data["false_positives"] != data["annotations"]:
+            named |= readers.recording_ids(Path(data["false_positives"]), data["format"], data["columns"])
         for name in SIDE_TABLES:
-            named |= {row.cells["recording_id"] for row in (read_side(data, name) or NO_TABLE).rows}
+            if data[name] != data["annotations"]:
+                named |= cells_of_column(data[name], COLUMNS_OF[name], "recording_id")
         named |= {row.cells["recording_id"] for row in (read_reviews(data) or NO_TABLE).rows}
-        files = recordings.files_by_id(audio_paths(audio_dir))
+        wanted = sorted(path for path in audio_paths(audio_dir) if recordings.id_of(path) in named)
         tables = [path.as_posix() for folder in folders if folder.is_dir() for path in readers.tables_of(folder)]
         answered = Path(data["reviews"])
         if answered not in folders and answered.is_dir():
             tables += [path.as_posix() for path in reviews.tables_of(answered)]
     except InputError as error:
         return str(error)
-    wanted = sorted(path for recording_id in named for path in files.get(recording_id, ()))
     hashes = cache.sha256_or_reason([*(os.path.join(audio_dir, path) for path in wanted), *tables])
     cache.save()
     return digest_of(zip([*wanted, *tables], hashes, strict=True))

@@ -18,7 +18,7 @@ from dawnchorus.foundation.errors import InputError, listed
 from dawnchorus.foundation.spelling import composed
 from dawnchorus.tables.cells import RAVEN, lines
 from dawnchorus.tables.definitions import RFCX
-from dawnchorus.tables.users import Problem, Row, UserTable, clean, number, read_rows
+from dawnchorus.tables.users import Problem, Row, UserTable, cells_of_column, clean, number, read_rows
 
 FORMATS = ("rfcx", "raven", "audacity", "csv")
 TABLE_SUFFIXES = (".txt", ".tsv")
@@ -64,6 +64,17 @@ def read(path: Path, form: str, columns: Mapping[str, str]) -> UserTable:
     if unusable:
         raise InputError("\n".join(unusable))
     return UserTable(list(header), rows, problems)
+
+
+def recording_ids(path: Path, form: str, columns: Mapping[str, str]) -> set[str]:
+    """Return the recording ids of the rows that :func:`read` returns; of one CSV table no row is held in memory."""
+    if form == "rfcx":
+        return cells_of_column(path, REQUIRED_COLUMNS, "recording_id", _csv_hint)
+    if form == "csv":
+        columns = _checked(path, columns)
+        cells = cells_of_column(path, tuple(columns.values()), columns["recording_id"], _columns_hint)
+        return set(map(without_sound_suffix, cells))
+    return {row.cells["recording_id"] for row in read(path, form, columns).rows}
 
 
 def tables_of(folder: Path) -> list[Path]:
@@ -257,14 +268,7 @@ def _edge(text: str) -> str:
 
 def read_csv(path: Path, columns: Mapping[str, str]) -> UserTable:
     """Read any CSV whose columns are named in ``columns``; a recording given as a file loses its suffix."""
-    missing = [cell for cell in REQUIRED_COLUMNS if cell not in columns]
-    unknown = sorted(set(columns) - set(RFCX.names))
-    if missing or unknown:
-        what = f"{missing[0]}: missing" if missing else f"{unknown[0]}: unknown"
-        wanted = f"{', '.join(REQUIRED_COLUMNS)} and of {', '.join(RFCX.names)}"
-        hint = _columns_hint(read_rows(path, ()).columns) if missing and path.is_file() else ""
-        raise InputError(f"{path}: data.columns: {what}; expected {wanted}{hint}")
-    columns = {cell: clean(column) for cell, column in columns.items()}
+    columns = _checked(path, columns)
     header, rows, problems = read_rows(path, tuple(columns.values()), hint=_columns_hint)
     extra = [column for column in header if column and column not in {*columns.values(), *RFCX.names}]
     read = []
@@ -273,6 +277,18 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> UserTable:
         cells["recording_id"] = without_sound_suffix(cells["recording_id"])
         read.append(Row(row.file, row.line, {**cells, **{column: row.cells[column] for column in extra}}, columns))
     return UserTable([*RFCX.names, *extra], read, problems)
+
+
+def _checked(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
+    """Return what each cell is called in a CSV, or raise :class:`InputError` where ``data.columns`` lacks one."""
+    missing = [cell for cell in REQUIRED_COLUMNS if cell not in columns]
+    unknown = sorted(set(columns) - set(RFCX.names))
+    if missing or unknown:
+        what = f"{missing[0]}: missing" if missing else f"{unknown[0]}: unknown"
+        wanted = f"{', '.join(REQUIRED_COLUMNS)} and of {', '.join(RFCX.names)}"
+        hint = _columns_hint(read_rows(path, ()).columns) if missing and path.is_file() else ""
+        raise InputError(f"{path}: data.columns: {what}; expected {wanted}{hint}")
+    return {cell: clean(column) for cell, column in columns.items()}
 
 
 def without_sound_suffix(text: str) -> str:

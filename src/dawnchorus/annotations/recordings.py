@@ -4,9 +4,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 
 from dawnchorus.foundation.spelling import composed
+from dawnchorus.sound.folders import split_suffix
 from dawnchorus.tables.definitions import ANNOTATIONS, FROM_REVIEWS, PARTITIONS, RECORDINGS, RFCX
 from dawnchorus.tables.users import Problem, Row, number
 
@@ -108,16 +108,20 @@ def is_extra_column(column: str) -> bool:
 
 
 def files_by_id(paths: Iterable[str]) -> dict[str, list[str]]:
-    """Group the audio files of a folder (posix paths relative to it) by recording id: the path without suffix.
+    """Group the audio files of a folder (posix paths relative to it) by recording id, see :func:`id_of`.
 
     Ids are composed as the cells of tables are; a path stays as the file system spells it.
     """
     found: dict[str, list[str]] = {}
     for path in sorted(paths):
-        pure = PurePosixPath(path)
-        if pure.suffix.lower() in AUDIO_SUFFIXES:
-            found.setdefault(composed(str(pure.with_suffix(""))), []).append(path)
+        if split_suffix(path)[1].lower() in AUDIO_SUFFIXES:
+            found.setdefault(id_of(path), []).append(path)
     return found
+
+
+def id_of(path: str) -> str:
+    """Return the recording id of an audio file: its path (posix, in the folder) without suffix, composed."""
+    return composed(split_suffix(path)[0])
 
 
 def without_annotations(

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from dawnchorus.foundation.files import sha256_of, write_whole
@@ -15,6 +16,8 @@ from dawnchorus.foundation.parallel import in_threads
 # A file that was written this shortly before it was read may be written again without another time: file systems
 # count in steps of up to two seconds.
 _STEP_NS = 2 * 10**9
+# A digest takes its text in pieces of so many entries.
+_ENTRIES = 1_000
 
 
 def identity(path: str | os.PathLike) -> list[int]:
@@ -33,12 +36,15 @@ class HashCache:
 
     ``store`` is the file it is kept in, for the next process; one that is damaged, missing or cannot be written only
     costs time. Processes may share it: what another one has learned meanwhile is kept.
+
+    There may be a million files. So what is known of one is a single text, its identity and its hash, and the store, an
+    object in JSON, has a line for each.
     """
 
     def __init__(self, store: str | os.PathLike):
         self._store = Path(store)
-        self._known = self._stored()
-        self._learned: dict[str, list] = {}
+        self._known = dict(self._stored())
+        self._learned: dict[str, str] = {}
 
     def sha256(self, path: str | os.PathLike) -> str:
         """Return the hash of a file's content."""
@@ -56,7 +62,7 @@ class HashCache:
         read_ns = time.time_ns()
         made = make(place)
         if max(seen_as[1:3]) + _STEP_NS < read_ns:
-            self._known[key] = self._learned[key] = [*seen_as, made]
+            self._known[key] = self._learned[key] = _text_of(seen_as) + made
         return made
 
     def remembered(self, path: str | os.PathLike) -> str | None:
@@ -93,8 +99,8 @@ class HashCache:
         return [digest or next(others) for digest in known]
 
     def _still_of(self, key: str, seen_as: list[int]) -> str | None:
-        known = self._known.get(key)
-        return known[-1] if isinstance(known, list) and known[:-1] == seen_as else None
+        known, seen = self._known.get(key, ""), _text_of(seen_as)
+        return known[len(seen) :] if known.startswith(seen) else None
 
     def save(self) -> None:
         """Add what was learned to the store, if anything was."""
@@ -106,18 +112,36 @@ class HashCache:
             with open(f"{self._store}.lock", "w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 with write_whole(self._store) as file:
-                    file.write(json.dumps({**self._stored(), **self._learned}))
+                    others = (entry for entry in self._stored() if entry[0] not in self._learned)
+                    before = "{\n"
+                    for key, known in chain(others, self._learned.items()):
+                        file.write(before + json.dumps({key: known})[1:-1])
+                        before = ",\n"
+                    file.write("\n}\n")
             self._learned = {}
 
-    def _stored(self) -> dict[str, list]:
-        try:
-            found = json.loads(self._store.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
+    def _stored(self) -> Iterator[tuple[str, str]]:
+        with contextlib.suppress(OSError, ValueError, RecursionError), self._store.open(encoding="utf-8") as file:
+            for line in file:
+                for key, known in json.loads(f"{{{line.strip(_AROUND_ENTRY)}}}").items():
+                    if isinstance(known, str):
+                        yield key, known
+
+
+# What stands around an entry in its line of a store.
+_AROUND_ENTRY = "{}, \n"
+
+
+def _text_of(seen_as: list[int]) -> str:
+    return "".join(f"{number} " for number in seen_as)
 
 
 def digest_of(entries: Iterable[tuple[str, str]]) -> str:
     """Return one hash for a set of (name, hash) pairs, in whatever order they come."""
-    text = json.dumps(sorted(entries)).encode()
-    return hashlib.sha256(text).hexdigest()
+    found = sorted(entries)
+    digest = hashlib.sha256(b"[")
+    for start in range(0, len(found), _ENTRIES):
+        text = json.dumps(found[start : start + _ENTRIES])[1:-1]
+        digest.update(f", {text}".encode() if start else text.encode())
+    digest.update(b"]")
+    return digest.hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from dawnchorus.foundation.errors import InputError, shown
 
@@ -62,13 +62,24 @@ def below(root: str | os.PathLike, suffixes: frozenset[str]) -> list[Found]:
             is_link, is_folder = entry.is_symlink(), _is_folder(entry)
             # What a folder says of its files costs nothing; a link has to be followed.
             itself = (identity[0], entry.inode()) if identity and not is_link and not is_folder else None
-            if PurePosixPath(entry.name).suffix.lower() in suffixes:
+            if split_suffix(entry.name)[1].lower() in suffixes:
                 found.append(Found(path, itself or _identity(entry.path), n_links + is_link))
             if is_folder and is_link:
                 waiting.append((path, _identity(entry.path), n_links + 1, above | {identity}))
             elif is_folder:
                 waiting.appendleft((path, _identity(entry.path), n_links, above | {identity}))
-    return sorted(found, key=lambda name: (name.n_links, name.path))
+    found.sort(key=lambda name: (name.n_links, name.path))
+    return found
+
+
+def split_suffix(path: str) -> tuple[str, str]:
+    """Return a path (posix) without its suffix, and the suffix, which pathlib takes ten times as long for.
+
+    >>> split_suffix("day.1/r1.wav")
+    ('day.1/r1', '.wav')
+    """
+    dot = path.rfind(".")
+    return (path[:dot], path[dot:]) if path.rfind("/") + 1 < dot < len(path) - 1 else (path, "")
 
 
 def _identity(path: str | os.PathLike) -> Identity | None:

@@ -118,6 +118,23 @@ def read_rows(
     return UserTable(header, rows, problems)
 
 
+def cells_of_column(
+    path: str | os.PathLike, required: Sequence[str], column: str, hint: Callable[[list[str]], str] = lambda header: ""
+) -> set[str]:
+    """Return the distinct cells of a column, one of the ``required``, in the rows that :func:`read_rows` returns.
+
+    No row is held in memory; what is wrong with a table is said as there.
+    """
+    found: set[str] = set()
+
+    def noted(cell: str) -> bool:
+        found.add(cell)
+        return False
+
+    read_rows(path, required, hint=hint, only=(column, noted))
+    return found
+
+
 class _Known(dict[str, str]):
     """Cells by their text in a file: tables say the same things again and again, and one copy of each is enough."""
 
