@@ -24,6 +24,7 @@ from dawnchorus.commands import cli, detect
 from dawnchorus.detection import detector, score_store, scoring, sounds
 from dawnchorus.features import extraction
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import part_of, parts_of
 from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.learning import model_file, pooled, saved_model
 from dawnchorus.sound import audio
@@ -204,6 +205,89 @@ def test_scores_take_the_room_of_their_numbers(tmp_path):
     np.testing.assert_array_equal(score_store.Store(path, SPECIES).entry("a.wav").scores, scores)
     # Of a random float nothing can be saved.
     assert path.stat().st_size < 1.05 * (scores.nbytes + starts_s.nbytes)
+
+
+@pytest.fixture
+def quick_parts(monkeypatch):
+    """Let a part end with the recording that it began with."""
+    monkeypatch.setattr(score_store, "PART_S", 0.0)
+    monkeypatch.setattr(score_store, "PART_SHARE", 0.0)
+
+
+def test_a_killed_run_has_scored_what_is_in_its_parts(folder, model_dir, capsys, quick_parts, monkeypatch):
+    score_shard(model_dir)
+    whole = (folder / "data/shard-0.parquet").read_bytes()
+    shutil.rmtree(folder / "data")
+    scored = scoring.score
+
+    def score_and_be_killed_before(recording):
+        calls = iter(range(recording))
+        # Nothing of the process runs any more, as after SIGKILL.
+        monkeypatch.setattr(scoring, "score", lambda *of: os._exit(9) if next(calls, None) is None else scored(*of))
+        score_shard(model_dir)
+
+    # The second run takes one recording over, and scores two more.
+    for n_scored, n_parts in ((1, 1), (2, 3)):
+        if (child := os.fork()) == 0:
+            score_and_be_killed_before(n_scored)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+        assert len(parts_of("data/shard-0.parquet")) == n_parts
+        assert not (folder / "data/shard-0.parquet").exists()
+    part_of("data/shard-0.parquet", 4).write_bytes(b"PAR1 and no end")
+    capsys.readouterr()
+    score_shard(model_dir)
+    assert "1 computed, 3 kept" in capsys.readouterr().out
+    assert (folder / "data/shard-0.parquet").read_bytes() == whole
+    assert not parts_of("data/shard-0.parquet")
+
+
+def test_parts_of_another_model_or_that_are_damaged_are_not_taken(folder, model_dir, capsys, quick_parts):
+    score_shard(model_dir)
+    whole = folder / "data/shard-0.parquet"
+    whole.rename(part_of(whole, 1))
+    capsys.readouterr()
+    score_shard(model_dir, {**PARAMS, "step_s": 0.25})
+    assert "4 computed, 0 kept" in capsys.readouterr().out
+    whole.rename(part_of(whole, 7))
+    damaged = bytearray(part_of(whole, 7).read_bytes())
+    damaged[40] ^= 1
+    part_of(whole, 7).write_bytes(damaged)
+    score_shard(model_dir, {**PARAMS, "step_s": 0.25})
+    assert "1 computed, 3 kept" in capsys.readouterr().out
+
+
+def test_a_run_that_stops_soon_leaves_no_parts(folder, model_dir):
+    (folder / "sound/z.wav").write_bytes(b"no sound")
+    with pytest.raises(InputError):
+        score_shard(model_dir, {**PARAMS, "on_bad_recording": "stop"})
+    assert not list((folder / "data").iterdir())
+
+
+def test_a_run_that_stops_late_leaves_what_it_scored(folder, model_dir, capsys, quick_parts):
+    (folder / "sound/z.wav").write_bytes(b"no sound")
+    with pytest.raises(InputError):
+        score_shard(model_dir, {**PARAMS, "on_bad_recording": "stop"})
+    (folder / "sound/z.wav").unlink()
+    score_shard(model_dir)
+    assert "0 computed, 4 kept" in capsys.readouterr().out
+
+
+def test_parts_get_longer_as_a_run_does(tmp_path, monkeypatch):
+    clock_s = [0.0]
+    monkeypatch.setattr(score_store.time, "monotonic", lambda: clock_s[0])
+    entry = score_store.Entry("a", "a", "a", "made", 1.0, RATE_HZ, 1.0, None, np.zeros(1), np.zeros((1, 3), np.float32))
+    with pytest.raises(KeyboardInterrupt), score_store.write_store(tmp_path / "s.parquet", SPECIES, True) as writer:
+        for number in range(1, 96 * 12 + 1):
+            clock_s[0] = 300.0 * number
+            writer.add(entry)
+        raise KeyboardInterrupt
+    # Five minutes each up to 100 minutes, then a twentieth of the run or more: at most 20 and 20 ln(96 h / 100 min).
+    parts = parts_of(tmp_path / "s.parquet")
+    assert 50 < len(parts) <= 20 + 20 * np.log(96 * 60 / 100) + 1
+    groups = [pq.ParquetFile(part).metadata.num_row_groups for part in parts]
+    assert groups[:20] == [1] * 20
+    assert sum(groups) == 96 * 12
 
 
 def test_one_new_file_costs_one_file(folder, model_dir, capsys):

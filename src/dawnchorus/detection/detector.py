@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 
@@ -17,7 +18,7 @@ from dawnchorus.features import kinds
 from dawnchorus.foundation import incremental
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError, one_line
-from dawnchorus.foundation.files import sha256_of
+from dawnchorus.foundation.files import parts_of, sha256_of
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import model_file
 from dawnchorus.sound.decoding import RecordingError
@@ -84,19 +85,19 @@ class Detector:
 
         A recording that cannot be scored ends the run or becomes an entry with its problem, as ``on_bad_recording``
         says; either way its name is reported. ``elsewhere``: of a file, what finds others that may hold the scores of a
-        recording, by its name.
+        recording, by its name. What a run that was killed had scored, in parts, is kept too.
         """
-        species_ids = self.recipe.species_ids
+        species_ids, parts, others = self.recipe.species_ids, parts_of(path), elsewhere(path)
         return incremental.update(
             path,
             [(sound.name, sound) for sound in map(in_results, sounds)],
             self.signature,
             partial(score_store.Store, species_ids=species_ids),
-            partial(score_store.write_store, species_ids=species_ids),
+            partial(score_store.write_store, species_ids=species_ids, in_parts=True),
             self._add,
             self._warn,
             step,
-            elsewhere(path),
+            lambda name: chain(parts, others(name)),
         )
 
     def signature(self, sound: Sound) -> str:

@@ -2,14 +2,18 @@
 
 The metadata of the file says of each recording what made its scores (a signature), how long it is, or why it
 could not be scored. Scores are those of the network, before calibration.
+
+Its end makes such a file readable, and a run may take days to come there. So what was scored lies beside it in parts,
+stores of their own, until then: a run that is killed loses minutes.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +22,15 @@ import numpy as np
 
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError, one_line
-from dawnchorus.foundation.files import path_for_whole
+from dawnchorus.foundation.files import part_of, parts_of, path_for_whole
 
 if TYPE_CHECKING:
     import pyarrow
 
 FORMAT = "dawnchorus window scores 1"
 _KEY = "dawnchorus"
+# A part has the work of so many seconds, or of this share of the run: even of weeks there are few hundred.
+PART_S, PART_SHARE = 300.0, 0.05
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,9 @@ class Entry:
 
 
 class Writer:
-    """A store being written, from :func:`write_store`."""
+    """A store being written, from :func:`write_store`; ``parts``: what keeps what is added until it is whole."""
 
-    def __init__(self, path: Path, species_ids: Sequence[str]):
+    def __init__(self, path: Path, species_ids: Sequence[str], parts: Parts | None = None):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -69,11 +75,15 @@ class Writer:
         self._file = pq.ParquetWriter(path, self._schema, write_page_checksum=True, use_dictionary=False)
         self._species_ids = list(species_ids)
         self._entries: list[dict] = []
+        self._n_groups = 0
+        self._parts = parts
 
     def add(self, entry: Entry) -> None:
         """Add a recording; one with a problem has no rows."""
         scored = entry.problem is None
         self._add(entry.facts(), _table(entry.starts_s, entry.scores, self._schema) if scored else None)
+        if scored and self._parts:
+            self._parts.add(entry)
 
     def copy(self, name: str, old: Store) -> None:
         """Add a recording as it is in another store; a damaged one raises :class:`InputError`, and nothing is added."""
@@ -82,8 +92,9 @@ class Writer:
     def _add(self, facts: dict, table: pyarrow.Table | None) -> None:
         group = None
         if table is not None:
-            group = sum(known["group"] is not None for known in self._entries)
+            group = self._n_groups
             self._file.write_table(table, row_group_size=max(1, len(table)))
+            self._n_groups += 1
         self._entries.append({**facts, "group": group})
 
     def close(self) -> None:
@@ -100,13 +111,60 @@ def _table(starts_s: np.ndarray, scores: np.ndarray, schema: pyarrow.Schema) -> 
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
+class Parts:
+    """The parts of a store that is being written, from :func:`write_store`; earlier ones of the same store stay."""
+
+    def __init__(self, path: str | os.PathLike, species_ids: Sequence[str]):
+        self._path, self._species_ids = path, species_ids
+        before = parts_of(path)
+        self._n_before = int(before[-1].stem.rpartition("-")[2]) if before else 0
+        self._writer: Writer | None = None
+        self._began_s = self._part_began_s = time.monotonic()
+
+    def add(self, entry: Entry) -> None:
+        """Add a recording, and end the part where it is long enough."""
+        if self._writer is None:
+            self._writer = Writer(part_of(self._path, self._n_before + 1), self._species_ids)
+        self._writer.add(entry)
+        now_s = time.monotonic()
+        if now_s - self._part_began_s >= max(PART_S, PART_SHARE * (now_s - self._began_s)):
+            self._end()
+            self._part_began_s = now_s
+
+    def _end(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer, self._n_before = None, self._n_before + 1
+
+    def give_up(self) -> None:
+        """End the last part, where the run was long enough for one; called where the store was not finished."""
+        with suppress(OSError):
+            if time.monotonic() - self._began_s >= PART_S:
+                self._end()
+            elif self._writer is not None:
+                self._writer.close()
+                part_of(self._path, self._n_before + 1).unlink()
+
+
 @contextmanager
-def write_store(path: str | os.PathLike, species_ids: Sequence[str]) -> Iterator[Writer]:
-    """Open a store for writing; it takes the name ``path`` only when the block ends without an error."""
-    with path_for_whole(path) as temporary:
-        writer = Writer(temporary, species_ids)
-        yield writer
-        writer.close()
+def write_store(path: str | os.PathLike, species_ids: Sequence[str], in_parts: bool = False) -> Iterator[Writer]:
+    """Open a store for writing; it takes the name ``path`` only when the block ends without an error.
+
+    ``in_parts``: what is added lies beside it in parts until then, see :func:`dawnchorus.foundation.files.parts_of`.
+    Each is a :class:`Store`, but for one that a kill left unfinished.
+    """
+    parts = Parts(path, species_ids) if in_parts else None
+    try:
+        with path_for_whole(path) as temporary:
+            writer = Writer(temporary, species_ids, parts)
+            yield writer
+            writer.close()
+    except BaseException:
+        if parts:
+            parts.give_up()
+        raise
+    for part in parts_of(path):
+        part.unlink()
 
 
 def write_empty(path: str | os.PathLike, species_ids: Sequence[str]) -> None:

@@ -55,6 +55,20 @@ def temporaries_of(path: str | os.PathLike) -> list[Path]:
     return [entry for entry in target.parent.glob(".*") if named.fullmatch(entry.name)]
 
 
+def part_of(path: str | os.PathLike, number: int) -> Path:
+    """Return the name of a part, from 1, of what is finished of a file that takes long to make; it lies beside it."""
+    target = Path(path)
+    return target.with_name(f".{target.stem}.part-{number}{target.suffix}")
+
+
+def parts_of(path: str | os.PathLike) -> list[Path]:
+    """Return the parts, see :func:`part_of`, that are there of a file, in order of their numbers."""
+    target = Path(path)
+    named = re.compile(rf"{re.escape(f'.{target.stem}.part-')}(\d+){re.escape(target.suffix)}")
+    found = [(int(name[1]), entry) for entry in target.parent.glob(".*") if (name := named.fullmatch(entry.name))]
+    return [entry for _, entry in sorted(found)]
+
+
 @contextmanager
 def write_whole(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
     """Open a file for writing that takes the name ``path`` only when the block ends without an error."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from dawnchorus.features import shards
 from dawnchorus.foundation import libraries
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.files import NOTES, path_for_whole, temporaries_of, write_json
+from dawnchorus.foundation.files import NOTES, parts_of, path_for_whole, temporaries_of, write_json
 from dawnchorus.foundation.hashes import HashCache, digest_of
 
 STATE = Path(".snakemake")
@@ -150,9 +150,12 @@ class Job:
     def remove_half_written(self, with_notes: bool) -> None:
         """Remove what a job that was killed was writing. To be called while no job is at work.
 
-        ``with_notes``: also that of which notes prove something finished, which the next job takes over.
+        ``with_notes``: also that of which notes prove something finished, and finished parts, which the next job takes
+        over.
         """
         for path in self.outputs:
+            for part in parts_of(self.at(path)) if with_notes else ():
+                _remove(str(part))
             for temporary in temporaries_of(self.at(path)):
                 if with_notes or not (temporary.suffix == NOTES or Path(f"{temporary}{NOTES}").exists()):
                     _remove(str(temporary))

@@ -17,8 +17,8 @@ from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.workflow import provenance
 
 _NAME = re.compile(r"(?P<what>.+)-(?P<number>\d+)-of-(?P<count>[1-9]\d*)(?P<suffix>\.\w[\w.]*)")
-# What a killed job was writing, see foundation.files.path_for_whole.
-_HALF_WRITTEN = re.compile(rf"\.(?P<stem>.+)\.[a-z0-9_]{{8}}(?P<suffix>\.\w+)({re.escape(NOTES)})?")
+# What a killed job was writing, see foundation.files.path_for_whole, and parts of it, see part_of there.
+_HALF_WRITTEN = re.compile(rf"\.(?P<stem>.+)\.([a-z0-9_]{{8}}|part-\d+)(?P<suffix>\.\w+)({re.escape(NOTES)})?")
 
 
 def numbers(count: int) -> list[str]:
