@@ -39,6 +39,7 @@ SIDE_TABLES = ("recordings_table", *unknown.TABLES)
 NO_TABLE = UserTable([], [], [])
 NOTHING_TAUGHT = reviews.Taught([], [], Counter())
 Read = TypeVar("Read")
+Item = TypeVar("Item")
 
 
 def audio_paths(audio_dir: str) -> list[str]:
@@ -287,7 +288,23 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> A
     return Audited(*found, facts, sites, names, given.faults, problems, n_rows)
 
 
-def tables(audited: Audited) -> dict[str, list[dict]]:
+class Rows(Sequence[dict]):
+    """Rows of a table, each made when it is asked for: there may be a million, and one at a time is enough.
+
+    ``items``: what each is made of; ``make`` takes the number of a row, and its item.
+    """
+
+    def __init__(self, items: Sequence[Item], make: Callable[[int, Item], dict]):
+        self._items, self._make = items, make
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, number):
+        return self._make(number, self._items[number])
+
+
+def tables(audited: Audited) -> dict[str, Sequence[dict]]:
     """Return the rows of ``recordings``, ``annotations``, ``false_positives``, ``unknown`` and ``audit``.
 
     Recordings and boxes have the columns of :mod:`dawnchorus.annotations.recorded` that a name says anything for, but
@@ -303,10 +320,12 @@ def tables(audited: Audited) -> dict[str, list[dict]]:
     taught = audited.reviews or NOTHING_TAUGHT
     only_reviewed = {row["recording_id"] for row in (*taught.present, *taught.absent)} - of_tables
     ids = sorted(of_tables | only_reviewed)
-    said = {recording_id: recorded.recorded(recording_id).cells() for recording_id in ids}
-    of_names = [
-        name for name in recorded.COLUMNS if name not in (*extra, *side) and any(cells[name] for cells in said.values())
-    ]
+    saying: set[str] = set()
+    for recording_id in ids:
+        saying.update(name for name, cell in recorded.recorded(recording_id).cells().items() if cell)
+    of_names = [name for name in recorded.COLUMNS if name in saying - {*extra, *side}]
+    # Where names say nothing there is nothing to hold of each.
+    said = {recording_id: recorded.recorded(recording_id).cells() for recording_id in ids if of_names}
 
     def clean(number: int, row: dict) -> dict:
         species_id, site = row["species_id"], audited.sites.get(row["recording_id"], {})
@@ -326,14 +345,14 @@ def tables(audited: Audited) -> dict[str, list[dict]]:
             return {}
         return {FROM_REVIEWS: ALONE if recording_id in only_reviewed else otherwise}
 
-    def numbered(of_table: list[dict], of_reviews: list[dict]) -> list[dict]:
-        own = [{**clean(number, row), **marked("", "")} for number, row in enumerate(of_table)]
-        return own + [
-            {**clean(number, row), **marked(row["recording_id"], BESIDE)}
-            for number, row in enumerate(of_reviews, len(own))
-        ]
+    def numbered(of_table: list[dict], of_reviews: list[dict]) -> Rows:
+        def marked_clean(number: int, row: dict) -> dict:
+            of = marked("", "") if number < len(of_table) else marked(row["recording_id"], BESIDE)
+            return {**clean(number, row), **of}
 
-    def listed(recording_id: str) -> dict:
+        return Rows([*of_table, *of_reviews], marked_clean)
+
+    def listed(_: int, recording_id: str) -> dict:
         facts, site = audited.facts[recording_id], audited.sites.get(recording_id, {})
         own = {key: site.get(key, "") for key in side}
         of_reviews = marked(recording_id, "")
@@ -341,7 +360,7 @@ def tables(audited: Audited) -> dict[str, list[dict]]:
 
     durations_s = {name: audited.facts[name]["duration_s"] for name in ids}
     return {
-        "recordings": [listed(recording_id) for recording_id in ids],
+        "recordings": Rows(ids, listed),
         "annotations": numbered(present, taught.present),
         "false_positives": numbered(absent, taught.absent),
         "unknown": unknown.table(durations_s, audited.unknown, audited.annotated_spans, only_reviewed),
@@ -400,8 +419,8 @@ def summary(audited: Audited, rows: Mapping[str, Sequence[dict]]) -> list[str]:
     if audited.false_positives:
         lines.append(f"recordings: {len(audited.false_positives)} boxes that were checked not to hold their species")
     annotated = {row["recording_id"] for row in annotations}
-    others = [row for row in rows["recordings"] if not row.get(FROM_REVIEWS)]
-    if n_others := sum(row["recording_id"] not in annotated for row in others):
+    others = [row["recording_id"] for row in rows["recordings"] if not row.get(FROM_REVIEWS)]
+    if n_others := sum(recording_id not in annotated for recording_id in others):
         lines.append(f"recordings: {_counted(n_others, 'recording')} without annotations")
     if audited.reviews is not None:
         n_alone = len(rows["recordings"]) - len(others)

@@ -69,7 +69,7 @@ def write(path: str | os.PathLike, table: Table, rows: Iterable[Mapping] | pd.Da
     more: list[str] = []
     if table.more:
         # Which columns there are more is known when all rows are.
-        records = list(records)
+        records = records if isinstance(records, Sequence) else list(records)
         present = (
             rows.columns if hasattr(rows, "columns") else dict.fromkeys(name for record in records for name in record)
         )
