@@ -35,10 +35,12 @@ def find(recordings: str) -> list[Sound]:
             inside = folders.below(root, AUDIO_SUFFIXES)
         except OSError as error:
             raise InputError(f"{recordings}: expected a folder of recordings, but: {error.strerror}") from None
-        inside = [name for name in inside if not PurePosixPath(name.path).name.startswith(".")]
+        inside = [name for name in inside if not name.path.rpartition("/")[2].startswith(".")]
         once = {name.file or name.path: name for name in reversed(inside)}
         names = sorted(name.path for name in once.values())
-        found = [Sound((root / name).as_posix(), name, _stem(name)) for name in names]
+        # Each job of a detection lists all names, so this takes no paths apart that need not be.
+        before = (root / "name").as_posix().removesuffix("name")
+        found = [Sound(before + name, name, folders.split_suffix(name)[0]) for name in names]
         wanted = f"sound files ({', '.join(sorted(AUDIO_SUFFIXES))})"
     else:
         stripped = [line.strip() for _, line in lines(root, "a folder of recordings, or a list of them")]
@@ -60,10 +62,6 @@ def named(paths: Sequence[str]) -> list[Sound]:
             raise InputError(f"{path}: given twice ({found[name].path}); expected each recording once")
         found[name] = Sound(path, name, PurePosixPath(name).stem)
     return list(found.values())
-
-
-def _stem(name: str) -> str:
-    return str(PurePosixPath(name).with_suffix(""))
 
 
 def of_shard(recordings: str, shard: int, n_shards: int) -> list[Sound]:
