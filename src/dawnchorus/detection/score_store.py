@@ -116,8 +116,7 @@ class Parts:
 
     def __init__(self, path: str | os.PathLike, species_ids: Sequence[str]):
         self._path, self._species_ids = path, species_ids
-        before = parts_of(path)
-        self._n_before = int(before[-1].stem.rpartition("-")[2]) if before else 0
+        self._n_before = len(parts_of(path))
         self._writer: Writer | None = None
         self._began_s = self._part_began_s = time.monotonic()
 
@@ -163,7 +162,7 @@ def write_store(path: str | os.PathLike, species_ids: Sequence[str], in_parts: b
         if parts:
             parts.give_up()
         raise
-    for part in parts_of(path):
+    for part in reversed(parts_of(path)):
         part.unlink()
 
 

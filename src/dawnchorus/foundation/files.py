@@ -11,6 +11,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count, takewhile
 from pathlib import Path
 from typing import IO
 
@@ -62,11 +63,8 @@ def part_of(path: str | os.PathLike, number: int) -> Path:
 
 
 def parts_of(path: str | os.PathLike) -> list[Path]:
-    """Return the parts, see :func:`part_of`, that are there of a file, in order of their numbers."""
-    target = Path(path)
-    named = re.compile(rf"{re.escape(f'.{target.stem}.part-')}(\d+){re.escape(target.suffix)}")
-    found = [(int(name[1]), entry) for entry in target.parent.glob(".*") if (name := named.fullmatch(entry.name))]
-    return [entry for _, entry in sorted(found)]
+    """Return the parts, see :func:`part_of`, that are there of a file, in order; the last one is to go first."""
+    return list(takewhile(Path.exists, (part_of(path, number) for number in count(1))))
 
 
 @contextmanager

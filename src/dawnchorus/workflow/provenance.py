@@ -154,7 +154,7 @@ class Job:
         over.
         """
         for path in self.outputs:
-            for part in parts_of(self.at(path)) if with_notes else ():
+            for part in reversed(parts_of(self.at(path))) if with_notes else ():
                 _remove(str(part))
             for temporary in temporaries_of(self.at(path)):
                 if with_notes or not (temporary.suffix == NOTES or Path(f"{temporary}{NOTES}").exists()):
