@@ -82,7 +82,7 @@ def main() -> None:
             return training.Batches(mapped, y, rows, size, params["train"], 0, draw), None, {}
 
         kinds = {
-            "bare model.fit": lambda rows: (mapped[rows], y[rows], {"batch_size": size, "shuffle": True}),
+            "bare model.fit": lambda rows: (np.array(mapped[rows]), y[rows], {"batch_size": size, "shuffle": True}),
             "pipeline, clips as they are": as_they_are,
             "pipeline, augmented": augmented,
         }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from dawnchorus.annotations import false_positives, readers, recorded, recordings, reviews, unknown
 from dawnchorus.foundation.display_names import printable
@@ -288,7 +288,7 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> A
     return Audited(*found, facts, sites, names, given.faults, problems, n_rows)
 
 
-class Rows(Sequence[dict]):
+class Rows(Sequence[dict], Generic[Item]):
     """Rows of a table, each made when it is asked for: there may be a million, and one at a time is enough.
 
     ``items``: what each is made of; ``make`` takes the number of a row, and its item.
