@@ -257,8 +257,9 @@ def test_parts_of_another_model_or_that_are_damaged_are_not_taken(folder, model_
     score_shard(model_dir, {**PARAMS, "step_s": 0.25})
     assert "4 computed, 0 kept" in capsys.readouterr().out
     whole.rename(part_of(whole, 1))
+    scores = pq.ParquetFile(part_of(whole, 1)).metadata.row_group(1).column(2)
     damaged = bytearray(part_of(whole, 1).read_bytes())
-    damaged[40] ^= 1
+    damaged[scores.data_page_offset - 1] ^= 1
     part_of(whole, 1).write_bytes(damaged)
     score_shard(model_dir, {**PARAMS, "step_s": 0.25})
     assert "1 computed, 3 kept" in capsys.readouterr().out
