@@ -290,11 +290,11 @@ def test_parts_get_longer_as_a_run_does(tmp_path, monkeypatch):
             clock_s[0] = 300.0 * number
             writer.add(entry)
         raise KeyboardInterrupt
-    # Five minutes each up to 100 minutes, then a twentieth of the run or more: at most 20 and 20 ln(96 h / 100 min).
+    # Five minutes each up to 250 minutes, then a fiftieth of the run or more: at most 50 and 50 ln(96 h / 250 min).
     parts = parts_of(tmp_path / "s.parquet")
-    assert 50 < len(parts) <= 20 + 20 * np.log(96 * 60 / 100) + 1
+    assert 100 < len(parts) <= 50 + 50 * np.log(96 * 60 / 250) + 1
     groups = [pq.ParquetFile(part).metadata.num_row_groups for part in parts]
-    assert groups[:20] == [1] * 20
+    assert groups[:50] == [1] * 50
     assert sum(groups) == 96 * 12
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FORMAT = "dawnchorus window scores 1"
 _KEY = "dawnchorus"
 # A part has the work of so many seconds, or of this share of the run: even of weeks there are few hundred.
-PART_S, PART_SHARE = 300.0, 0.05
+PART_S, PART_SHARE = 300.0, 0.02
 
 
 @dataclass(frozen=True)
