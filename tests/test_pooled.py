@@ -15,6 +15,7 @@ from sklearn.svm import SVC
 
 from dawnchorus import networks
 from dawnchorus.learning import pooled
+from dawnchorus.networks import _ridge
 from training_clips import CLASSES, TRAIN, clips
 
 
@@ -152,7 +153,7 @@ def test_the_ridge_is_scikit_learns_on_targets_of_one_and_minus_one():
     found, expected = (values - values[:, :1] for values in (logarithms, fitted))
     factor = found[:, 1:] / expected[:, 1:]
     np.testing.assert_allclose(factor, np.median(factor), rtol=1e-3)
-    assert min(abs(np.median(factor) - np.array(RIDGE.FACTORS))) < 1e-3
+    assert min(abs(np.median(factor) - np.array(_ridge.FACTORS))) < 1e-3
 
 
 @pytest.mark.parametrize("l2", [None, 0.05])
@@ -162,13 +163,13 @@ def test_strength_and_factor_are_the_best_for_rows_that_are_left_out(l2, n):
     x, y, _ = clips(n, seed=4)
     vectors, targets = RIDGE.vectors(x).astype(np.float64), np.where(y[:, None] == range(CLASSES), 1.0, -1.0)
     loss = {}
-    for strength in RIDGE.STRENGTHS if l2 is None else [l2]:
+    for strength in _ridge.STRENGTHS if l2 is None else [l2]:
         without = np.zeros((n, CLASSES))
         for row in range(n):
             others = np.arange(n) != row
             plain = Ridge(alpha=strength, solver="cholesky").fit(vectors[others], targets[others])
             without[row] = plain.predict(vectors[[row]])[0]
-        loss |= {(strength, factor): log_loss(y, softmax(factor * without, axis=1)) for factor in RIDGE.FACTORS}
+        loss |= {(strength, factor): log_loss(y, softmax(factor * without, axis=1)) for factor in _ridge.FACTORS}
     strength, factor = min(loss, key=loss.__getitem__)
     [fitted] = RIDGE.fit(vectors, y, CLASSES, {"l2": l2}, TRAIN, None)
     whole = Ridge(alpha=strength, solver="cholesky").fit(vectors, targets)
@@ -186,7 +187,7 @@ def test_sound_without_a_call_is_a_row_that_is_of_no_class():
     targets = np.concatenate([np.where(y[:30, None] == range(CLASSES), 1.0, -1.0), np.full((12, CLASSES), -1.0)])
     plain = Ridge(alpha=0.2, solver="cholesky").fit(vectors, targets)
     loss = {}
-    for factor in RIDGE.FACTORS:
+    for factor in _ridge.FACTORS:
         without = np.zeros((30, CLASSES))
         for row in range(30):
             others = np.arange(42) != row
@@ -204,7 +205,7 @@ def test_a_ridge_of_one_row_a_class_has_nothing_to_leave_out():
     scores = ridge_on(x, y, rows, None, n_classes=CLASSES + 1).predict_on_batch(x)
     assert scores.argmax(axis=1)[rows].tolist() == [0, 1, 2]
     assert (scores[:, CLASSES] < scores.max(axis=1)).all()
-    plain = Ridge(alpha=RIDGE.STRENGTH).fit(RIDGE.vectors(x[rows]), 2 * np.eye(CLASSES) - 1)
+    plain = Ridge(alpha=_ridge.STRENGTH).fit(RIDGE.vectors(x[rows]), 2 * np.eye(CLASSES) - 1)
     assert scores[:, :CLASSES].argmax(axis=1).tolist() == plain.predict(RIDGE.vectors(x)).argmax(axis=1).tolist()
 
 

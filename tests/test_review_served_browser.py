@@ -205,8 +205,9 @@ def test_a_clip_that_cannot_be_cut_is_said_and_not_answered(opened, tmp_path, ro
     with served(tmp_path, rows) as server:
         page = begun(opened(server.address))
         press(page, "y")
+        # The next clip is fetched ahead: its error may be there before the answer to this one is.
+        says(page, f"1 of {N} answered; this is 2")
         says(page, "gone.flac: missing: no such file")
-        assert shown(page) == f"1 of {N} answered; this is 2"
         page.keyboard.press("y")
         assert shown(page) == f"1 of {N} answered; this is 2"
         page.keyboard.press("f")

@@ -7,8 +7,8 @@ classification of bird sounds is strongly improved by unsupervised feature learn
 counted of a clip is how much of each kind there is in each of some regions of frequency.
 """
 
-from dawnchorus.networks import ridge
-from dawnchorus.parameters.base import Block, value
+from dawnchorus.networks import _ridge
+from dawnchorus.parameters.base import value
 
 LEARNED = ("mean", "filters")
 takes_background = True
@@ -24,15 +24,12 @@ REGIONS = 8
 LONGEST = 1024
 
 
-class Params(Block):
+class Params(_ridge.Strength):
     """How large patches are and how many kinds there are, and how much the coefficients are held back."""
 
     patch_frames: int = value(16, "frames of a patch", ge=1, le=LONGEST)
     patch_bands: int = value(8, "features of a patch, such as mel bands; no more than there are", ge=1, le=LONGEST)
     kinds: int = value(64, "kinds of patches", ge=2, le=4096)
-    l2: float | None = value(
-        None, "weight of the squared coefficients; null: the best one for rows that are left out", ge=1e-6, le=1e6
-    )
 
 
 def learn(clips, params, rng):
@@ -101,13 +98,13 @@ def fit(vectors, y, n_classes, params, train, rng):
     """Yield the fitted arrays once: a ridge on columns of mean 0 and deviation 1, in rows of length 1."""
     offset, deviation = vectors.mean(axis=0), vectors.std(axis=0)
     scaling = {"offset": offset, "scale": deviation + (deviation == 0)}
-    for fitted in ridge.fit(_scaled(vectors, scaling), y, n_classes, params, train, rng):
+    for fitted in _ridge.fit(_scaled(vectors, scaling), y, n_classes, params, train, rng):
         yield {**fitted, **scaling}
 
 
 def logits(arrays, vectors, n_classes):
     """Return the logits (rows, n_classes) of the vectors of clips."""
-    return ridge.logits(arrays, _scaled(vectors, arrays), n_classes)
+    return _ridge.logits(arrays, _scaled(vectors, arrays), n_classes)
 
 
 def _scaled(vectors, scaling):
