@@ -44,11 +44,11 @@ def main(argv: list[str] | None = None) -> None:
     segment_s = args.params["detection_metrics"]["segment_s"]
     spans = [presence_calibration.unknown_of(of, args.params["data"]["annotated"]) for of in truth]
     of_windows = by_recording(score_store.Stores([args.window_scores], species_ids))
-    frames, windows = ([by_id[of.recording_id] for of in truth] for by_id in (by_recording(entries), of_windows))
-    parted = bool(truths["train"])
+    of_frames, parted = by_recording(entries), bool(truths["train"])
+    frames = [of_frames[of.recording_id] for of in truth]
     # The network that names clips has learned from those of training recordings, also from the last ones.
-    unseen = None if parted else windows
-    fitted = fusion_fit.fit(truth, frames, unseen, aim, species_ids, segment_s, spans)
+    windows = None if parted else [of_windows[of.recording_id] for of in truth]
+    fitted = fusion_fit.fit(truth, frames, windows, aim, species_ids, segment_s, spans)
     # Users' recordings are heard through windows like these.
     fitted["fusion"] |= args.params["detections"]
     write_json(args.output, fitted)

@@ -54,19 +54,22 @@ def main(argv: list[str] | None = None) -> None:
     of_presence = model_file.read_card(args.presence)
     by_frames = presence.wanted(of_presence["presence"])
     parted = held_back.parted(recordings, [row["partition"] for row in held_out]) if by_frames else ()
-    wanted = [
-        Sound((args.audio_dir / row["path"]).as_posix(), row["recording_id"], row["recording_id"])
+    sounds = {
+        row["recording_id"]: Sound((args.audio_dir / row["path"]).as_posix(), row["recording_id"], row["recording_id"])
         for row in held_out
         if row["partition"] in ("validation", "test") or row["recording_id"] in parted
-    ]
+    }
+    wanted = list(sounds.values())
+    # The network of clips has learned from the parts too: nobody asks what it says of them.
+    unlearned = [sound for recording_id, sound in sounds.items() if recording_id not in parted]
     # Each recording once by the network of clips, by that of presence where there is one, and by energy.
-    with Progress("recording scores", (2 + by_frames) * len(wanted)) as progress:
+    with Progress("recording scores", len(unlearned) + (1 + by_frames) * len(wanted)) as progress:
 
         def step(sound: Sound) -> None:
             progress.step(sound.path)
 
         detector = Detector(args.model, card, params, args.threads, progress.warn)
-        done = detector.update(args.scores, wanted, step)
+        done = detector.update(args.scores, unlearned, step)
         if by_frames:
             frames = Detector(args.presence, of_presence, params, args.threads, progress.warn)
             frames.update(args.presence_scores, wanted, step)
