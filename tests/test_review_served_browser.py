@@ -244,6 +244,28 @@ def test_answers_wait_for_those_that_were_given_before(opened, tmp_path, rows):
     assert kept(tmp_path, rows) == {0: ("no", "")}
 
 
+def test_a_name_is_seen_to_wait_from_the_moment_that_it_is_given(opened, tmp_path, rows):
+    with served(tmp_path, rows) as server:
+        page = opened(server.address)
+        until(page, f"0 of {N}")
+        # All in one turn of the page, before the server can have said anything.
+        assert page.evaluate(WAITS_AT_ONCE, "Ann") == ["true"] * 4
+        begun(page)
+        press(page, "y")
+        written(page)
+    assert kept(tmp_path, rows) == {0: ("yes", "")}
+
+
+WAITS_AT_ONCE = """
+(name) => {
+  const reviewer = document.getElementById("reviewer");
+  reviewer.value = name;
+  reviewer.dispatchEvent(new Event("change"));
+  return [...document.querySelectorAll("[data-answer]")].map((button) => button.ariaDisabled);
+}
+"""
+
+
 def test_the_name_of_another_person_is_refused_before_the_first_answer(opened, tmp_path, rows):
     with served(tmp_path, rows) as server:
         page = begun(opened(server.address))

@@ -133,7 +133,9 @@
   };
 
   const resume = async (aloud) => {
-    const name = reviewer(), is_open = await keeper.open(name);
+    const name = reviewer();
+    if (!at("clip").hidden) tell(); // until it is open, no key is an answer: the buttons say so from here on
+    const is_open = await keeper.open(name);
     if (name !== reviewer()) return;
     opened = is_open ? name : null;
     const first = clips.findIndex((clip) => !keeper.answer(name, clip.clip));
