@@ -272,6 +272,23 @@ def test_a_log_of_short_work_is_not_filled_with_its_steps():
     assert len(log.getvalue().splitlines()) < 10
 
 
+def test_a_long_step_says_how_much_of_it_is_done():
+    log, terminal = io.StringIO(), Terminal()
+    for out in (log, terminal):
+        with Progress("detect", 2, out, log_interval_s=0) as progress:
+            progress.step("a.wav")
+            progress.part(0.25, "b.wav")
+            progress.part(0.5, "b.wav")
+            progress.step("b.wav")
+    assert log.getvalue().splitlines() == [
+        "detect: 1 of 2: a.wav",
+        "detect: 1 of 2: 25% of b.wav",
+        "detect: 1 of 2: 50% of b.wav",
+        "detect: 2 of 2: b.wav",
+    ]
+    assert terminal.getvalue().rstrip("\n").split("\r")[-1].startswith("detect: 2 of 2, 00:00 left, b.wav")
+
+
 def test_a_terminal_has_one_line_that_is_renewed(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "90")
     terminal = Terminal()

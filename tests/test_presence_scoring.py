@@ -90,9 +90,12 @@ def test_scores_are_those_of_the_frames_of_the_whole_recording(tmp_path):
 def test_batches_and_threads_change_nothing(tmp_path, batch_size, threads):
     sound(tmp_path / "a.wav", 5.0)
     one = presence_scoring.score(tmp_path / "a.wav", Levels(), recipe(), DETECTIONS, 1)
-    other = presence_scoring.score(
-        tmp_path / "a.wav", Levels(), recipe(), {**DETECTIONS, "batch_size": batch_size}, threads
-    )
+    shares, block = [], {**DETECTIONS, "batch_size": batch_size}
+    other = presence_scoring.score(tmp_path / "a.wav", Levels(), recipe(), block, threads, shares.append)
+    n_stretches = len(recipe().firsts(round(5.0 * recipe().features["sample_rate_hz"])))
+    assert len(shares) == -(-n_stretches // batch_size)
+    assert shares == sorted(set(shares)), "more with each batch"
+    assert shares[-1] == 1
     assert (one.scores == other.scores).all()
     assert (one.starts_s == other.starts_s).all()
 

@@ -108,8 +108,10 @@ def test_windows_of_a_recording_are_those_of_the_whole_loaded_by_librosa(recordi
 def test_scores_depend_neither_on_batches_nor_on_workers(recording, batch_size, threads):
     recipe = scoring.Recipe.of_card(card_of(LOG_MEL), "m")
     one = scoring.score(recording, model_of(recipe), recipe, PARAMS, 1).scores
-    other = scoring.score(recording, model_of(recipe), recipe, {**PARAMS, "batch_size": batch_size}, threads).scores
+    shares, block = [], {**PARAMS, "batch_size": batch_size}
+    other = scoring.score(recording, model_of(recipe), recipe, block, threads, shares.append).scores
     np.testing.assert_allclose(other, one, atol=1e-6, rtol=0)
+    assert shares == [min(1, n * batch_size / len(one)) for n in range(1, 1 - (-len(one) // batch_size))]
 
 
 @pytest.mark.parametrize(

@@ -152,8 +152,8 @@ def main(args: argparse.Namespace) -> None:
     fusion = decision.fusion
     with results_folder.claimed(args.output, [SCORES, BESIDE]) as staged:
         with Progress("detect", (1 + bool(fusion.weight)) * len(wanted)) as progress:
-            detector = Detector(model, model_file.read_card(model), params, args.threads, progress.warn)
-            windows = fused_detector.beside(args.model / WINDOWS[0], model, fusion, params, args.threads, progress.warn)
+            detector = Detector(model, model_file.read_card(model), params, args.threads, progress)
+            windows = fused_detector.beside(args.model / WINDOWS[0], model, fusion, params, args.threads, progress)
             fused_detector.update(
                 detector, scores, windows, of_windows, wanted, lambda sound: progress.step(sound.path)
             )

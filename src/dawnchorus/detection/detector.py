@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,6 +18,7 @@ from dawnchorus.foundation import incremental
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.foundation.files import parts_of, sha256_of
+from dawnchorus.foundation.progress import Progress
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import model_file
 from dawnchorus.sound.decoding import RecordingError
@@ -55,16 +55,17 @@ def code_version(card: dict) -> str:
 class Detector:
     """Scores recordings with a model, which is loaded when the first one needs it.
 
-    ``path``: the model file; ``card``: what it says of itself. ``params``: the block ``detections``. ``warn``: takes a
-    line about what is left out or scored again. ``bad``: the names of what could not be scored.
+    ``path``: the model file; ``card``: what it says of itself. ``params``: the block ``detections``.
+    ``progress``: hears of what is left out or scored again, and how far it is with a recording. ``bad``: the names of
+    what could not be scored.
     """
 
-    def __init__(self, path: Path, card: dict, params: dict, threads: int, warn: Callable[[str], None] | None = None):
+    def __init__(self, path: Path, card: dict, params: dict, threads: int, progress: Progress | None = None):
         self._path, self._params, self._threads = path, params, threads
         self.recipe = recipe_of(card, path)
         # Two modules of one interface: of frames, and of windows.
         self._by: ModuleType = presence_scoring if "presence" in card else scoring
-        self._warn = warn or (lambda text: print(escaped(text), file=sys.stderr, flush=True))
+        self._progress = progress or Progress.silent()
         self._by.check(self.recipe, params)
         scored_by = {key: params[key] for key in self._by.SCORED_BY}
         files = kinds.input_hashes(self.recipe.features)
@@ -95,7 +96,7 @@ class Detector:
             partial(score_store.Store, species_ids=species_ids),
             partial(score_store.write_store, species_ids=species_ids, in_parts=True),
             self._add,
-            self._warn,
+            self._progress.warn,
             step,
             lambda name: chain(parts, others(name)),
         )
@@ -112,15 +113,19 @@ class Detector:
     def _add(self, sound: Sound, signature: str, writer: score_store.Writer) -> None:
         if self._model is None:
             self._model = self._loaded()
+
+        def part(share: float) -> None:
+            self._progress.part(share, sound.path)
+
         entry = score_store.Entry(sound.path, sound.name, sound.recording_id, signature)
         try:
             _check_name(sound.path)
-            scored = self._by.score(sound.path, self._model, self.recipe, self._params, self._threads)
+            scored = self._by.score(sound.path, self._model, self.recipe, self._params, self._threads, part)
         except RecordingError as error:
             said = escaped(str(error))
             if self._params["on_bad_recording"] == "stop":
                 raise RecordingError(said) from None
-            self._warn(f"error: {said}; left out")
+            self._progress.warn(f"error: {said}; left out")
             self.bad.add(sound.name)
             writer.add(replace(entry, problem=said.removeprefix(f"{escaped(sound.path)}: ")))
         except InputError as error:

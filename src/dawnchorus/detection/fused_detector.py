@@ -8,11 +8,12 @@ from dawnchorus.detection.fusion import Fusion
 from dawnchorus.detection.sounds import Sound
 from dawnchorus.foundation import incremental
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.progress import Progress
 from dawnchorus.learning import model_file
 
 
 def beside(
-    model: Path, presence: Path, fusion: Fusion, params: dict, threads: int, warn: Callable[[str], None]
+    model: Path, presence: Path, fusion: Fusion, params: dict, threads: int, progress: Progress
 ) -> Detector | None:
     """Return what scores windows of ``model`` beside the frames of ``presence``, None where they do not count.
 
@@ -25,7 +26,7 @@ def beside(
         reason = f"frames of {presence.name} count times its windows (fusion.weight {fusion.weight:g})"
         raise InputError(f"{model}: no such file; expected the network that names clips: {reason}")
     card = model_file.read_card(model)
-    detector = Detector(model, card, {**params, **fusion.windows()}, threads, warn)
+    detector = Detector(model, card, {**params, **fusion.windows()}, threads, progress)
     of_frames = [row["species_id"] for row in model_file.read_card(presence)["classes"]]
     if list(detector.recipe.species_ids) != of_frames:
         raise InputError(f"{model}: of other classes than {presence}; expected two models of one run")

@@ -142,11 +142,19 @@ def try_out(model: Model, recipe: Recipe) -> np.ndarray:
     return np.asarray(model.predict_on_batch(given[None]))[0]
 
 
-def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, threads: int) -> scoring.Scored:
+def score(
+    path: str | os.PathLike,
+    model: Model,
+    recipe: Recipe,
+    params: dict,
+    threads: int,
+    part: scoring.Part = lambda share: None,
+) -> scoring.Scored:
     """Score the frames of one recording: frame j starts at ``(j * pool_frames - 1/2) * hop``.
 
     ``model`` gives logits, ``predict_on_batch``. ``params``: the block ``detections``, of which ``channel`` and
-    ``batch_size`` are used. Raises :class:`InputError` for a file that cannot be decoded whole.
+    ``batch_size`` are used. ``part``: hears what share of it is scored, again and again. Raises :class:`InputError` for
+    a file that cannot be decoded whole.
     """
     from scipy.special import expit
 
@@ -174,6 +182,7 @@ def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, t
             kept = _kept(logits, first, stop, recipe, path)[: n_scored - done]
             scores[done : done + len(kept)] = expit(kept)
             done += len(kept)
+            part(done / n_scored)
     hop_s = recipe.features["hop_length"] / rate_hz
     starts_s = (np.arange(n_scored) * pool - 0.5) * hop_s
     return scoring.Scored(n_native / native_hz, native_hz, starts_s, pool * hop_s, scores)

@@ -35,6 +35,7 @@ MOST_BYTES, MOST_NUMBERS, MOST_OVERLAP, MOST_WINDOWS = 2**32, 2**28, 1000, 2_000
 # The modules that scores depend on, with all that they import, and the parameters.
 CODE = ("detection.scoring", "learning.model_file")
 SCORED_BY = ("window_s", "step_s", "channel")
+Part = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -122,12 +123,14 @@ def try_out(model: Model, recipe: Recipe) -> np.ndarray:
     return np.asarray(model.predict_on_batch(silence[None]))[0]
 
 
-def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, threads: int) -> Scored:
+def score(
+    path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, threads: int, part: Part = lambda share: None
+) -> Scored:
     """Score the windows of one recording.
 
     ``model`` has ``predict_on_batch``. ``params``: the block ``detections``, of which ``window_s``,
-    ``step_s``, ``channel`` and ``batch_size`` are used. Raises :class:`InputError` for a file that cannot be
-    decoded whole.
+    ``step_s``, ``channel`` and ``batch_size`` are used. ``part``: hears what share of it is scored, again and again.
+    Raises :class:`InputError` for a file that cannot be decoded whole.
     """
     import numpy as np
 
@@ -138,7 +141,7 @@ def score(path: str | os.PathLike, model: Model, recipe: Recipe, params: dict, t
     if len(plan.starts(n_samples)) > MOST_WINDOWS:
         expected = f"at most {MOST_WINDOWS}: a longer detections.step_s than {plan.step_samples / rate_hz:g} s"
         raise InputError(f"{path}: {len(plan.starts(n_samples))} windows; expected {expected}")
-    scores = score_ranges(path, model, recipe, params, threads, plan.ranges(n_samples), rate_hz, n_samples)
+    scores = score_ranges(path, model, recipe, params, threads, plan.ranges(n_samples), rate_hz, n_samples, part)
     starts_s = np.array(plan.starts(n_samples)) / rate_hz
     return Scored(n_native / native_hz, native_hz, starts_s, plan.length_samples / rate_hz, scores)
 
@@ -152,12 +155,13 @@ def score_ranges(
     ranges: Sequence[windows.SampleRange],
     rate_hz: int,
     n_samples: int,
+    part: Part = lambda share: None,
 ) -> np.ndarray:
     """Return the scores (ranges, classes) float32 of stretches of a file, in samples at ``rate_hz``, sorted."""
     import numpy as np
 
     blocks = decoding.decoded(path, params["channel"], rate_hz)
-    scores = []
+    scores, done = [], 0
     with (
         closing(ahead(windows.cut(blocks, ranges, n_samples), DECODED_AHEAD)) as cuts,
         ThreadPoolExecutor(threads) as pool,
@@ -165,6 +169,8 @@ def score_ranges(
         prepared = in_order(pool, lambda y: recipe.prepared(y, rate_hz), cuts, params["batch_size"])
         for batch in batches(prepared, params["batch_size"]):
             scores.append(np.asarray(model.predict_on_batch(np.stack(batch)), dtype=np.float32))
+            done += len(batch)
+            part(done / len(ranges))
     made = np.concatenate(scores)
     if made.shape != (len(ranges), len(recipe.species_ids)) or not np.isfinite(made).all():
         raise InputError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import shutil
 import sys
 import time
@@ -25,12 +27,25 @@ class Progress:
         self._done = 0
         self._bar = _bar(name, total, self._out) if self._out.isatty() else None
 
+    @classmethod
+    def silent(cls) -> Progress:
+        """Return one that says nothing of steps, and warns as any."""
+        return cls("", 0, io.StringIO(), math.inf)
+
     def step(self, what: str) -> None:
         """Say that one step is done, and ``what`` it was."""
         self._done += 1
+        self._say(self._done, what)
+
+    def part(self, share: float, what: str) -> None:
+        """Say how much of the next step is done, 0 to 1, and ``what`` it is: of long steps, for the time left."""
+        self._say(self._done + share, f"{share:.0%} of {what}")
+
+    def _say(self, done: float, what: str) -> None:
         if self._bar is not None:
+            self._bar.set_description_str(f"{self._name}: {self._done} of {self._total}", refresh=False)
             self._bar.set_postfix_str(printable(what), refresh=False)
-            self._bar.update()
+            self._bar.update(done - self._bar.n)
         elif time.monotonic() - self._reported_s >= self._log_interval_s:
             self._reported_s = time.monotonic()
             print(f"{self._name}: {self._done} of {self._total}: {printable(what)}", file=self._out, flush=True)
@@ -52,5 +67,6 @@ class Progress:
 def _bar(name: str, total: int, out: TextIO) -> tqdm:
     from tqdm import tqdm
 
-    form = "{desc}: {n_fmt} of {total_fmt}, {remaining} left{postfix}"
-    return tqdm(desc=name, total=total, file=out, ncols=shutil.get_terminal_size().columns - 1, bar_format=form)
+    form = "{desc}, {remaining} left{postfix}"
+    columns = shutil.get_terminal_size().columns - 1
+    return tqdm(desc=f"{name}: 0 of {total}", total=total, file=out, ncols=columns, bar_format=form)

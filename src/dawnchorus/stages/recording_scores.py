@@ -68,10 +68,10 @@ def main(argv: list[str] | None = None) -> None:
         def step(sound: Sound) -> None:
             progress.step(sound.path)
 
-        detector = Detector(args.model, card, params, args.threads, progress.warn)
+        detector = Detector(args.model, card, params, args.threads, progress)
         done = detector.update(args.scores, unlearned, step)
         if by_frames:
-            frames = Detector(args.presence, of_presence, params, args.threads, progress.warn)
+            frames = Detector(args.presence, of_presence, params, args.threads, progress)
             frames.update(args.presence_scores, wanted, step)
         else:
             score_store.write_empty(args.presence_scores, species_ids)

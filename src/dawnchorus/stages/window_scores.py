@@ -49,8 +49,8 @@ def main(argv: list[str] | None = None) -> None:
     name = f"window scores shard {args.shard}"
     counts = counted(args.calibration) if args.calibration else fusion.ALONE
     with Progress(name, (1 + bool(counts.weight)) * len(wanted)) as progress:
-        detector = Detector(args.model, model_file.read_card(args.model), params, args.threads, progress.warn)
-        windows = fused_detector.beside(args.beside, args.model, counts, params, args.threads, progress.warn)
+        detector = Detector(args.model, model_file.read_card(args.model), params, args.threads, progress)
+        windows = fused_detector.beside(args.beside, args.model, counts, params, args.threads, progress)
         done, *of_windows = fused_detector.update(
             *(detector, args.output, windows, args.windows, wanted),
             step=lambda sound: progress.step(sound.path),
