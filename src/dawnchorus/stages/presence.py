@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> None:
     parted = held_back.parted(recordings, [partition for _, partition in belongs])
     validating = [row for row in known if row["recording_id"] in parted] if parted else known
     if parted:
-        say(f"no recording validates: the last {held_back.SHARE:.0%} of {len(parted)} training recordings do instead")
+        say(f"no recording validates: the last {held_back.SHARE:.0%} of each training recording does instead")
     with Shards(args.shards) as shards:
         of_training, of_validation = (
             presence.soundings(
