@@ -32,6 +32,8 @@ pytestmark = pytest.mark.table
 COMMANDS = {"snakemake": ["snakemake", "--cores", "2"], "dvc": ["dvc", "repro"]}
 # Long enough that the training is still at work when something happens to it.
 LONG = 2000
+# What comes by itself may take so long on a busy machine.
+PATIENCE_S = 900
 SMALLEST_PIPE = 4096
 MODULE = "src/dawnchorus/networks/logistic_regression.py"
 # With all that is said, a job speaks to a pipe and its log; as people see it, to its log alone.
@@ -63,7 +65,7 @@ def started(
     if holds:
         fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, holds)
     # A run that fails never says the marker.
-    follow = ["timeout", "120", "tail", "-n", "0", "-F", project.path / "logs/model.log"]
+    follow = ["timeout", str(PATIENCE_S), "tail", "-n", "0", "-F", project.path / "logs/model.log"]
     seen = []
     with subprocess.Popen(follow, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as said:
         for line in process.stdout if screen else said.stdout:
@@ -111,7 +113,7 @@ def captured(project: Project) -> dict:
 
 
 def ended(process: subprocess.Popen) -> str:
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=PATIENCE_S)
     return output
 
 
