@@ -13,7 +13,7 @@ import pytest
 
 from dawnchorus.detection import results_folder
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.files import write_whole
+from dawnchorus.foundation.files import part_of, parts_of, path_for_whole, write_whole
 from test_detections import write_model, write_sound
 
 RUNS = {"old": ("a", "b", "c/d"), "new": ("b", "c/d", "c/e")}
@@ -117,6 +117,20 @@ def test_an_error_while_it_works_leaves_the_last_run_as_it_was(tmp_path):
     with pytest.raises(RuntimeError), results_folder.claimed(tmp_path / "other/out"):
         raise RuntimeError
     assert not (tmp_path / "other/out").exists()
+
+
+def test_what_was_finished_of_a_long_search_stays_and_what_was_half_written_goes(tmp_path):
+    scores = tmp_path / "scores.parquet"
+    with pytest.raises(KeyboardInterrupt), path_for_whole(scores) as half:
+        copied = half.read_bytes()
+        raise KeyboardInterrupt
+    half.write_bytes(copied)  # as a kill would have left it
+    parts = [part_of(scores, number) for number in range(1, 1002)]
+    for part in parts:
+        part.touch()
+    with results_folder.claimed(tmp_path, [scores.name]):
+        assert parts_of(scores) == parts
+        assert not half.exists()
 
 
 def test_names_that_no_file_can_have_are_refused(tmp_path):

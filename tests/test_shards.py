@@ -1,5 +1,6 @@
 """The shard container: what goes in comes out, byte for byte again, and damage is named."""
 
+import errno
 import io
 import json
 import shutil
@@ -122,11 +123,22 @@ def test_order_is_that_of_ids(tmp_path):
 def test_a_failed_write_leaves_the_old_shard(tmp_path):
     path = write(tmp_path / "a.zip", content())
     before, names = path.read_bytes(), set(tmp_path.iterdir())
-    never_whole = {"a": ("s", only((0.0, 1.0)), [np.zeros((1, 4), np.float32)]), "b": ("s", only(), [])}
+    whole, never_whole = ("s", only((0.0, 1.0)), [np.zeros((1, 4), np.float32)]), ("s", only(), [])
     with pytest.raises(ValueError, match="concatenate"):
-        write(path, never_whole)
-    assert path.read_bytes() == before
+        write(path, {"b": never_whole})
     assert set(tmp_path.iterdir()) == names
+    # What is finished the next writer may take over.
+    with pytest.raises(ValueError, match="concatenate"):
+        write(path, {"a": whole, "b": never_whole})
+    assert path.read_bytes() == before
+    assert sorted(left.suffix for left in set(tmp_path.iterdir()) - names) == [".notes", ".zip"]
+
+
+def test_a_full_disk_gets_back_what_was_written(tmp_path):
+    with pytest.raises(OSError, match="No space"), shards.write_shard(tmp_path / "a.zip", PARAMS) as writer:
+        writer.add("a", "s", only((0.0, 1.0)), [np.zeros((1, 4), np.float32)])
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_memory_is_that_of_one_recording(tmp_path):

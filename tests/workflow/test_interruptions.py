@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import subprocess
+import sys
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -178,6 +180,53 @@ def test_a_run_that_is_told_to_end_ends_with_all_its_jobs(project, tool, told, s
     ended(run)
     assert run.returncode != 0
     assert_ended(processes, project, tool)
+
+
+# A job of features that ends with its third recording, as nobody could foresee, or as a person wants it to.
+ENDS_AT_THE_THIRD = """
+import os, sys
+from dawnchorus.features import tasks
+from dawnchorus.stages import features
+
+computed, counted = tasks.computed, []
+
+def dying(*given):
+    counted.append(given)
+    if len(counted) == 3:
+        {how}
+    return computed(*given)
+
+tasks.computed = dying
+features.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(("how", "tool"), [("os._exit(9)", "snakemake"), ("raise KeyboardInterrupt", "dvc")])
+def test_the_next_run_takes_over_what_a_job_of_features_had_finished(project, tool, how):
+    folder = project.path / "data/features"
+    shard = folder / "shard-0-of-8.zip"
+    record = json.loads(shard.with_suffix(".provenance.json").read_text())
+    (params,) = (text for text in record["params"] if text.startswith("{"))
+    with zipfile.ZipFile(shard) as archive:
+        assert sum(name.endswith(".npy") for name in archive.namelist()) == 3
+    before = shard.read_bytes()
+    for path in folder.glob("*-0-of-8*"):
+        path.unlink()
+    tables = (
+        *("--recordings", "data/recordings/recordings.csv", "--annotations", "data/recordings/annotations.csv"),
+        *("--false-positives", "data/recordings/false_positives.csv", "--audio-dir", "raw/audio"),
+    )
+    job = [sys.executable, "-c", ENDS_AT_THE_THIRD.format(how=how), *tables]
+    job += ["--shard", "0", "--shards", "8", "--params", params, "--output", str(shard)]
+    source = {"PYTHONPATH": str(project.path / "src")}
+    half = subprocess.run(job, **{**captured(project), "env": {**environment(), **source}})
+    assert half.returncode != 0
+    assert [path.suffix for path in sorted(folder.glob(".shard-0-of-8.*"))] == [".zip", ".notes"], half.stdout
+    project.run(*COMMANDS[tool])
+    said = (project.path / "logs/features-0.log").read_text()
+    assert "3 recordings: 1 computed, 2 kept from before" in said
+    assert shard.read_bytes() == before
+    assert not list(folder.glob(".shard*"))
 
 
 @ANY_TOOL

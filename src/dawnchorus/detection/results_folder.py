@@ -15,10 +15,11 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.files import hold, write_json
+from dawnchorus.foundation.files import hold, temporaries_of, write_json
 
 STAGED = ".dawnchorus-new"
 LIST = "results.json"  # the files that the last run wrote
@@ -73,10 +74,8 @@ def _remove_leftovers(output: Path, kept: Iterable[str]) -> None:
         staged.unlink()
     elif staged.exists():
         shutil.rmtree(staged)
-    for name in map(Path, kept):
-        # As foundation.files calls a file that is being written.
-        for path in output.glob(f".{name.stem}.????????{name.suffix}"):
-            path.unlink()
+    for path in chain.from_iterable(temporaries_of(output / name) for name in kept):
+        path.unlink()
 
 
 def names_of(name: str) -> list[str]:

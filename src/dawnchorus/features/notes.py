@@ -2,8 +2,8 @@
 
 Beside `.shard-3-of-8.abcd1234.zip` lies `.shard-3-of-8.abcd1234.zip.notes`, with a line of each recording whose array
 is in the file: a SHA-256, the array's offset and size in bytes, and as JSON the recording's id, signature and clips.
-The hash is of that JSON and of the array, so a line that was cut off, or is of another file, gives nothing. The notes
-stay when the shard takes its name, until a record says what it is (:mod:`dawnchorus.workflow.provenance`).
+The hash is of that JSON and of the array, so a line that was cut off, or is of another file, gives nothing. A job that
+fails or is interrupted leaves both too. The notes stay when the shard takes its name, until a record says what it is (:mod:`dawnchorus.workflow.provenance`).
 """
 
 from __future__ import annotations
@@ -39,13 +39,20 @@ class Notes:
 
 @contextmanager
 def beside(shard: IO[bytes]) -> Iterator[Notes]:
-    """Open notes of a file that is being written; they stay, unless the block ends with an error."""
+    """Open notes of a file that is being written.
+
+    They stay, with what they are of, whether the block ends well or not: unless nothing is noted, or the disk is full.
+    """
     path = Path(f"{shard.name}{NOTES}")
     try:
         with path.open("xb") as file:
             yield Notes(file, shard)
-    except BaseException:
+    except OSError:
         path.unlink(missing_ok=True)
+        raise
+    except BaseException:
+        if not path.stat().st_size:
+            path.unlink()
         raise
 
 

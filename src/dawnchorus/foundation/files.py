@@ -21,7 +21,9 @@ NOTES = ".notes"
 
 @contextmanager
 def path_for_whole(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; it is renamed to ``path`` on success and removed on an error.
+    """Yield a temporary path beside ``path``; it is renamed to ``path`` on success, and removed on an error.
+
+    What has notes of what is finished in it, see :data:`NOTES`, is not removed.
 
     The temporary name keeps the suffix of ``path``, because writers such as Keras choose a format by it.
     """
@@ -41,7 +43,8 @@ def path_for_whole(path: str | os.PathLike) -> Iterator[Path]:
         error.filename = error.filename or str(target)
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        if not Path(f"{temporary}{NOTES}").exists():
+            temporary.unlink(missing_ok=True)
 
 
 def temporaries_of(path: str | os.PathLike) -> list[Path]:

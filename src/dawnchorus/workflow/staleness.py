@@ -189,11 +189,11 @@ def _force_stale_jobs(workflow: Workflow, executes: bool) -> Reasons:
             # From a bucket Snakemake removes what a job is to make anew, the record too.
             if executes and wanted and known.has_record and not where:
                 known.revoke()
-            if executes:
-                # A job that has to run takes over what is finished of it.
-                known.remove_half_written(with_notes=wanted or job not in stale)
             if differences or remade or wanted:
                 stale[job] = differences
+            if executes:
+                # A job that has to run takes over what is finished of it, unless a person wants it from nothing.
+                known.remove_half_written(with_notes=wanted or job not in stale)
             for maker in remade:
                 # What is about to be made anew makes Snakemake run the job that reads it.
                 for path in (*dag.dependencies[job][maker], *dag.depending[maker][job]):
