@@ -578,6 +578,14 @@ def test_few_recordings_are_dealt_as_far_as_they_go(n, expected, tmp_path, home,
     assert (params["split"]["method"], params["split"]["validation_fraction"]) == expected
     assert ("one recording trains and tests" in out) == (n == 1)
     assert ("no recording is left to validate" in out) == (n == 2)
+    assert "0 minutes to validate" not in out
+
+
+def test_who_brings_a_model_is_not_told_to_bring_one(mine, home, capsys):
+    rfcx(mine)
+    assert "a pretrained model of yours" in init(mine, capsys=capsys)[1]
+    assert cli.main(["init", str(mine), "--preset", "birdnet", "--force"]) == 0
+    assert "a pretrained model of yours" not in capsys.readouterr().out
 
 
 real = pytest.mark.parametrize(

@@ -59,6 +59,16 @@ def test_once_more_lists_the_file_that_the_kind_of_features_reads(tmp_path):
     assert {name for name, stage in stages.items() if "${features.model}" in stage["deps"]} >= {"features", "figures"}
 
 
+def test_an_incomplete_recipe_is_said_line_by_line(tmp_path, capsys):
+    folder = tmp_path / "frogs"
+    folder.mkdir()
+    (folder / "params.yaml").write_text("features: {kind: embedding, model: x.onnx}\n")
+    assert cli.main(["new", str(folder)]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("error: ") for line in said)
+    assert "keys missing" in said[0]
+
+
 def test_nothing_is_written_where_something_is_in_the_way(tmp_path, capsys):
     (tmp_path / "src").mkdir()
     (tmp_path / "file").touch()

@@ -129,6 +129,11 @@ def test_clips_shorter_and_lower_than_a_patch_are_told_apart_as_far_as_they_can_
     assert np.isfinite(scores).all()
 
 
+def test_one_clip_of_one_patch_is_enough_to_give_scores():
+    x = noise(1, MODEL["patch_frames"], MODEL["patch_bands"])
+    assert np.isfinite(fitted(PATCHES, MODEL, x, np.zeros(1, int)).predict_on_batch(x)).all()
+
+
 def test_it_is_a_ridge_on_standardized_columns_in_rows_of_length_one_with_sound_of_no_class():
     x, background, y = noise(30), noise(8, seed=5), np.arange(30) % 3
     block = {"model": {**MODEL, "l2": 0.3}, "train": TRAIN}

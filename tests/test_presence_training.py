@@ -9,6 +9,7 @@ import pytest
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import device, model_file, presence, saved_model, stretches
 from dawnchorus.learning.presence_targets import UNKNOWN
+from dawnchorus.partitioning import held_back
 
 FEATURES = {
     **{"kind": "log_mel", "sample_rate_hz": 8000, "n_fft": 256, "hop_length": 80, "deltas": 0, "clip": "annotation"},
@@ -39,7 +40,7 @@ def recording(seed: int, n_frames: int = 400) -> tuple[np.ndarray, pd.DataFrame]
     return frames, pd.DataFrame(rows).assign(recording_id=f"r{seed}", partition="train")
 
 
-def soundings(rows, frames, partitions=("train",), unknown=(), absent=(), annotated="all", belongs="train"):
+def soundings(rows, frames, partitions=("train",), unknown=(), absent=(), annotated="all", belongs="train", **part):
     return presence.soundings(
         lambda name: frames,
         [{"recording_id": "r1", "partition": belongs}],
@@ -49,7 +50,16 @@ def soundings(rows, frames, partitions=("train",), unknown=(), absent=(), annota
         absent,
         ["a", "b"],
         {**PARAMS, "data": {"annotated": annotated}},
+        **part,
     )
+
+
+@pytest.mark.parametrize(("n_frames", "expected"), [(20, [8, 2]), (4, [2]), (2, [1])])
+def test_a_recording_too_short_to_hold_a_part_back_is_learned_from_whole(n_frames, expected):
+    frames, rows = recording(1)
+    parts = (held_back.TRAINS, held_back.VALIDATES)
+    found = [soundings(rows, frames[:n_frames], part=part, parted={"r1"}) for part in parts]
+    assert [len(of.targets) for one in found for of in one] == expected
 
 
 def test_annotations_of_another_partition_are_unknown_and_nothing_else_is():

@@ -210,6 +210,16 @@ def test_time_left_is_told_by_how_fast_the_work_was_since_it_was_first_seen(log)
     assert rule.shown(rule.begun_s + 170) == "epoch 4 of 4"
 
 
+def test_what_is_left_of_less_than_a_step_is_not_less_than_nothing(log):
+    rule = screen._Rule("features", 1)
+    rule.at_work = {1: ["1.log"]}
+    for k in (7, 14, 21):
+        log("1.log", f"features shard 0: {k} of 24: a\n")
+        said = rule.shown(rule.begun_s + k)
+    assert said == "21 of 24, about 3 s left"
+    assert rule.shown(rule.begun_s + 60) == "21 of 24, about 0 s left"
+
+
 def looked(out: io.StringIO, after_s: float, said: str = "model: epoch 1/4: loss 2\n") -> str:
     """Let a screen look after a job that began so many seconds ago, and return what it has said."""
     seen = begun(out, silence_s=30, model=1, features=1)

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    from dawnchorus.survey import proposal
+    from dawnchorus.survey import proposal, rules
     from dawnchorus.tables.users import write_rows
     from dawnchorus.workflow import params_texts
 
@@ -76,7 +76,10 @@ def main(args: argparse.Namespace) -> None:
     ]
     if of_preset:
         chosen.append(f"of preset {args.preset}: {', '.join(of_preset)}")
-    parts = [("found", made.found), ("chosen", chosen), ("not decided", made.undecided)]
+    # Who brings a model is not told to bring one.
+    has_model = params["features"]["kind"] == "embedding"
+    undecided = [line for line in made.undecided if not (has_model and rules.PRETRAINED in line)]
+    parts = [("found", made.found), ("chosen", chosen), ("not decided", undecided)]
     said = [(title, [escaped(line) for line in lines]) for title, lines in parts if lines]
     text = params_texts.text_of(params, _head(said))
     if strict_yaml.parse(text.encode(), str(args.output)).values != params:

@@ -42,8 +42,9 @@ def main(args: argparse.Namespace) -> None:
             copy(name, folder / name)
     copy(PIPELINE, folder / PIPELINE)
     if depends_on_more(folder / PARAMS):
-        from dawnchorus.workflow import dvc_file
+        from dawnchorus.workflow import dvc_file, params_file
 
+        params_file.load(folder / PARAMS)
         with write_whole(folder / PIPELINE) as file:
             file.write(dvc_file.texts(folder)[Path(PIPELINE)])
     if not (folder / PARAMS).exists():

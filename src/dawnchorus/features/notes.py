@@ -3,7 +3,8 @@
 Beside `.shard-3-of-8.abcd1234.zip` lies `.shard-3-of-8.abcd1234.zip.notes`, with a line of each recording whose array
 is in the file: a SHA-256, the array's offset and size in bytes, and as JSON the recording's id, signature and clips.
 The hash is of that JSON and of the array, so a line that was cut off, or is of another file, gives nothing. A job that
-fails or is interrupted leaves both too. The notes stay when the shard takes its name, until a record says what it is (:mod:`dawnchorus.workflow.provenance`).
+fails or is interrupted leaves both too. The notes stay when the shard takes its name, until a record says what it is
+(:mod:`dawnchorus.workflow.provenance`).
 """
 
 from __future__ import annotations

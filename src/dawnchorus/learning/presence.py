@@ -89,6 +89,8 @@ def soundings(
         sounding = stretches.Sounding(frames[: n * pool], made, closed)
         if name in parted:
             start, stop = (round(share * n) for share in part)
+            if start == stop:
+                continue
             sounding = stretches.between(sounding, start, stop, pool)
         found += stretches.around_known(sounding, n_around, pool) if row.get("reviewed") else [sounding]
     return found

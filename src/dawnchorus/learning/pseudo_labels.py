@@ -7,7 +7,6 @@ is annotated. What is known stays as it is.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.special import expit
 
+from dawnchorus.foundation import archives
 from dawnchorus.foundation.files import path_for_whole
 from dawnchorus.learning import stretches
 from dawnchorus.learning.presence_targets import UNKNOWN
@@ -96,5 +96,5 @@ def restored(path: Path, key: str) -> list[Training]:
                 Training(history, [stored[f"weights_{number}_{index}"] for index in range(n_weights)])
                 for number, (history, n_weights) in enumerate(json.loads(str(stored["state"])))
             ]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except (*archives.DAMAGE, TypeError):
         return []

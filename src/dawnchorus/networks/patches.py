@@ -48,7 +48,8 @@ def learn(clips, params, rng):
         drawn.append(found[rng.integers(len(found), size=min(each, len(found)))])
     patches = _of_one_contrast(np.concatenate(drawn))
     mean = patches.mean(axis=0)
-    variances, directions = np.linalg.eigh(np.atleast_2d(np.cov(patches - mean, rowvar=False)))
+    covariances = np.cov(patches - mean, rowvar=False, ddof=min(1, len(patches) - 1))
+    variances, directions = np.linalg.eigh(np.atleast_2d(covariances))
     least = max(LEAST_VARIANCE * variances[-1], np.finfo(np.float32).eps)
     whitening = (directions / np.sqrt(variances.clip(0) + least)).astype(np.float32)
     filters = whitening @ spherical_kmeans((patches - mean) @ whitening, params["kinds"], rng).T

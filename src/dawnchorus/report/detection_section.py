@@ -103,8 +103,8 @@ def fusion(calibration: dict) -> str | None:
     others = [value for power, value in worth.items() if power != "0"]
     if not others:
         return (
-            "Presence counts alone (power 0): with one species, or few validation calls, nothing is gained or known by "
-            "hearing the network that names clips beside it."
+            "Presence counts alone (power 0): with one species, few validation calls, or no recording that validates, "
+            "nothing is gained or known by hearing the network that names clips beside it."
         )
     return (
         "Presence counts alone (power 0): in the validation recordings the average precision of segments is "

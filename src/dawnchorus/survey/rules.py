@@ -20,6 +20,7 @@ from dawnchorus.features import clips, kinds
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.features import Features
 from dawnchorus.parameters.recipe import RECIPE
+from dawnchorus.partitioning import held_back
 
 # Rates that recorders and recipes have (Hz): sound is brought down to one of them where calls end far below.
 USUAL_RATES_HZ = (
@@ -44,6 +45,8 @@ MOST_FOLDS = 10
 # Fewer labels or recordings of a middling species are few; pretrained models were trained on what people hear.
 ENOUGH_LABELS, ENOUGH_RECORDINGS = 20, 4
 MOST_PRETRAINED_HZ = 96_000
+# What the hint to bring a model is known by.
+PRETRAINED = "a pretrained model of yours"
 # Windows that are shorter than this say little by themselves.
 LEAST_WINDOW_S = 1.0
 MOST_NAMED = 5
@@ -297,8 +300,8 @@ def few(facts: Facts) -> str:
     if is_enough or max(facts.rates_hz) > MOST_PRETRAINED_HZ:
         return ""
     return (
-        f"model: {n_labels} labels of a species in the middle, from {n_recordings} recordings: few to learn from; a "
-        "pretrained model of yours names more of them right (--preset birdnet; docs/few-labels.md)"
+        f"model: {n_labels} labels of a species in the middle, from {n_recordings} recordings: few to learn from; "
+        f"{PRETRAINED} names more of them right (--preset birdnet; docs/few-labels.md)"
     )
 
 
@@ -420,7 +423,7 @@ def folds(facts: Facts, column: str) -> Choice:
 
 
 def aim(facts: Facts, is_all: bool, validation_share: float) -> Choice:
-    """Aim at false alarms an hour where these can be counted and the validation recordings are long enough."""
+    """Aim at false alarms an hour where these can be counted and what validates is long enough."""
     key = "presence_calibration.aim"
     allowed = 3.0 * facts.hours * validation_share * len(set(facts.species))
     if not is_all:
@@ -460,7 +463,9 @@ def decisions(facts: Facts) -> list[Choice]:
     dealt, whole = split(facts, column), annotated(facts)
     made += [grouping, dealt, folds(facts, column), whole]
     is_all = whole.values["data.annotated"] == "all"
-    return [*made, aim(facts, is_all, dealt.values["split.validation_fraction"]), windows(facts), shards(facts)]
+    tests, validates = (dealt.values[f"split.{part}_fraction"] for part in ("test", "validation"))
+    validates = validates or held_back.SHARE * (1 - tests)
+    return [*made, aim(facts, is_all, validates), windows(facts), shards(facts)]
 
 
 def shards(facts: Facts) -> Choice:

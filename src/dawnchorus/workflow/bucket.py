@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from dawnchorus.foundation.errors import InputError, shown
+from dawnchorus.foundation.errors import InputError, one_line, shown
 from dawnchorus.foundation.files import path_for_whole, write_json
 from dawnchorus.workflow import provenance
 
@@ -69,8 +69,23 @@ def _object(workflow: Workflow, name: str) -> Any:
 
 
 def fetch(workflow: Workflow, bucket: Bucket, names: Iterable[str]) -> None:
-    """Make the copies of files and folders what the bucket holds; ``names``: what the jobs read and make."""
-    names = set(names)
+    """Make the copies of files and folders what the bucket holds; ``names``: what the jobs read and make.
+
+    A bucket that cannot be read, or holds what no folder can, raises :class:`InputError`.
+    """
+    try:
+        _fetch(workflow, bucket, set(names))
+    except InputError:
+        raise
+    except Exception as error:
+        # The plugin of the storage brings botocore; without one there is no bucket.
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] != "botocore":
+            raise
+        said = f"expected a bucket that can be read, and room for copies of it here: {one_line(error)}"
+        raise InputError(f"s3://{bucket.name}/{bucket.prefix}: {said}") from None
+
+
+def _fetch(workflow: Workflow, bucket: Bucket, names: set[str]) -> None:
     store = _object(workflow, "x")
     there = {}
     if store.bucket_exists():
@@ -81,9 +96,14 @@ def fetch(workflow: Workflow, bucket: Bucket, names: Iterable[str]) -> None:
         for key, tag in there.items()
         if not key.endswith("/") and not names.isdisjoint({key, *map(str, PurePosixPath(key).parents)})
     }
-    known = _known()
     copies = Path(bucket.copies)
-    kept = {key: known.get(str(copies / key)) for key in wanted}
+    known = _known()
+    is_kept = {key: known.get(str(copies / key)) == tag and (copies / key).is_file() for key, tag in wanted.items()}
+    # A run that ends here knows nothing of the copies that it was to make anew, whichever of them it has made.
+    for key in wanted:
+        if not is_kept[key]:
+            known.pop(str(copies / key), None)
+    write_json(ETAGS, known)
     for path in (path for path in copies.rglob("*") if path.is_file()):
         if path.relative_to(copies).as_posix() not in there:
             path.unlink()
@@ -91,7 +111,7 @@ def fetch(workflow: Workflow, bucket: Bucket, names: Iterable[str]) -> None:
         if {"..", ""} & set(key.split("/")):
             raise InputError(f"s3://{bucket.name}/{bucket.prefix}{key}: expected a key without .. and empty parts")
         path = copies / key
-        if kept[key] == tag and path.is_file():
+        if is_kept[key]:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         body = store.s3bucket().Object(f"{bucket.prefix}{key}").get(IfMatch=tag)["Body"]

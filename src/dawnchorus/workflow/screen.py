@@ -85,7 +85,8 @@ class _Rule:
         took_s = last_s - first_s
         # Between two steps it counts down, by one step at most.
         since_s = min(now_s - last_s, took_s / self._n_steps)
-        return f"{steps}, about {duration(took_s * (1 - share) / (share - first_share) - since_s)} left"
+        left_s = took_s * (1 - share) / (share - first_share) - since_s
+        return f"{steps}, about {duration(max(left_s, 0.0))} left"
 
     def summary(self) -> str:
         """Return what the jobs found, as one line: numbers of jobs that say the same are summed."""

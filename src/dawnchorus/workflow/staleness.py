@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dawnchorus.foundation.errors import listed
+from dawnchorus.foundation.errors import InputError, listed, stop
 from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.workflow import bucket, provenance
 
@@ -173,7 +173,11 @@ def _shortened(differences: list[str]) -> str:
 def _force_stale_jobs(workflow: Workflow, executes: bool) -> Reasons:
     dag: DAG = workflow.dag
     if where := bucket.of(workflow):
-        bucket.fetch(workflow, where, (where.called(path) for job in dag.jobs for path in (*job.input, *job.output)))
+        names = (where.called(path) for job in dag.jobs for path in (*job.input, *job.output))
+        try:
+            bucket.fetch(workflow, where, names)
+        except InputError as error:
+            stop(error)
     cache = HashCache(provenance.HASHES)
     stale: Reasons = {}
     for level in dag.toposorted():
