@@ -161,10 +161,13 @@ class Project:
         owner[name] = value
         self.write_params(params)
 
-    def run(self, *command: str, check: bool = True, screen: str = "full", **options) -> subprocess.CompletedProcess:
+    def run(
+        self, *command: str, check: bool = True, screen: str = "full", apart: bool = False, **options
+    ) -> subprocess.CompletedProcess:
         """Run a command in the project's folder; its output comes back as text, errors included.
 
-        ``screen``: see :func:`environment`.
+        ``screen``: see :func:`environment`. ``apart``: errors come after all else, not between: what Snakemake says of
+        a job is longer than a pipe takes in one piece, and lines of jobs would come into its middle.
         """
         done = subprocess.run(
             command,
@@ -172,17 +175,19 @@ class Project:
             env=environment(warmed=True, screen=screen),
             text=True,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE if apart else subprocess.STDOUT,
             check=False,
             **options,
         )
+        if apart:
+            done.stdout += done.stderr
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout[-6000:]}")
         return done
 
     def snakemake(self, *arguments: str) -> Counter:
         """Run `snakemake --cores 2` and return how often each rule ran."""
-        return rules_of(self.run("snakemake", "--cores", "2", *arguments).stdout)
+        return rules_of(self.run("snakemake", "--cores", "2", *arguments, apart=True).stdout)
 
     def planned(self, *targets: str) -> Counter:
         """Return what `snakemake -n` would run, planned in this process: that is twelve times quicker."""
@@ -190,7 +195,7 @@ class Project:
 
     def dvc_repro(self, *arguments: str) -> Counter:
         """Run `dvc repro` and return how often each Snakemake rule ran under it."""
-        return rules_of(self.run("dvc", "repro", *arguments).stdout)
+        return rules_of(self.run("dvc", "repro", *arguments, apart=True).stdout)
 
     def repro_with(self, tool: str) -> Counter:
         return self.snakemake() if tool == "snakemake" else self.dvc_repro()
