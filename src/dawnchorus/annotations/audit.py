@@ -140,7 +140,7 @@ def inspect_all(
 
     # A look at a recording takes less than to hand it to a thread.
     for recording_id, name in paths.items():
-        if recording_id in known and is_known(recording_id, cache.remembered(Path(audio_dir, name))):
+        if recording_id in known and is_known(recording_id, cache.remembered(os.path.join(audio_dir, name))):
             facts[recording_id] = dict(known[recording_id])
     others = [recording_id for recording_id in paths if recording_id not in facts]
     for recording_id, (info, problem) in zip(others, in_threads(inspect, others, threads), strict=True):

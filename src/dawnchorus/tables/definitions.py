@@ -4,6 +4,7 @@ Ids are text, so that ``007`` stays what it is; times are seconds from the start
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 PARTITIONS = ("train", "validation", "test")
@@ -35,7 +36,7 @@ class Table:
     columns: tuple[Column, ...]
     more: str = ""
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the columns that every such table has."""
         return tuple(column.name for column in self.columns)

@@ -77,13 +77,16 @@ def write(path: str | os.PathLike, table: Table, rows: Iterable[Mapping] | pd.Da
         if table.more not in "*+" and any(not name.startswith(table.more) for name in more):
             raise ValueError(f"{table.name}: columns {', '.join(more)}: expected names that begin with {table.more}")
     columns = [*table.names, *more]
+    required, allowed = frozenset(table.names), frozenset(columns)
     with write_whole(Path(path)) as file:
         writer = cells.Writer(file)
         writer.writerow(columns)
         for record in records:
-            if lacking := [name for name in table.names if name not in record]:
+            if not required <= record.keys():
+                lacking = [name for name in table.names if name not in record]
                 raise ValueError(f"{table.name}: a row without {', '.join(lacking)}")
-            if unknown := [name for name in record if name not in columns]:
+            if not record.keys() <= allowed:
+                unknown = [name for name in record if name not in allowed]
                 raise ValueError(f"{table.name}: no column {', '.join(unknown)}; it has {', '.join(table.names)}")
             writer.writerow(_cell(record.get(name)) for name in columns)
 
