@@ -279,6 +279,7 @@ def test_a_long_step_says_how_much_of_it_is_done():
             progress.step("a.wav")
             progress.part(0.25, "b.wav")
             progress.part(0.5, "b.wav")
+            progress.part(1.0, "b.wav")
             progress.step("b.wav")
     assert log.getvalue().splitlines() == [
         "detect: 1 of 2: a.wav",

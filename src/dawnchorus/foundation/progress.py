@@ -38,8 +38,12 @@ class Progress:
         self._say(self._done, what)
 
     def part(self, share: float, what: str) -> None:
-        """Say how much of the next step is done, 0 to 1, and ``what`` it is: of long steps, for the time left."""
-        self._say(self._done + share, f"{share:.0%} of {what}")
+        """Say how much of the next step is done, 0 to 1, and ``what`` it is: of long steps, for the time left.
+
+        All of it is for :meth:`step` to say.
+        """
+        if share < 1:
+            self._say(self._done + share, f"{share:.0%} of {what}")
 
     def _say(self, done: float, what: str) -> None:
         if self._bar is not None:
