@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from dawnchorus.annotations import false_positives, readers, recorded, recordings, reviews, unknown
 from dawnchorus.foundation.display_names import printable
@@ -39,7 +39,6 @@ SIDE_TABLES = ("recordings_table", *unknown.TABLES)
 NO_TABLE = UserTable([], [], [])
 NOTHING_TAUGHT = reviews.Taught([], [], Counter())
 Read = TypeVar("Read")
-Item = TypeVar("Item")
 
 
 def audio_paths(audio_dir: str) -> list[str]:
@@ -288,22 +287,6 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> A
     return Audited(*found, facts, sites, names, given.faults, problems, n_rows)
 
 
-class Rows(Sequence[dict], Generic[Item]):
-    """Rows of a table, each made when it is asked for: there may be a million, and one at a time is enough.
-
-    ``items``: what each is made of; ``make`` takes the number of a row, and its item.
-    """
-
-    def __init__(self, items: Sequence[Item], make: Callable[[int, Item], dict]):
-        self._items, self._make = items, make
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __getitem__(self, number):
-        return self._make(number, self._items[number])
-
-
 def tables(audited: Audited) -> dict[str, Sequence[dict]]:
     """Return the rows of ``recordings``, ``annotations``, ``false_positives``, ``unknown`` and ``audit``.
 
@@ -345,12 +328,12 @@ def tables(audited: Audited) -> dict[str, Sequence[dict]]:
             return {}
         return {FROM_REVIEWS: ALONE if recording_id in only_reviewed else otherwise}
 
-    def numbered(of_table: list[dict], of_reviews: list[dict]) -> Rows:
+    def numbered(of_table: list[dict], of_reviews: list[dict]) -> made.Rows:
         def marked_clean(number: int, row: dict) -> dict:
             of = marked("", "") if number < len(of_table) else marked(row["recording_id"], BESIDE)
             return {**clean(number, row), **of}
 
-        return Rows([*of_table, *of_reviews], marked_clean)
+        return made.Rows([*of_table, *of_reviews], marked_clean)
 
     def listed(_: int, recording_id: str) -> dict:
         facts, site = audited.facts[recording_id], audited.sites.get(recording_id, {})
@@ -360,7 +343,7 @@ def tables(audited: Audited) -> dict[str, Sequence[dict]]:
 
     durations_s = {name: audited.facts[name]["duration_s"] for name in ids}
     return {
-        "recordings": Rows(ids, listed),
+        "recordings": made.Rows(ids, listed),
         "annotations": numbered(present, taught.present),
         "false_positives": numbered(absent, taught.absent),
         "unknown": unknown.table(durations_s, audited.unknown, audited.annotated_spans, only_reviewed),

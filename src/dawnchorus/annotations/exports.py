@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, starmap
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -58,8 +59,9 @@ def write_raven(
     taken = {*RAVEN_COLUMNS, *RAVEN_OF_CELL.values()}
     if clash := sorted(taken.intersection(extra)):
         raise InputError(f"{path}: column {', '.join(clash)}: a name of Raven's own; expected another")
-    rows = []
-    for number, selection in enumerate(selections, 1):
+    columns = [*RAVEN_COLUMNS, *RAVEN_OF_CELL.values(), *extra]
+
+    def cells_of(number: int, selection: Mapping) -> list:
         begin_s = begins_s[selection["path"]] if begins_s is not None else None
         t_min, t_max = selection["t_min"], selection["t_max"]
         row = {
@@ -75,10 +77,11 @@ def write_raven(
             "Begin File": PurePath(selection["path"]).name,
         }
         row |= {column: selection.get(cell, "") for cell, column in RAVEN_OF_CELL.items()}
-        rows.append(row | {name: selection.get(name, "") for name in extra})
-    columns = [*RAVEN_COLUMNS, *RAVEN_OF_CELL.values(), *extra]
+        row |= {name: selection.get(name, "") for name in extra}
+        return [row[column] for column in columns]
+
     with write_whole(path) as file:
-        for cells in (columns, *([row[column] for column in columns] for row in rows)):
+        for cells in chain([columns], starmap(cells_of, enumerate(selections, 1))):
             file.write("\t".join(map(_in_one_cell, cells)) + "\n")
 
 

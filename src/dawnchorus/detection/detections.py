@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -192,12 +193,12 @@ def events_of(entry: Entry, decision: Decision) -> list[dict]:
     """Return the events of one recording, in order of time."""
     if entry.problem is not None:
         return []
-    rows = []
+    rows, path = [], entry.shown_path
     for event in decision.events(entry):
         rounded = {key: round(event[key], TIME_DECIMALS) for key in ("start_s", "end_s", "peak_s")}
         rows.append(
             {
-                "path": entry.shown_path,
+                "path": path,
                 "recording_id": entry.recording_id,
                 "species_id": decision.species_ids[event["class_index"]],
                 "species_name": decision.species_names[event["class_index"]],
@@ -257,7 +258,10 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision, folder
     texts = [(name, pa.string()) for name in ("path", "recording_id")]
     numbers = [(name, pa.float64()) for name in ("start_s", "end_s")]
     schema = pa.schema([*texts, *numbers, *((name, pa.float32()) for name in names)])
-    made_of, combined, problems, durations_s = Written([], {}, set()), [], [], {}
+    made_of, problems, durations_s = Written([], {}, set()), [], {}
+    # Most recordings share one rate, and so what is known of it.
+    bands_in = cache(decision.bands_in)
+    bands_of_path: dict[str, Mapping[str, bands.Band]] = {}
     with ExitStack() as stack:
         parquet = stack.enter_context(path_for_whole(output / "scores.parquet"))
         table = stack.enter_context(pq.ParquetWriter(parquet, schema))
@@ -279,12 +283,13 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision, folder
                 for event in events_of(entry, decision)
             ]
             made_of.activity.add(said, entry.duration_s, found)
-            selected = selections(found, decision.bands_in(entry.sample_rate_hz))
+            bands_of_path[entry.shown_path] = bands_in(entry.sample_rate_hz)
+            selected = selections(found, bands_of_path[entry.shown_path])
             raven, audacity, _ = (output / name for name in results_folder.names_of(entry.name))
             exports.write_raven(raven, selected, None, decision.raven_channel)
             exports.write_audacity(audacity, [{**selection, "f_min": "", "f_max": ""} for selection in selected])
             made_of.events.extend(found)
-            combined += selected
+    combined = made.Rows(made_of.events, lambda _, event: selections([event], bands_of_path[event["path"]])[0])
     exports.write_raven(
         output / "raven.selections.txt", combined, exports.begins_of(durations_s), decision.raven_channel
     )

@@ -118,7 +118,10 @@ def _check_free(output: Path, written: str) -> None:
 
 def publish(staged: Path, output: Path, page: Path) -> None:
     """Let the staged files be the results: those of the last run go, and the page, staged by its name, comes last."""
-    new = sorted(path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file())
+    # Names, not paths: there may be two for each of a million recordings.
+    new = sorted(
+        os.path.relpath(os.path.join(folder, name), staged) for folder, _, names in os.walk(staged) for name in names
+    )
     new.remove(page.name)
     for name in (*TABLES, LIST, *new):
         _check_free(output, name)

@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_whole
@@ -22,6 +22,25 @@ from dawnchorus.tables.users import Only, read_rows, refusal
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Item = TypeVar("Item")
+
+
+class Rows(Sequence[dict], Generic[Item]):
+    """Rows of a table, each made when it is asked for: there may be a million, and one at a time is enough.
+
+    ``items``: what each is made of; ``make`` takes the number of a row, and its item.
+    """
+
+    def __init__(self, items: Sequence[Item], make: Callable[[int, Item], dict]):
+        self._items, self._make = items, make
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, number):
+        return self._make(number, self._items[number])
+
 
 _EXPECTED = {"integer": "a whole number", "number": "a finite number"}
 
