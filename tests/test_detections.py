@@ -32,6 +32,7 @@ from dawnchorus.learning import model_file, pooled, saved_model
 from dawnchorus.sound import audio
 from dawnchorus.stages import detections as gather
 from dawnchorus.stages import window_scores
+from dawnchorus.tables import row_groups
 from dawnchorus.workflow import provenance
 from embedding_models import projection, write_keras
 from refused_sound import write_refused
@@ -209,6 +210,40 @@ def test_scores_take_the_room_of_their_numbers(tmp_path):
     assert path.stat().st_size < 1.05 * (scores.nbytes + starts_s.nbytes)
 
 
+def test_short_recordings_share_row_groups_and_are_read_as_they_were_added(tmp_path):
+    rng = np.random.default_rng(0)
+    lengths = [*rng.integers(0, 40, 3000), 200_000, 3]
+    entries = [
+        score_store.Entry(f"{number}.wav", f"{number}.wav", str(number), "made", 1.0, RATE_HZ, 0.1, None,
+                          np.arange(length) / 10, rng.random((length, 3), dtype=np.float32))
+        for number, length in enumerate(lengths)
+    ]  # fmt: skip
+    store = None
+    for name in ("one", "copied"):
+        with score_store.write_store(tmp_path / name, SPECIES) as writer:
+            for entry in entries:
+                writer.copy(entry.name, store) if store else writer.add(entry)
+        store = score_store.Store(tmp_path / name, SPECIES)
+        assert list(store) == [entry.name for entry in entries]
+        # In their order and in another.
+        for entry in [*entries, *(entries[number] for number in rng.permutation(len(entries))[:50])]:
+            found = store.entry(entry.name)
+            np.testing.assert_array_equal(found.starts_s, entry.starts_s)
+            np.testing.assert_array_equal(found.scores, entry.scores)
+            assert found.facts() == entry.facts()
+        groups = pq.ParquetFile(tmp_path / name).metadata
+        assert groups.num_rows == sum(lengths)
+        # 58,000 rows of four values are less than one group; the long one ends it.
+        assert groups.num_row_groups == 2
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "copied").read_bytes()
+
+
+@pytest.fixture
+def own_groups(monkeypatch):
+    """Give each recording a row group of its own."""
+    monkeypatch.setattr(row_groups, "VALUES", 1)
+
+
 @pytest.fixture
 def quick_parts(monkeypatch):
     """Let a part end with the recording that it began with."""
@@ -249,7 +284,7 @@ def test_a_killed_run_has_scored_what_is_in_its_parts(folder, model_dir, capsys,
     assert not parts_of("data/shard-0.parquet")
 
 
-def test_parts_of_another_model_or_that_are_damaged_are_not_taken(folder, model_dir, capsys, quick_parts):
+def test_parts_of_another_model_or_that_are_damaged_are_not_taken(folder, model_dir, capsys, quick_parts, own_groups):
     score_shard(model_dir)
     whole = folder / "data/shard-0.parquet"
     whole.rename(part_of(whole, 1))
@@ -293,9 +328,9 @@ def test_parts_get_longer_as_a_run_does(tmp_path, monkeypatch):
     # Five minutes each up to 250 minutes, then a fiftieth of the run or more: at most 50 and 50 ln(96 h / 250 min).
     parts = parts_of(tmp_path / "s.parquet")
     assert 100 < len(parts) <= 50 + 50 * np.log(96 * 60 / 250) + 1
-    groups = [pq.ParquetFile(part).metadata.num_row_groups for part in parts]
-    assert groups[:50] == [1] * 50
-    assert sum(groups) == 96 * 12
+    lengths = [pq.ParquetFile(part).metadata.num_rows for part in parts]
+    assert lengths[:50] == [1] * 50
+    assert sum(lengths) == 96 * 12
 
 
 def test_one_new_file_costs_one_file(folder, model_dir, capsys):
@@ -335,7 +370,7 @@ def test_a_recording_that_could_not_be_scored_is_tried_again(folder, model_dir, 
     assert "1 computed, 4 kept from before, 0 no longer needed; 1 left out" in capsys.readouterr().out
 
 
-def test_a_damaged_recording_is_scored_again(folder, model_dir, capsys):
+def test_a_damaged_recording_is_scored_again(folder, model_dir, capsys, own_groups):
     score_shard(model_dir)
     path = folder / "data/shard-0.parquet"
     good = path.read_bytes()

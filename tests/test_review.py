@@ -445,6 +445,27 @@ def test_windows_end_with_the_sound_where_those_of_the_network_do_not(tmp_path, 
     assert found.species_names == ["x"]
 
 
+@pytest.mark.parametrize("rows_a_group", [1, 2, 3, 100])
+def test_recordings_lie_in_row_groups_as_they_come(tmp_path, monkeypatch, rows_a_group):
+    monkeypatch.chdir(tmp_path)
+    lengths = {"a": 5, "b": 1, "c": 2, "d": 3}
+    for name, length in lengths.items():
+        write_sound(Path(f"{name}.wav"), float(length), 0)
+    rows = [(name, second) for name, length in lengths.items() for second in range(length)]
+    table = pd.DataFrame({
+        "path": [f"{name}.wav" for name, _ in rows], "recording_id": [name for name, _ in rows],
+        "start_s": [float(second) for _, second in rows], "end_s": [second + 1.0 for _, second in rows],
+        "score_x": np.float32([0.01 * number for number in range(len(rows))]),
+    })  # fmt: skip
+    table.to_parquet("scores.parquet", row_group_size=rows_a_group)
+    made.write("events.csv", EVENTS, [])
+    made.write("activity.csv", ACTIVITY, [])
+    found = windows.read(Path("."), 1.0, "none", None)
+    assert found.paths == list(table["path"].unique())
+    assert [found.recording_ids[number] for number in found.of_recording] == list(table["recording_id"])
+    assert found.scores[:, 0].tolist() == table["score_x"].tolist()
+
+
 @pytest.mark.parametrize(("group", "expected"), [("date", 4), ("none", 1), ("plot", 3)])
 def test_groups_are_what_somebody_says(inside, group, expected):
     rows = "".join(f"SITE{n % 2}_2024050{n + 1}_060000,{'abca'[n]}\n" for n in range(4))

@@ -26,14 +26,13 @@ from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import path_for_whole, write_whole
 from dawnchorus.learning import model_file
 from dawnchorus.metrics import calibration
-from dawnchorus.tables import made
+from dawnchorus.tables import made, row_groups
 from dawnchorus.tables.cells import Writer
 from dawnchorus.tables.definitions import ACTIVITY, EVENTS, PROBLEMS
 from dawnchorus.tables.users import write_rows
 
 if TYPE_CHECKING:
     import pyarrow
-    import pyarrow.parquet
 
 TIME_DECIMALS = 6
 
@@ -264,7 +263,7 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision, folder
     bands_of_path: dict[str, Mapping[str, bands.Band]] = {}
     with ExitStack() as stack:
         parquet = stack.enter_context(path_for_whole(output / "scores.parquet"))
-        table = stack.enter_context(pq.ParquetWriter(parquet, schema))
+        groups = row_groups.RowGroups(stack.enter_context(pq.ParquetWriter(parquet, schema)))
         lines = Writer(stack.enter_context(write_whole(output / "scores.csv")))
         lines.writerow(schema.names)
         for entry in entries:
@@ -272,7 +271,7 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision, folder
                 problems.append({"path": entry.shown_path, "problem": entry.problem})
                 continue
             scores = decision.calibrated(entry).astype(np.float32)
-            _write_scores(entry, scores, schema, table, lines.writerow)
+            _write_scores(entry, scores, schema, groups, lines.writerow)
             if entry.recording_id in made_of.maxima:
                 made_of.doubled.add(entry.recording_id)
             made_of.maxima[entry.recording_id] = scores.max(axis=0)
@@ -289,6 +288,7 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision, folder
             exports.write_raven(raven, selected, None, decision.raven_channel)
             exports.write_audacity(audacity, [{**selection, "f_min": "", "f_max": ""} for selection in selected])
             made_of.events.extend(found)
+        groups.end()
     combined = made.Rows(made_of.events, lambda _, event: selections([event], bands_of_path[event["path"]])[0])
     exports.write_raven(
         output / "raven.selections.txt", combined, exports.begins_of(durations_s), decision.raven_channel
@@ -322,7 +322,7 @@ def _write_scores(
     entry: Entry,
     scores: np.ndarray,
     schema: pyarrow.Schema,
-    table: pyarrow.parquet.ParquetWriter,
+    groups: row_groups.RowGroups,
     write_line: Callable[[list], object],
 ) -> None:
     import pyarrow as pa
@@ -331,6 +331,6 @@ def _write_scores(
     starts_s = np.round(entry.starts_s, TIME_DECIMALS)
     ends_s = np.round(entry.starts_s + entry.window_s, TIME_DECIMALS)
     columns = [[entry.shown_path] * n_windows, [entry.recording_id] * n_windows, starts_s, ends_s, *scores.T]
-    table.write_table(pa.Table.from_arrays([pa.array(column) for column in columns], schema=schema))
+    groups.add(pa.Table.from_arrays([pa.array(column) for column in columns], schema=schema))
     for start_s, end_s, row in zip(starts_s.tolist(), ends_s.tolist(), scores, strict=True):
         write_line([entry.shown_path, entry.recording_id, start_s, end_s, *(f"{score:.9g}" for score in row)])

@@ -1,7 +1,8 @@
-"""The container of window scores: one Parquet file a shard, one row group a recording, read one at a time.
+"""The container of window scores: one Parquet file a shard, read one recording at a time.
 
-The metadata of the file says of each recording what made its scores (a signature), how long it is, or why it
-could not be scored. Scores are those of the network, before calibration.
+The metadata of the file says of each recording what made its scores (a signature), how long it is and which rows are
+its own, or why it could not be scored. Short recordings share a row group, since each of these costs some kilobytes in
+the file and in the memory of whoever opens it. Scores are those of the network, before calibration.
 
 Its end makes such a file readable, and a run may take days to come there. So what was scored lies beside it in parts,
 stores of their own, until then: a run that is killed loses minutes.
@@ -23,11 +24,12 @@ import numpy as np
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.foundation.files import part_of, parts_of, path_for_whole
+from dawnchorus.tables import row_groups
 
 if TYPE_CHECKING:
     import pyarrow
 
-FORMAT = "dawnchorus window scores 1"
+FORMAT = "dawnchorus window scores 2"
 _KEY = "dawnchorus"
 # A part has the work of so many seconds, or of this share of the run: even of weeks there are few hundred.
 PART_S, PART_SHARE = 300.0, 0.02
@@ -75,7 +77,7 @@ class Writer:
         self._file = pq.ParquetWriter(path, self._schema, write_page_checksum=True, use_dictionary=False)
         self._species_ids = list(species_ids)
         self._entries: list[dict] = []
-        self._n_groups = 0
+        self._groups = row_groups.RowGroups(self._file)
         self._parts = parts
 
     def add(self, entry: Entry) -> None:
@@ -90,15 +92,12 @@ class Writer:
         self._add(*old.as_stored(name))
 
     def _add(self, facts: dict, table: pyarrow.Table | None) -> None:
-        group = None
-        if table is not None:
-            group = self._n_groups
-            self._file.write_table(table, row_group_size=max(1, len(table)))
-            self._n_groups += 1
-        self._entries.append({**facts, "group": group})
+        rows = None if table is None else (*self._groups.add(table), len(table))
+        self._entries.append({**facts, "rows": rows})
 
     def close(self) -> None:
         """Write the metadata and end the file."""
+        self._groups.end()
         said = {"format": FORMAT, "species_ids": self._species_ids, "recordings": self._entries}
         self._file.add_key_value_metadata({_KEY: json.dumps(said, sort_keys=True)})
         self._file.close()
@@ -194,6 +193,8 @@ class Store:
             raise InputError(f"{path}: no such file; expected window scores") from None
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a usable file of window scores: {one_line(error)}") from None
+        # As a rule recordings are read in the order in which they were added: the next is in the group of the last.
+        self._last: tuple[int, pyarrow.Table] | None = None
         if found != tuple(species_ids):
             self._file.close()
             raise InputError(f"{path}: scores of other classes than the model has")
@@ -220,11 +221,18 @@ class Store:
     def as_stored(self, name: str) -> tuple[dict, pyarrow.Table | None]:
         """Return what is said of a recording, and its rows; None of one with a problem."""
         facts = dict(self._facts[name])
-        group = facts.pop("group")
-        try:
-            return facts, None if group is None else self._file.read_row_group(group)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.path}: not a usable file of window scores: {one_line(error)}") from None
+        rows = facts.pop("rows")
+        if rows is None:
+            return facts, None
+        group, first, n_rows = rows
+        if not n_rows:
+            return facts, self._file.schema_arrow.empty_table()
+        if self._last is None or self._last[0] != group:
+            try:
+                self._last = group, self._file.read_row_group(group)
+            except (OSError, ValueError) as error:
+                raise InputError(f"{self.path}: not a usable file of window scores: {one_line(error)}") from None
+        return facts, self._last[1].slice(first, n_rows)
 
     def entry(self, name: str) -> Entry:
         """Read one recording."""

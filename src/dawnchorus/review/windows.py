@@ -176,18 +176,20 @@ def _recordings(path: Path) -> tuple[list[str], Iterator[_Recording]]:
 
 
 def _each(file: pyarrow.parquet.ParquetFile) -> Iterator[_Recording]:
-    """Yield the recordings of a file: a row group is one, but for the parts of a long one."""
+    """Yield the recordings of a file, whose rows follow each other in one row group or in several."""
     parts: list[_Recording] = []
     for number in range(file.num_row_groups):
         table = file.read_row_group(number)
-        if not len(table):
-            continue
-        starts_s, ends_s, *scores = (column.to_numpy() for column in table.columns[2:])
-        part = table["path"][0].as_py(), table["recording_id"][0].as_py(), starts_s, ends_s, np.stack(scores, axis=1)
-        if parts and parts[0][0] != part[0]:
-            yield _joined(parts)
-            parts = []
-        parts.append(part)
+        paths = table["path"].combine_chunks().dictionary_encode().indices.to_numpy()
+        starts = np.flatnonzero(np.diff(paths, prepend=-1))
+        for start, stop in zip(starts, [*starts[1:], len(paths)], strict=True):
+            of = table.slice(start, stop - start)
+            starts_s, ends_s, *scores = (column.to_numpy() for column in of.columns[2:])
+            part = of["path"][0].as_py(), of["recording_id"][0].as_py(), starts_s, ends_s, np.stack(scores, axis=1)
+            if parts and parts[0][0] != part[0]:
+                yield _joined(parts)
+                parts = []
+            parts.append(part)
     if parts:
         yield _joined(parts)
 
