@@ -17,10 +17,12 @@ test: .venv/ready $(BIN)/dawnchorus
 	@echo "make test: some 3000 tests, 5 to 8 minutes on two cores; each line ends with the share that is done"
 	@$(BIN)/python -m pytest -n 2 -q
 
-# CI leaves out what is more of the same (TABLE='(table or long) and not again').
+# CI leaves out what is more of the same (TABLE='(table or long) and not again'), and runs three at a time on two cores:
+# many of these tests wait for what they have started.
 TABLE ?= table or long
+WORKERS ?= 2
 test-table: .venv/ready
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(TABLE)"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "$(TABLE)"
 
 # Random sequences of what people do, against runs from nothing; each takes half a minute. SEED is the number of the
 # first: `make test-sequences SEED=101 SEQUENCES=100` runs the second hundred.

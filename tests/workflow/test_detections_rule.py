@@ -81,6 +81,7 @@ def test_one_new_file_costs_one_file_and_a_decision_costs_none(project):
         assert list(csv.DictReader(file)) == before
 
 
+@pytest.mark.again
 def test_another_number_of_shards_scores_nothing_and_one_more_file_is_one(project):
     assert costs(project) == (8, 5)
     project.set("shards", 3)

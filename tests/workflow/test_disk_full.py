@@ -70,7 +70,9 @@ def oracle(tmp_path, pytestconfig) -> Oracle:
 @pytest.mark.parametrize(
     ("folder", "key", "value", "product"),
     [
-        ("data/features", "features.n_mels", 128, r"data/features/shard-\d-of-8\.zip"),
+        pytest.param(
+            *("data/features", "features.n_mels", 128, r"data/features/shard-\d-of-8\.zip"), marks=pytest.mark.again
+        ),
         ("models", "train.epochs", 1500, r"models/history\.csv"),
     ],
 )

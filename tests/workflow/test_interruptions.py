@@ -34,6 +34,8 @@ pytestmark = pytest.mark.table
 COMMANDS = {"snakemake": ["snakemake", "--cores", "2"], "dvc": ["dvc", "repro"]}
 # Long enough that the training is still at work when something happens to it.
 LONG = 2000
+# So many that a run is stopped among them, and few to wait for.
+SOME = 100
 # What comes by itself may take so long on a busy machine.
 PATIENCE_S = 900
 SMALLEST_PIPE = 4096
@@ -121,24 +123,24 @@ def ended(process: subprocess.Popen, within_s: float = PATIENCE_S) -> str:
 
 @TOOLS
 def test_values_edited_during_a_run(project, tool):
-    project.set("train.epochs", 300)
+    project.set("train.epochs", SOME)
     run = started(project, tool)
     with stopped(run):
-        project.set("train.epochs", 301)
+        project.set("train.epochs", SOME + 1)
     output = ended(run)
     assert run.returncode != 0
     assert "params.yaml: train: changed during the run" in output
     assert not project.dvc_is_clean()
     assert project.planned() == PLANNED_FROM_MODEL
     assert project.repro_with(tool) == FROM_MODEL
-    assert project.trained_with()["train"]["epochs"] == 301
+    assert project.trained_with()["train"]["epochs"] == SOME + 1
     store(project, tool)
 
 
 @ANY_TOOL
 def test_a_module_edited_during_a_run(project, tool):
     before = (project.path / "models/model.keras").read_bytes()
-    project.set("train.epochs", 300)
+    project.set("train.epochs", SOME)
     run = started(project, tool)
     with stopped(run), (project.path / MODULE).open("a") as module:
         module.write("# a line more\n")
@@ -153,7 +155,7 @@ def test_a_module_edited_during_a_run(project, tool):
 
 @ANY_TOOL
 def test_a_table_edited_after_it_was_read(project, tool):
-    project.set("train.epochs", 300)
+    project.set("train.epochs", SOME)
     run = started(project, tool)
     rows = project.annotations()
     rows[5][5] = f"{float(rows[5][5]) - 0.1:.1f}"
@@ -273,7 +275,7 @@ def test_a_checkout_after_a_kill_has_nothing_to_do(project, tool):
 @ANY_TOOL
 @pytest.mark.parametrize("second", [again("snakemake"), "dvc"])
 def test_the_second_of_two_runs_says_so_and_stops(project, tool, second):
-    project.set("train.epochs", 300)
+    project.set("train.epochs", SOME)
     run = started(project, tool)
     # The first is stopped in its middle, however long the second takes to look around.
     with stopped(run):
@@ -286,7 +288,7 @@ def test_the_second_of_two_runs_says_so_and_stops(project, tool, second):
     assert "Traceback" not in other.stdout
     assert looked.returncode == 0
     assert run.returncode == 0, output
-    assert project.trained_with()["train"]["epochs"] == 300
+    assert project.trained_with()["train"]["epochs"] == SOME
     store(project, tool)
 
 
@@ -303,7 +305,7 @@ def test_a_study_at_work_lets_nobody_in_and_nothing_wrong_is_locked(project, stu
     project.set("cross_validation.folds", 2)
     for key, value in {"units": 2, "dense": [], "dropout": [], "epochs": 100}.items():
         project.set(f"overfitting_study.{key}", value)
-    project.set("train.epochs", 300)
+    project.set("train.epochs", SOME)
     lock = (project.path / "dvc.lock").read_bytes()
     predictions = project.path / "reports/predictions.csv"
     before = predictions.read_bytes()
@@ -322,7 +324,7 @@ def test_a_study_at_work_lets_nobody_in_and_nothing_wrong_is_locked(project, stu
     assert predictions.read_bytes() == before
     assert project.planned() == PLANNED_FROM_MODEL
     assert project.repro_with(second) == FROM_MODEL
-    assert project.trained_with()["train"]["epochs"] == 300
+    assert project.trained_with()["train"]["epochs"] == SOME
     assert predictions.read_bytes() != before
     store(project, second)
 

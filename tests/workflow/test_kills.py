@@ -60,7 +60,7 @@ def hidden(project: Project) -> list[Path]:
     return [path for path in found if path.name not in (".gitignore", ".snakemake_timestamp")]
 
 
-@pytest.mark.parametrize("number", range(KILLS))
+@pytest.mark.parametrize("number", [0, *(pytest.param(number, marks=pytest.mark.again) for number in range(1, KILLS))])
 def test_a_run_that_was_killed_at_a_random_moment(project, tmp_path, pytestconfig, durations_s, number):
     rng = random.Random(number)
     killed, then = rng.choice(sorted(COMMANDS)), rng.choice(sorted(COMMANDS))

@@ -50,6 +50,7 @@ def test_there_and_back_computes_nothing_and_runs_nothing_below(project):
         assert_settled(project)
 
 
+@pytest.mark.again
 def test_one_stage_of_dvc_leaves_the_present_set(project):
     project.set("shards", 2)
     # What a killed job was writing.

@@ -96,7 +96,7 @@ def test_dvc_repro_then_snakemake_has_nothing_to_do(tmp_path):
         again("dataset.normalization", "per_feature", Counter(dataset=1, svm_scores=1) + FROM_MODEL),
         again("model.l2", 0.5, FROM_MODEL),
         ("train.epochs", 6, FROM_MODEL),
-        ("evaluation.batch_size", 3, FROM_EVALUATION),
+        again("evaluation.batch_size", 3, FROM_EVALUATION),
         ("figures.example_species", 2, Counter(figures=1, report=1)),
     ],
 )
@@ -273,7 +273,7 @@ def test_a_changed_readme_runs_nothing(project):
     ("product", "expected"),
     [
         ("data/features/shard-3-of-8.zip", Counter(features=1, dataset=1, presence=1) + PLANNED_FROM_MODEL),
-        ("models/model.keras", PLANNED_FROM_MODEL),
+        again("models/model.keras", PLANNED_FROM_MODEL),
         ("reports/metrics.json", FROM_EVALUATION),
         ("reports/figures/classes.svg", Counter(figures=1, report=1)),
     ],
@@ -313,8 +313,9 @@ def killed_at(project: Project, tool: str, *markers: str) -> None:
             raise AssertionError(f"never saw {waited_for[0]!r} in:\n{''.join(seen)}")
 
 
+@AGAIN
 @ANY_TOOL
-@pytest.mark.parametrize("killed", ["snakemake", again("dvc")])
+@pytest.mark.parametrize("killed", ["snakemake", "dvc"])
 def test_killed_in_extraction(project, tool, killed):
     project.set("features.n_mels", 12)
     killed_at(project, killed, "3 computed")

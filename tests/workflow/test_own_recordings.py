@@ -41,6 +41,11 @@ def by_hand() -> str:
     return PAGE.read_text().split("\n## By hand\n")[1].split("\n## ")[0]
 
 
+def forms(*of_ci: str) -> list:
+    """Return the cases of all formats; those that are not ``of_ci`` are more of the same."""
+    return [pytest.param(form, marks=() if form in of_ci else pytest.mark.again) for form in SECTIONS]
+
+
 def section(form: str) -> Section:
     text = by_hand().split(f"\n### {SECTIONS[form]}\n")[1].split("\n### ")[0]
     [table], [blocks] = fenced(text, "csv", "tsv"), fenced(text, "yaml")
@@ -136,7 +141,7 @@ def annotated(project: Project, form: str) -> tuple[Section, list[dict]]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("form", SECTIONS)
+@pytest.mark.parametrize("form", forms("csv", "rfcx"))
 def test_the_steps_by_hand_lead_to_a_report(clone, form):
     shown, calls = annotated(clone, form)
     paste(clone.path / "params.yaml", shown.text)
@@ -161,7 +166,7 @@ def test_the_steps_by_hand_lead_to_a_report(clone, form):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("form", SECTIONS)
+@pytest.mark.parametrize("form", forms("raven"))
 def test_the_short_way_leads_to_a_report_and_to_calls_in_other_recordings(clone, form):
     """The lines of README, with the table of each format in place of README's."""
     shown, calls = annotated(clone, form)
