@@ -6,6 +6,7 @@ from sklearn.metrics import precision_recall_curve
 
 from dawnchorus.detection import events as decisions
 from dawnchorus.metrics import psds, segments
+from dawnchorus.sound import windows
 
 
 def test_the_last_segment_ends_with_the_recording_and_rounding_adds_none():
@@ -60,6 +61,25 @@ def test_scores_over_time_give_the_events_that_users_get(seed):
         turns = np.diff(np.pad(steps.scores[:, 0] >= threshold, 1).astype(int))
         mine = np.stack([steps.edges_s[turns == 1], steps.edges_s[turns == -1]], axis=1)
         np.testing.assert_allclose(mine, [(event["start_s"], event["end_s"]) for event in users], atol=1e-6)
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 22050, 24000, 32000, 48000, 384000])
+def test_windows_that_touch_leave_no_gap_whatever_their_length(rate_hz):
+    """Half a microsecond more or less is rounded to either side: of 24 kHz, frames of 159 samples had gaps."""
+    for hop in range(30, 1200, 13):
+        for pool in (1, 2, 4):
+            n = 1000
+            starts_s, window_s = (np.arange(n) * pool - 0.5) * hop / rate_hz, pool * hop / rate_hz
+            steps = psds.highest_at(np.arange(n)[:, None], starts_s, window_s, n * window_s)
+            assert steps.scores[:, 0].tolist() == list(range(n))
+            np.testing.assert_allclose(steps.edges_s[1:-1], starts_s[1:], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("rate_hz", "n_samples"), [(16_000, 960_005), (48_000, 2_880_017)])
+def test_the_last_window_of_a_recording_of_any_length_touches_the_one_before(rate_hz, n_samples):
+    starts = np.array(windows.Plan(rate_hz, 3 * rate_hz, 3 * rate_hz).starts(n_samples)) / rate_hz
+    steps = psds.highest_at(np.zeros((len(starts), 1)), starts, 3.0, n_samples / rate_hz)
+    assert steps.edges_s[-1] == pytest.approx(n_samples / rate_hz, abs=1e-6)
 
 
 def test_windows_that_leave_gaps_are_refused():

@@ -44,6 +44,10 @@ def highest_at(scores: np.ndarray, starts_s: np.ndarray, window_s: float, durati
     begin_s, end_s = (
         np.clip(values, 0.0, duration_s).round(TIME_DECIMALS) for values in (starts_s, starts_s + window_s)
     )
+    # The end of a window is the start of another one but for the last bit: rounding may have parted the two.
+    same_s = 1.5 * 10.0**-TIME_DECIMALS
+    near = begin_s[np.minimum(np.searchsorted(begin_s, end_s - same_s), len(begin_s) - 1)]
+    end_s = np.where(np.abs(near - end_s) <= same_s, near, end_s)
     edges_s = np.unique(np.concatenate([begin_s, end_s]))
     first = np.searchsorted(end_s, edges_s[:-1], side="right")
     stop = np.searchsorted(begin_s, edges_s[:-1], side="right")
