@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -233,9 +234,29 @@ def test_short_recordings_share_row_groups_and_are_read_as_they_were_added(tmp_p
             assert found.facts() == entry.facts()
         groups = pq.ParquetFile(tmp_path / name).metadata
         assert groups.num_rows == sum(lengths)
-        # 58,000 rows of four values are less than one group; the long one ends it.
-        assert groups.num_row_groups == 2
+        # 58,000 rows of four values are less than one group; the long recording has one of its own.
+        assert groups.num_row_groups == 3
+        assert groups.row_group(1).num_rows == 200_000
     assert (tmp_path / "one").read_bytes() == (tmp_path / "copied").read_bytes()
+
+
+def test_stores_that_were_read_hold_no_long_recording(tmp_path):
+    import pyarrow as pa
+
+    scores, paths = np.random.default_rng(0).random((200_000, 3), dtype=np.float32), []
+    for number in range(6):
+        paths.append(tmp_path / f"{number}.parquet")
+        with score_store.write_store(paths[-1], SPECIES) as writer:
+            for part in range(2):
+                name = f"{number}-{part}.wav"
+                entry = score_store.Entry(name, name, name[:-4], "made", 1.0, RATE_HZ, 0.1, None)
+                writer.add(replace(entry, starts_s=np.arange(len(scores)) / 10, scores=scores))
+    before = pa.total_allocated_bytes()
+    stores = score_store.Stores(paths, SPECIES)
+    assert sum(len(entry.scores) for entry in stores) == 12 * len(scores)
+    # The last one is still in use: twelve bytes of scores and eight of its start a row.
+    assert pa.total_allocated_bytes() - before < 2 * 20 * len(scores)
+    assert stores.n_recordings == 12
 
 
 @pytest.fixture
@@ -650,6 +671,12 @@ def test_nothing_to_listen_to(folder, recordings, expected):
 def test_a_file_given_twice(folder):
     with pytest.raises(InputError, match=r"a\.wav: given twice"):
         sounds.named(["x/a.wav", "./x/a.wav"])
+
+
+@pytest.mark.parametrize("paths", [("../x.wav", "x.wav"), ("/a/x.wav", "a/x.wav")])
+def test_two_files_that_would_have_one_name_are_not_one_given_twice(paths):
+    with pytest.raises(InputError, match=f"{paths[1]}: would be called {paths[1]} in the results, and so would"):
+        sounds.named(paths)
 
 
 def command(model_dir, *words):

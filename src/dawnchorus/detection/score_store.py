@@ -183,7 +183,8 @@ class Store:
 
         self.path = path
         try:
-            self._file = pq.ParquetFile(path, page_checksum_verification=True)
+            # Without what Arrow reads ahead, which it keeps as long as the file is open.
+            self._file = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
             said = json.loads(self._file.metadata.metadata[_KEY.encode()])
             if said["format"] != FORMAT:
                 raise ValueError(f"format {said['format']!r}, expected {FORMAT!r}")
@@ -227,12 +228,15 @@ class Store:
         group, first, n_rows = rows
         if not n_rows:
             return facts, self._file.schema_arrow.empty_table()
-        if self._last is None or self._last[0] != group:
-            try:
-                self._last = group, self._file.read_row_group(group)
-            except (OSError, ValueError) as error:
-                raise InputError(f"{self.path}: not a usable file of window scores: {one_line(error)}") from None
-        return facts, self._last[1].slice(first, n_rows)
+        if self._last and self._last[0] == group:
+            return facts, self._last[1].slice(first, n_rows)
+        try:
+            table = self._file.read_row_group(group)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.path}: not a usable file of window scores: {one_line(error)}") from None
+        # Of a long recording, a group of its own, nothing stays in memory.
+        self._last = (group, table) if n_rows < len(table) else None
+        return facts, table.slice(first, n_rows)
 
     def entry(self, name: str) -> Entry:
         """Read one recording."""

@@ -1,5 +1,6 @@
 """The recordings to detect species in: those of a folder, or those that are named one by one."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +60,13 @@ def named(paths: Sequence[str]) -> list[Sound]:
         parts = [part for part in pure.parts if part not in (pure.anchor, "..", ".")]
         name = pure.name if ends[pure.name] == 1 else "/".join(parts)
         if name in found:
-            raise InputError(f"{path}: given twice ({found[name].path}); expected each recording once")
+            other = found[name].path
+            if os.path.abspath(path) == os.path.abspath(other):
+                raise InputError(f"{path}: given twice ({other}); expected each recording once")
+            # What names a place outside of this folder is no part of a name below the folder of the results.
+            raise InputError(
+                f"{path}: would be called {name} in the results, and so would {other}; expected one of them"
+            )
         found[name] = Sound(path, name, PurePosixPath(name).stem)
     return list(found.values())
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import pyarrow
     import pyarrow.parquet
 
-# A row group ends with the table that brings it to so many values: 1 MB of single floats or a little more.
+# A row group has at most so many values, 1 MB of single floats, unless one table alone has more.
 VALUES = 2**18
 
 
@@ -22,6 +22,8 @@ class RowGroups:
 
     def add(self, table: pyarrow.Table) -> tuple[int, int]:
         """Add a table, and return the number of its row group and of its first row in it; none is in two groups."""
+        if (self._n_rows + len(table)) * table.num_columns > VALUES:
+            self.end()
         where = self._n_groups, self._n_rows
         self._tables.append(table)
         self._n_rows += len(table)
