@@ -50,6 +50,18 @@ def test_what_differs_by_chance_is_unclear():
     assert row["verdict"] == "unclear"
 
 
+def test_a_species_of_which_one_run_knows_nothing_is_not_compared():
+    """It has calls in B alone, where A neither knows nor finds any: its F1 in A is 0 of 0."""
+    hits = [(f"r{number}", key) for number in range(N) for key in ("s0", "s1")]
+    events = pd.DataFrame(hits, columns=["recording_id", "species_id"]).assign(outcome="hit")
+    events["species_name"] = events["species_id"]
+    of_a = events[events["species_id"] == "s0"]
+    in_b = Tables(tables(8).recordings, tables(8).segments.assign(score_s1=0.5))
+    found = detection_comparison.compare(tables(8), in_b, "all", 50, np.random.default_rng(0), (of_a, events))
+    assert [row["species_id"] for row in found["species"]] == ["s0"]
+    json.dumps(found, allow_nan=False)
+
+
 def test_recordings_of_one_run_alone_are_counted_and_left_out():
     found, rows = compared(tables(4), tables(4, names=range(2, N + 5)))
     assert (found["recordings"], found["only_in_a"], found["only_in_b"]) == (N - 2, 2, 5)

@@ -115,12 +115,16 @@ def by_species(
         gains = None
         if weights is not None:
             gains = value(weights @ counts[1][:, index]) - value(weights @ counts[0][:, index])
-        rows.append(comparison.difference(of_event, in_a, in_b, gains, n_groups))
+        # Of a species with neither calls nor events in A nothing is known there.
+        if not np.isnan(in_a) and not np.isnan(in_b):
+            rows.append(comparison.difference(of_event, in_a, in_b, gains, n_groups))
         if ranked and not any(np.isnan(plain[index]) for plain, _ in ranked):
             (plain_a, drawn_a), (plain_b, drawn_b) = ranked
             gains = None if drawn_a is None or drawn_b is None else drawn_b[:, index] - drawn_a[:, index]
             ends = float(plain_a[index]), float(plain_b[index])
             rows.append(comparison.difference("segment_average_precision", *ends, gains, n_groups))
+        if not rows:
+            continue
         about = {"species_id": species_id, "species": names.get(species_id, species_id), "calls": int(calls.sum())}
         found.append({**about, "metrics": rows})
     return found
