@@ -19,13 +19,13 @@ FEATURES = {
 Y = 0.1 * np.random.default_rng(0).standard_normal(10 * RATE_HZ)
 
 
-def drawn(n_species, events, bands_hz=None):
+def drawn(n_species, events, bands_hz=None, name="Species"):
     ids = [f"s{k}" for k in range(n_species)]
     decisions = [{**presence.PLAIN}] * n_species
     bands_hz = bands_hz or [(100.0 * k + 100, 100.0 * k + 300) for k in range(n_species)]
     decision = detections.OfPresence(
         ids,
-        [f"Species {k}" for k in range(n_species)],
+        [f"{name} {k}" for k in range(n_species)],
         presence.thresholds(decisions),
         {},
         FEATURES,
@@ -47,6 +47,12 @@ def boxes(figure):
         for patch in figure.axes[0].patches
         if isinstance(patch, Rectangle)
     ]
+
+
+def test_a_name_that_begins_with_an_underscore_is_in_the_legend():
+    [legend] = drawn(2, [("s0", 21.0, 22.5, 0.9), ("s1", 21.5, 24.0, 0.8)], name="_frog").legends
+    assert [text.get_text() for text in legend.get_texts()] == ["_frog 0", "_frog 1"]
+    assert len({line.get_color() for line in legend.get_lines()}) == 2
 
 
 def test_a_box_is_as_long_as_its_event_and_as_high_as_the_band_of_its_species():

@@ -100,16 +100,17 @@ def draw(
         _draw_boxes(top, here, colour_of, decision.bands_in(sample_rate_hz), (start_s, end_s))
         _draw_labels(top, labelled, of_lane, short, colour_of, (start_s, end_s))
         visible = (centres_s >= start_s - 60) & (centres_s <= end_s + 60)
+        lines = []
         for species_id in shown:
             index, colour = ids.index(species_id), colour_of[species_id]
-            below.plot(centres_s[visible], scores[visible, index], color=colour, label=names[species_id])
+            lines += below.plot(centres_s[visible], scores[visible, index], color=colour)
             below.axhline(decision.thresholds[index], color=colour, linewidth=1, linestyle=(0, (2, 2)))
         below.set(xlim=(start_s, end_s), ylim=(0, 1.02), xlabel="time in the recording (s)", ylabel="score")
         below.grid(axis="y")
         if shown:
-            handles, labels = below.get_legend_handles_labels()
+            # By hand: Matplotlib would leave out names that begin with an underscore.
             legend = figure.legend(
-                *(handles, labels),
+                *(lines, [names[species_id] for species_id in shown]),
                 loc="lower left",
                 bbox_to_anchor=(LEFT_IN / WIDTH_IN, 0),
                 borderaxespad=0.2,
