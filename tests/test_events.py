@@ -69,6 +69,7 @@ def test_calibration_is_read_in_class_order(tmp_path):
         ('{"temperature": true, "thresholds": {"3": 0.1, "7": 0.1}}', "temperature: 'True', expected a finite number"),
         ('{"temperature": 1, "thresholds": {"3": "0.1", "7": 0.1}}', "thresholds.3: '0.1', expected a finite number"),
         ('{"temperature": 1, "thresholds": {"3": 1e999, "7": 0.1}}', "thresholds.3: 'inf', expected a finite number"),
+        ('{"temperature": 1%s, "thresholds": {"3": 0.1, "7": 0.1}}' % ("0" * 400), "temperature: '10*', expected a "),
         ('{"temperature": 1, "thresholds": {"3": 0.1, "3": 0.9, "7": 0.1}}', "'3' is given twice"),
         ('{"temperature": 1, "thresholds": {"3": -5, "7": 0.1}}', "thresholds.3: -5; expected a number from 0 to 1"),
         ('{"temperature": 1, "thresholds": {"3": 0.1, "7": 1.5}}', "thresholds.7: 1.5; expected a number from 0 to 1"),

@@ -92,6 +92,8 @@ def test_a_calibration_is_read_in_the_order_of_the_classes(tmp_path):
     [
         ({"on": 1.5}, "decisions.wren.on: 1.5; expected a score from 0 to 1"),
         ({"off": -0.1}, "decisions.wren.off: -0.1; expected a score from 0 to 1"),
+        ({"presence_slope": 0}, "decisions.wren.presence_slope: 0; expected a number > 0"),
+        ({"slope": -1.5}, "decisions.wren.slope: -1.5; expected a number > 0"),
         ({"gap_s": -1}, "decisions.wren.gap_s: -1; expected 0 to 3600 s"),
         ({"smoothing_s": 3601}, "decisions.wren.smoothing_s: 3601; expected 0 to 3600 s"),
         ({"slope": "steep"}, "(decisions.wren.slope: 'steep', expected a finite number)"),

@@ -1,5 +1,6 @@
 """From window scores to decisions: smoothing, thresholds, and windows merged into events."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def read_calibration(path: Path, species_ids: Sequence[str]) -> tuple[float, np.
 
 def number(found: Any, name: str) -> float:
     """Return a finite number of a file of JSON; anything else raises ValueError, which names it."""
-    if type(found) not in (int, float) or not abs(found) < float("inf"):
+    # A whole number may have more digits than any float.
+    if type(found) not in (int, float) or not abs(found) <= sys.float_info.max:
         raise ValueError(f"{name}: {str(found)[:60]!r}, expected a finite number")
     return float(found)
 

@@ -19,7 +19,7 @@ Taken = TypeVar("Taken")
 LONGEST_S = 3600.0
 # What a threshold is expected to be worth, as far as the validation recordings could say.
 EXPECTED = ("expected_precision", "expected_precision_low", "expected_precision_high")
-LENGTHS, SCORES = ("smoothing_s", "min_duration_s", "gap_s"), ("on", "off")
+LENGTHS, SCORES, SLOPES = ("smoothing_s", "min_duration_s", "gap_s"), ("on", "off"), ("slope", "presence_slope")
 # How much windows may count beside frames, and how long they may be.
 MOST_WEIGHT, LONGEST_WINDOW_S = 10.0, 600.0
 
@@ -99,6 +99,9 @@ def read(path: Path, species_ids: Sequence[str]) -> list[dict[str, float]]:
         for key in SCORES:
             if not 0 <= of[key] <= 1:
                 raise InputError(f"{path}: decisions.{species_id}.{key}: {of[key]:g}; expected a score from 0 to 1")
+        for key in SLOPES:
+            if not of[key] > 0:
+                raise InputError(f"{path}: decisions.{species_id}.{key}: {of[key]:g}; expected a number > 0")
         for key in LENGTHS:
             if not 0 <= of[key] <= LONGEST_S:
                 raise InputError(f"{path}: decisions.{species_id}.{key}: {of[key]:g}; expected 0 to {LONGEST_S:g} s")
