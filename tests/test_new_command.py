@@ -72,9 +72,12 @@ def test_an_incomplete_recipe_is_said_line_by_line(tmp_path, capsys):
 def test_nothing_is_written_where_something_is_in_the_way(tmp_path, capsys):
     (tmp_path / "src").mkdir()
     (tmp_path / "file").touch()
+    (tmp_path / "frogs").mkdir()
+    (tmp_path / "frogs/data").touch()
     before = sorted(tmp_path.rglob("*"))
     for folder, says in (
         (tmp_path, f"error: {tmp_path}/src: in the way of a link to the workflow; expected nothing of that name"),
+        (tmp_path / "frogs", f"error: {tmp_path}/frogs/data: a file; expected a folder, or nothing of that name"),
         (tmp_path / "file", f"error: {tmp_path}/file: a file; expected a folder, or nothing yet"),
         (ROOT / "data/mine", f"error: {ROOT}/data/mine: expected a folder outside of {ROOT}, whose own"),
         (ROOT.parent, f"error: {ROOT.parent}: expected a folder outside of {ROOT}, whose own"),

@@ -68,6 +68,10 @@ def check(folder: Path) -> None:
     for name in LINKS:
         if (folder / name).exists() and not (folder / name).is_symlink():
             raise InputError(f"{folder / name}: in the way of a link to the workflow; expected nothing of that name")
+    for name in (*CONFIGURATION, *ignored()):
+        for parent in (folder / name).relative_to(folder).parents:
+            if (folder / parent).exists() and not (folder / parent).is_dir():
+                raise InputError(f"{folder / parent}: a file; expected a folder, or nothing of that name")
 
 
 def link(folder: Path) -> None:
