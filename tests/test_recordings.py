@@ -122,6 +122,19 @@ def test_an_annotation_may_end_with_its_recording_but_not_beyond():
     assert [(p.line, p.value, p.expected) for p in problems] == [(4, "10.02", "at most the recording's 10.0000 s")]
 
 
+def test_of_an_annotation_that_ends_a_little_after_its_recording_enough_lies_within():
+    """What is cut out of the recording ends with it: too little of that would be no frame of features."""
+    times = [("9.94", "10.009"), ("9.958", "10.0085"), ("10", "10.01")]
+    good, _ = recordings.read_annotations(
+        [row(line, t_min=t_min, t_max=t_max) for line, (t_min, t_max) in enumerate(times, 2)], 0.005
+    )
+    problems = recordings.end_problems(good, {"a": 10.0}, 0.05)
+    expected = "at least data.shortest_annotation_s 0.05 s before the recording's end at 10.0000 s"
+    assert [(p.line, p.column, p.expected) for p in problems] == [(3, "t_min", expected), (4, "t_min", expected)]
+    [problem] = recordings.end_problems(good, {"a": 10.0})
+    assert (problem.line, problem.expected) == (4, "less than the recording's end at 10.0000 s")
+
+
 def test_a_class_that_cannot_reach_all_partitions_is_a_problem_in_each_row():
     rows = [row(n, species_id=s, t_min=str(n), t_max=str(n + 1)) for n, s in enumerate("1112")]
     good, _ = recordings.read_annotations(rows, 0.05)

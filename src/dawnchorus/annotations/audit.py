@@ -255,7 +255,8 @@ def audit(data: dict, old: dict[str, dict], cache: HashCache, threads: int) -> A
     facts, unusable = inspect_all(paths, data["audio_dir"], cache, old, threads)
     durations_s = {key: info["duration_s"] for key, info in facts.items()}
     boxes, spans = ([item for item in items if item[1]["recording_id"] in facts] for items in (boxes, spans))
-    late = [*recordings.end_problems(boxes, durations_s), *unknown.start_problems(spans, durations_s)]
+    late = recordings.end_problems(boxes, durations_s, data["shortest_annotation_s"])
+    late += unknown.start_problems(spans, durations_s)
     # What detectors found lies in recordings that nobody listed.
     kept = recordings.without([*annotations, *negatives, *spans], late)
     sites, not_listed = joined(kept, data["recordings_table"], "recording_id", given.sites)

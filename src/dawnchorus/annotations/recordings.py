@@ -162,14 +162,24 @@ def match_files(
     return matched, problems
 
 
-def end_problems(annotations: Iterable[Box], durations_s: Mapping[str, float]) -> list[Problem]:
-    """Return a problem for each annotation that reaches beyond the end of its recording."""
-    return [
-        row.problem("t_max", f"at most the recording's {duration_s:.4f} s")
-        for row, annotation in annotations
-        if (duration_s := durations_s.get(annotation["recording_id"])) is not None
-        and annotation["t_max_s"] > duration_s + END_TOLERANCE_S
-    ]
+def end_problems(
+    annotations: Iterable[Box], durations_s: Mapping[str, float], shortest_s: float = 0.0
+) -> list[Problem]:
+    """Return a problem for each annotation that reaches beyond the end of its recording.
+
+    By up to :data:`END_TOLERANCE_S` it may, if more than nothing, and ``shortest_s``, of it lies within.
+    """
+    problems = []
+    for row, annotation in annotations:
+        duration_s = durations_s.get(annotation["recording_id"])
+        if duration_s is None or annotation["t_max_s"] <= duration_s:
+            continue
+        if annotation["t_max_s"] > duration_s + END_TOLERANCE_S:
+            problems.append(row.problem("t_max", f"at most the recording's {duration_s:.4f} s"))
+        elif annotation["t_min_s"] >= duration_s or duration_s - annotation["t_min_s"] < shortest_s:
+            least = f"at least data.shortest_annotation_s {shortest_s:g} s before" if shortest_s else "less than"
+            problems.append(row.problem("t_min", f"{least} the recording's end at {duration_s:.4f} s"))
+    return problems
 
 
 def rare_class_problems(annotations: Iterable[Box]) -> list[Problem]:
