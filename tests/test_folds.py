@@ -85,6 +85,25 @@ def test_stage_keeps_whole_groups_for_validation(tmp_path):
         assert not validated & (of["train"] | of["test"])
 
 
+def test_where_one_group_has_most_rows_less_validates_and_that_is_said(tmp_path, capsys):
+    names = ["most"] * 90 + [f"r{n}" for n in range(10)]
+    rows = [f"{n},{name},{n % 2},{n % 2},,{n % 30},{n % 30}.5,," for n, name in enumerate(names)]
+    (tmp_path / "annotations.csv").write_text("\n".join([",".join(ANNOTATIONS.names), *rows]) + "\n")
+    params = {"seed": 1, "split": {"method": "grouped", "group": "recording_id"}}
+    params |= {"train": {"early_stopping_patience": None}}
+    params |= {"cross_validation": {"column": None, "validation_fraction": 0.2}}
+    paths = [tmp_path / f"fold-{n}/split.csv" for n in range(3)]
+    words = ["--annotations", str(tmp_path / "annotations.csv"), "--params", json.dumps(params)]
+    stage.main([*words, "--output", *map(str, paths)])
+    said = capsys.readouterr().out
+    assert said.count("in place of 0.2") == 1
+    assert "validation_fraction: 0.05 in place of 0.2" in said
+    for path in paths:
+        with path.open() as file:
+            parts = [row["partition"] for row in csv.DictReader(file)]
+        assert {"train", "validation", "test"} == set(parts)
+
+
 def test_early_stopping_needs_validation_rows_in_every_fold(tmp_path):
     patient = {"train": {"early_stopping_patience": 3}}
     with pytest.raises(InputError, match=r"cross_validation.validation_fraction: 0: expected more than 0, because"):

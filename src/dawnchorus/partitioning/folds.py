@@ -42,11 +42,18 @@ def of_annotations(annotations: Sequence[Mapping], columns: Iterable[str], param
         values = groups.column_of(annotations, columns, block["column"], "cross_validation.column")
         fold, names = of_column(values, of_group, n, block["column"])
     for number, name in enumerate(names):
-        partition = np.where(fold == number, "test", "train").astype("<U10")
-        if block["validation_fraction"] > 0:
+        partition, share = np.where(fold == number, "test", "train").astype("<U10"), block["validation_fraction"]
+        # Where one group has most rows, the others are too few for that share of all rows: half of them train.
+        given = min(share, float((fold != number).mean()) / 2)
+        if share > 0:
             draw, tested = rng(seed, f"validation of fold {number}"), sorted(set(of_group[fold == number]))
-            partition = split.grouped(of_row, of_group, 0.0, block["validation_fraction"], draw, tested, None)
+            partition = split.grouped(of_row, of_group, 0.0, given, draw, tested, None)
         lines = [f"folds: {name} of {', '.join(names)}: {split.counted(partition)}"]
+        if given < share:
+            lines.append(
+                f"folds: cross_validation.validation_fraction: {given:.2g} in place of {share:g} in fold {name}, "
+                f"which tests {int((fold == number).sum())} of {len(fold)} rows"
+            )
         if missing := split.classes_missing(classes, of_row, partition, "train"):
             lines.append(f"folds: no row of class {', '.join(missing)} to train on in fold {name}")
         own = split.table(annotations, of_group.tolist(), partition)
