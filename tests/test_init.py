@@ -293,6 +293,136 @@ def test_absolute_paths_of_another_system_find_their_files(mine, home, capsys):
     assert {box["recording_id"] for _, box in audited(params).annotations} == set(IDS)
 
 
+HOURS = [f"20240501_0{hour}0000" for hour in range(6)]
+
+
+def of_folders(folder, said, sound, ids=HOURS, header="file,label,start,end"):
+    """Write a table that has the recordings in folders, each with calls at its own times, and sound in others."""
+    rows = [
+        (f"{prefix}{i}.wav", *(name, a + 0.1 * k, b + 0.1 * k))
+        for k, prefix in enumerate(said)
+        for i in ids
+        for name, a, b in CALLS
+    ]
+    write_csv(folder / "a.csv", header, rows)
+    for inside in sound:
+        write_sounds(folder / inside, ids)
+
+
+@pytest.mark.parametrize(
+    ("said", "sound", "place"),
+    [
+        (["A/", "B/"], "audio/B", "."),
+        (["A/", "B/"], "audio/B", "audio"),
+        # The folder of the recordings may be the site itself.
+        (["A/", "B/"], "audio/B", "audio/B"),
+        (["data/A/", "data/B/"], "audio/B", "."),
+        (["A\\", "B\\"], "audio/B", "."),
+        (["/mnt/field/A/", "/mnt/field/B/"], "audio/B", "."),
+        (["C:\\field\\A\\", "D:\\field\\B\\"], "audio/B", "."),
+        (["/mnt/A/2024/", "/mnt/B/2024/"], "audio/B/2024", "."),
+    ],
+)
+@pytest.mark.parametrize("n_of_other", [6, 3])
+def test_annotations_of_a_site_whose_sound_is_not_there_are_left_out(
+    said, sound, place, n_of_other, tmp_path, home, capsys
+):
+    mine = tmp_path / "mine"
+    of_folders(mine, said, [sound])
+    # Without those of some hours of the other site, sound is there that no cell but one of the first site may mean.
+    lines = (mine / "a.csv").read_text().splitlines(keepends=True)
+    (mine / "a.csv").write_text("".join(lines[: 19 + 3 * n_of_other]))
+    _, out = init(mine / "a.csv", mine / place, capsys=capsys)
+    params = params_file.load("params.yaml")
+    found = audit.audit(params["data"], {}, HashCache("../cache.json"), 1)
+    calls = [(name, pytest.approx(a + 0.1), pytest.approx(b + 0.1)) for name, a, b in CALLS]
+    boxes = [(box["recording_id"][-15:], box["species_id"], box["t_min_s"], box["t_max_s"]) for box in boxes_of(found)]
+    assert sorted(boxes) == sorted((i, *call) for i in HOURS[:n_of_other] for call in calls)
+    assert "18 rows or recordings cannot be used, the first:" in out[out.index("not decided:") :]
+
+
+def boxes_of(found):
+    return [box for _, box in found.annotations]
+
+
+@pytest.mark.parametrize(
+    ("said", "sound", "place", "is_told"),
+    [
+        ("/mnt/field/A/", "audio/A", ".", False),
+        ("/mnt/field/rec/", "audio", ".", True),
+        ("A/", "audio/A", "audio/A", False),
+        ("x/A/", "audio/x/A", "audio/x/A", False),
+        ("../data/A/", "audio/A", ".", False),
+        ("./A/", "audio/A", "audio", False),
+        ("a\\", "audio/A", "audio", False),
+        # Named by itself, a folder is that of the recordings.
+        ("wavs/", "audio", "audio", True),
+        ("", "audio/A", ".", False),
+    ],
+)
+def test_folders_of_another_machine_find_their_files(said, sound, place, is_told, tmp_path, home, capsys):
+    mine = tmp_path / "mine"
+    of_folders(mine, [said], [sound])
+    params, out = init(mine / "a.csv", mine / place, capsys=capsys)
+    found = audited(params)
+    assert sorted({box["recording_id"][-15:] for box in boxes_of(found)}) == HOURS
+    assert len(found.annotations) == 18
+    assert ("taken for the same" in out) == is_told
+
+
+@pytest.mark.parametrize(
+    ("said", "sound"),
+    [
+        (["A/"], ["audio/B"]),
+        (["2023/A/"], ["audio/2024/A"]),
+        (["/mnt/1/A/", "/mnt/2/A/"], ["audio/A"]),
+        (["/mnt/A/", "/mnt/B/"], ["audio"]),
+        (["C:\\A\\", "D:\\A\\"], ["audio/A"]),
+    ],
+)
+def test_recordings_of_other_folders_are_refused_in_a_line(said, sound, tmp_path, home, capsys):
+    of_folders(tmp_path / "mine", said, sound)
+    (line,) = refused(tmp_path / "mine", capsys=capsys)
+    assert "is in another folder than the table says, or several of its names lead to it" in line
+
+
+def test_several_names_of_one_file_are_never_one_recording(tmp_path, home, capsys):
+    rows = [(f"night.{k}", *call) for k in (1, 2, 3) for call in CALLS]
+    write_csv(tmp_path / "mine/a.csv", "recording,label,start,end", rows)
+    write_sounds(tmp_path / "mine", ["night"])
+    assert any(
+        "no sound file is called as its recordings are" in line for line in refused(tmp_path / "mine", capsys=capsys)
+    )
+    # What a file was before it was converted is no other name of it.
+    write_csv(tmp_path / "mine/a.csv", "file,label,start,end", [(f"{i}.m4a", *call) for i in IDS for call in CALLS])
+    write_sounds(tmp_path / "mine", suffix=".flac")
+    params, _ = init(tmp_path / "mine", capsys=capsys)
+    assert {box["recording_id"] for box in boxes_of(audited(params))} == set(IDS)
+
+
+def test_sites_with_recordings_of_the_same_names_stay_apart(tmp_path, home, capsys):
+    for number, said in enumerate((["A/", "B/"], ["A\\", "B\\"], ["E:\\A\\", "E:\\B\\"])):
+        of_folders(tmp_path / f"mine{number}", said, ["audio/A", "audio/B"])
+        params, _ = init("--force", tmp_path / f"mine{number}", capsys=capsys)
+        found = [(box["recording_id"], box["t_min_s"]) for box in boxes_of(audited(params))]
+        expected = [(f"{s}/{i}", a + 0.1 * k) for k, s in enumerate("AB") for i in HOURS for _, a, _ in CALLS]
+        assert sorted(found) == [(name, pytest.approx(a)) for name, a in sorted(expected)]
+
+
+def test_tables_of_a_recording_each_are_of_the_site_in_whose_folder_they_lie(tmp_path, home, capsys):
+    mine = tmp_path / "mine"
+    for k, site in enumerate("AB"):
+        for i in HOURS:
+            write_csv(mine / f"{site}/{i}.csv", "onset_s,offset_s,label", [(a + k, b + k, s) for s, a, b in CALLS])
+    write_sounds(mine / "B", HOURS)
+    write_sounds(mine / "other", IDS)
+    _, out = init(mine, capsys=capsys)
+    found = audit.audit(params_file.load("params.yaml")["data"], {}, HashCache("../cache.json"), 1)
+    assert {box["t_min_s"] for box in boxes_of(found)} == {a + 1 for _, a, _ in CALLS}
+    assert len(found.annotations) == 18
+    assert "20240501_000000.csv" in out
+
+
 @pytest.mark.parametrize(
     ("prepare", "said"),
     [

@@ -143,7 +143,8 @@ def _given(there: Inventory, places: str, hint: list[str]) -> _Given:
     if not there.names.paths:
         raise InputError(f"{places}: no sound files; expected the folder of the recordings too")
     source = candidates[0]
-    given = _Given(source, reading.read(source, there.names), notes=notes)
+    annotations = reading.read(source, there.names)
+    given = _Given(source, annotations, notes=notes, undecided=[*annotations.undecided])
     if "point" in source.taken and "t_min" not in source.taken:
         given.undecided.append(
             f"{MADE}: how long a call around a point is; taken are {reading.POINT_SHARE:g} of the usual least gap "

@@ -33,8 +33,9 @@ class Annotations:
     """What a table annotates: boxes with their rows, a problem for each row that is none, and what was said anew.
 
     ``said_anew``: a line for each thing that the table itself does not say as the workflow reads it; none: its own
-    file will do. ``paths``: the file of each recording by id, below ``audio_dir``; ``folders``: those that would do,
-    with how many recordings each has. ``file_ids``: the recordings below ``audio_dir``, annotated or not.
+    file will do. ``undecided``: a line for each folder of the table that is taken for one of another name. ``paths``:
+    the file of each recording by id, below ``audio_dir``; ``folders``: those that would do, with how many recordings
+    each has. ``file_ids``: the recordings below ``audio_dir``, annotated or not.
     """
 
     boxes: list[Box]
@@ -44,6 +45,7 @@ class Annotations:
     folders: list[tuple[str, int]]
     file_ids: frozenset[str]
     said_anew: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
 
     @property
     def ids(self) -> set[str]:
@@ -90,22 +92,25 @@ def read(source: Source, names: Names) -> Annotations:
         raise InputError(f"{source.path}: no row below the header; expected one for each call")
     ids = {row.cells["recording_id"] for row in table.rows} - {""}
     folders = names.folders(ids)
-    spread = {name: found[0] for name in ids if len(found := names.named(name)) == 1}
-    rows = table.rows
+    spread, elsewhere = names.matched(ids)
+    rows, strange, undecided = table.rows, [], list[str]()
     if len(spread) > (folders[0][1] if folders else 0):
         root = common_folder(map(Path, spread.values()))
         from_root = {name: PurePosixPath(path).relative_to(root) for name, path in spread.items()}
         called = {name: composed(str(path.with_suffix(""))) for name, path in from_root.items()}
-        rows = [_called(row, called.get(row.cells["recording_id"])) for row in rows]
+        strange = [_no_file(row, names) for row in rows if row.cells["recording_id"] not in called]
+        rows = [_called(row, called) for row in rows if row.cells["recording_id"] in called]
+        undecided = elsewhere
         folders = [(root.as_posix(), len(spread))]
         said_anew = (*said_anew, f"recordings are called by their path in {root.name}, where the table has other names")
+    if ids and not folders:
+        shown = ", ".join(sorted(ids)[:3])
+        said = f"{names.said()}{_hint(ids, names)}"
+        raise InputError(f"{source.path}: no sound file is called as its recordings are ({shown}, ...); {said}")
     boxes, faulty = recordings.read_annotations(rows, 0.0)
-    problems = [*table.problems, *faulty]
+    problems = [*table.problems, *strange, *faulty]
     if not boxes and problems:
         raise InputError("\n".join(map(str, problems[:3])))
-    if not folders:
-        shown = ", ".join(sorted(ids)[:3])
-        raise InputError(f"{source.path}: no sound file is called as its recordings are ({shown}, ...); {names.said()}")
     audio_dir = Path(folders[0][0])
     inside = [
         Path(path).relative_to(audio_dir).as_posix() for path in names.paths if Path(path).is_relative_to(audio_dir)
@@ -114,11 +119,31 @@ def read(source: Source, names: Names) -> Annotations:
     paths, unmatched = recordings.match_files(boxes, files, str(audio_dir))
     kept = [(row, box) for row, box in boxes if box["recording_id"] in paths]
     where = {name: str(audio_dir / path) for name, path in paths.items()}
-    return Annotations(kept, [*problems, *unmatched], audio_dir, where, folders, frozenset(files), said_anew)
+    return Annotations(
+        kept, [*problems, *unmatched], audio_dir, where, folders, frozenset(files), said_anew, tuple(undecided)
+    )
 
 
-def _called(row: Row, recording_id: str | None) -> Row:
-    return row if recording_id is None else replace(row, cells={**row.cells, "recording_id": recording_id})
+def _called(row: Row, called: Mapping[str, str]) -> Row:
+    return replace(row, cells={**row.cells, "recording_id": called[row.cells["recording_id"]]})
+
+
+def _no_file(row: Row, names: Names) -> Problem:
+    """Say that a row leads to no file of its own, and which one has the name of its recording."""
+    others = names.named(row.cells["recording_id"])
+    of_others = f"; {others[0]} is in another folder, or another name leads to it too" if others else ""
+    return row.problem("recording_id", f"one sound file of that name in a folder of that name{of_others}")
+
+
+def _hint(ids: Iterable[str], names: Names) -> str:
+    """Say what to do where sound is called as recordings are and lies in other folders; nothing where there is none."""
+    found = next((paths[0] for name in sorted(ids) if (paths := names.named(name))), None)
+    if not found:
+        return ""
+    return (
+        f"; {found} is in another folder than the table says, or several of its names lead to it: expected folders of "
+        "the same names, or the folder that holds the recordings itself, named beside the table"
+    )
 
 
 def _rows(source: Source) -> tuple[UserTable, tuple[str, ...]]:

@@ -88,10 +88,13 @@ def inventory(given: Sequence[Path]) -> Inventory:
         if not path.is_dir():
             files.append(path)
     found = [path for place in places for path in _below(place, suffixes)]
+    of_sound = {path.parent for path in files if path.suffix.lower() in AUDIO_SUFFIXES}
     if not any(path.suffix.lower() in AUDIO_SUFFIXES for path in [*found, *files]):
-        found += [path for place in {path.parent for path in files} for path in _below(place, AUDIO_SUFFIXES)]
+        of_sound = {path.parent for path in files}
+        found += [path for place in of_sound for path in _below(place, AUDIO_SUFFIXES)]
     every = sorted(dict.fromkeys([*files, *found]))
-    names = sounds.Names(path.as_posix() for path in every if path.suffix.lower() in AUDIO_SUFFIXES)
+    sound = [path.as_posix() for path in every if path.suffix.lower() in AUDIO_SUFFIXES]
+    names = sounds.Names(sound, map(str, [*places, *of_sound]))
     tables, aside = [], []
     for path in every:
         if path.suffix.lower() in AUDIO_SUFFIXES:
@@ -256,17 +259,16 @@ def _of_parts(tables: Sequence[Table]) -> list[Source]:
             and ((has & {"t_max", "duration"} and "t_min" in has) or "point" in has)
         ):
             alike.setdefault(tuple((cell, one.name) for cell, one in table.taken.items()), []).append(table)
-    return [
-        Source(
-            sounds.common_folder(table.path for table in parts),
-            "csv",
-            {},
-            {**parts[0].taken, "recording_id": Column("recording_id", "the name of each table")},
-            sum(len(table.rows) for table in parts),
-            tuple(parts),
-        )
-        for parts in alike.values()
-    ]
+    found = []
+    for parts in alike.values():
+        root = sounds.common_folder(table.path for table in parts)
+        # As those of Raven: a table in a folder of a site is of a recording there.
+        named = [
+            replace(part, recording=(part.path.parent.relative_to(root) / part.recording).as_posix()) for part in parts
+        ]
+        columns_of = {**parts[0].taken, "recording_id": Column("recording_id", "the name of each table")}
+        found.append(Source(root, "csv", {}, columns_of, sum(len(table.rows) for table in parts), tuple(named)))
+    return found
 
 
 def _raven_columns(tables: Sequence[Table]) -> dict[str, str]:
