@@ -52,27 +52,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    from dawnchorus.parameters import fields
     from dawnchorus.survey import proposal, rules
     from dawnchorus.tables.users import write_rows
     from dawnchorus.workflow import params_texts
 
     preset = _preset(args.preset)
     folder = args.output.parent
-    made = proposal.proposed(args.places, folder, os.cpu_count() or 1)
+    kept = {key: fields.value_of(preset, key) for key in fields.keys(preset) if not key.startswith(OF_DATA)}
+    made = proposal.proposed(args.places, folder, os.cpu_count() or 1, kept)
     source = f"--preset {args.preset}" if preset else str(args.output)
     params = _params(made.values, preset, source)
     chosen = []
     for choice in made.chosen:
-        kept = {key: value for key, value in choice.values.items() if _value(params, key) == value}
+        own = {key: value for key, value in choice.values.items() if key not in kept and _value(params, key) == value}
         # A reason is one of all values of its choice.
-        reason = choice.reason if len(kept) == len(choice.values) else f"beside what preset {args.preset} says"
-        if kept:
-            chosen.append(f"{', '.join(f'{key} {params_texts.flow(value)}' for key, value in kept.items())}: {reason}")
+        reason = choice.reason if len(own) == len(choice.values) else f"beside what preset {args.preset} says"
+        if own:
+            chosen.append(f"{', '.join(f'{key} {params_texts.flow(value)}' for key, value in own.items())}: {reason}")
     of_preset = [
-        f"{key} {params_texts.flow(_value(params, key))} ({params_texts.flow(value)} without)"
-        for key, value in made.values.items()
-        if (key in params or key.partition(".")[2] in params.get(key.partition(".")[0], {}))
-        and _value(params, key) != value
+        f"{key} {params_texts.flow(value)} ({params_texts.flow(made.without[key])} without)"
+        for key, value in kept.items()
+        if key in made.without and made.without[key] != value
     ]
     if of_preset:
         chosen.append(f"of preset {args.preset}: {', '.join(of_preset)}")
@@ -119,17 +120,15 @@ def _preset(name: str | None) -> dict[str, Any]:
 
 
 def _params(values: dict[str, Any], preset: dict[str, Any], source: str) -> dict[str, Any]:
-    """Return the complete recipe: the default one, with the values of the proposal and over these the preset's.
+    """Return the complete recipe: the default one with the values of the proposal, those of the preset among them.
 
     Values that do not fit each other raise :class:`InputError`, which names their ``source``.
     """
-    from dawnchorus.parameters import fields
     from dawnchorus.workflow import params_file, params_texts
 
-    kept = {key: fields.value_of(preset, key) for key in fields.keys(preset) if not key.startswith(OF_DATA)}
     base = params_texts.completed(preset)
     changes: dict[str, Any] = {}
-    for key, value in (values | kept).items():
+    for key, value in values.items():
         block, _, name = key.partition(".")
         if not name:
             changes[block] = value

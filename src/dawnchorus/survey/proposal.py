@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Proposal:
         found: lines that say what there is.
         chosen: the decisions; their values are among ``values``.
         undecided: lines that say what a person has to decide.
+        without: the values that would have been decided without those that were kept.
         table: the columns and rows of the annotations, where they have to be written anew beside params.yaml.
     """
 
@@ -45,6 +46,7 @@ class Proposal:
     found: list[str]
     chosen: list[Choice]
     undecided: list[str]
+    without: dict[str, Any]
     table: tuple[list[str], list[dict[str, str]]] | None
 
 
@@ -61,9 +63,10 @@ class _Given:
     undecided: list[str] = field(default_factory=list)
 
 
-def proposed(places: Sequence[Path], folder: Path, threads: int) -> Proposal:
+def proposed(places: Sequence[Path], folder: Path, threads: int, kept: Mapping[str, Any] = rules.NOTHING) -> Proposal:
     """Look at the given folders and files, and propose a params.yaml that lies in ``folder``.
 
+    ``kept``: values of a preset, by key as DVC names keys: they stay, and what is proposed beside them fits them.
     Raises :class:`InputError` where there is nothing to learn from: no table of annotations, no recordings of it.
     """
     there = tables.inventory(places)
@@ -83,12 +86,11 @@ def proposed(places: Sequence[Path], folder: Path, threads: int) -> Proposal:
         given.sides.pop(tables.SPECIES, None)
         given.undecided.append(reason)
         facts = _facts(annotations, given, measured)
-    chosen = rules.decisions(facts)
-    values = {"simulate": {}, **_data(given, annotations, folder)}
-    for choice in chosen:
-        values |= choice.values
-    if values["features.sample_rate_hz"] > rules.HEARD_HZ:
-        values["report.sound_rate_hz"] = rules.HEARD_HZ
+    chosen = rules.decisions(facts, kept)
+    of_data = {"simulate": {}, **_data(given, annotations, folder)}
+    values, without = of_data | _values(chosen) | dict(kept), _values(rules.decisions(facts))
+    if (values["features.sample_rate_hz"] or max(facts.rates_hz)) > rules.HEARD_HZ:
+        values.setdefault("report.sound_rate_hz", rules.HEARD_HZ)
     undecided = [*given.undecided, *(choice.undecided for choice in chosen if choice.undecided)]
     unusable = [*measured.faults, *map(str, annotations.problems)]
     if unusable:
@@ -102,7 +104,12 @@ def proposed(places: Sequence[Path], folder: Path, threads: int) -> Proposal:
                 "list them all"
             )
     found = _found(given, annotations, measured, facts)
-    return Proposal(values, found, chosen, undecided, annotations.table() if annotations.said_anew else None)
+    table = annotations.table() if annotations.said_anew else None
+    return Proposal(values, found, chosen, undecided, without, table)
+
+
+def _values(chosen: Sequence[Choice]) -> dict[str, Any]:
+    return {key: value for choice in chosen for key, value in choice.values.items()}
 
 
 def _sound_alone(there: Inventory) -> list[str]:

@@ -1,9 +1,9 @@
 """How a recipe follows from what was found: one small function a decision, each with its value and the reason.
 
-Read as a list: every rule takes the :class:`Facts`, and where one builds on another, the values decided before it. The
-numbers are those of the recipes that were tried (presets/rfcx.yaml for calls of seconds, presets/song.yaml for
-syllables of tens of milliseconds), written as shares of how long calls are, so that they hold for pulses of bats and
-flies too.
+Read as a list: every rule takes the :class:`Facts`, and where one builds on another, the values decided before it, and
+what a preset keeps. The numbers are those of the recipes that were tried (presets/rfcx.yaml for calls of seconds,
+presets/song.yaml for syllables of tens of milliseconds), written as shares of how long calls are, so that they hold for
+pulses of bats and flies too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ USUAL_RATES_HZ = (
 RATES_HZ = tuple(fields.rule_of(Features, "sample_rate_hz")["anyOf"][0][key] for key in ("minimum", "maximum"))
 LONGEST_FRAME_S = 0.065
 SHORTEST_FRAME_SAMPLES = 32
+MOST_FRAME_SAMPLES = fields.rule_of(Features, "n_fft")["maximum"]
 MEL_BANDS = (64, 48, 40, 32, 24, 20, 16, 12, 8, 4, 2)
 LOWEST_HZ = 50.0
 # Whose values divide recordings into groups that share more than a recording does, the widest first.
@@ -56,6 +58,7 @@ LEAST_OF_A_JOB, MOST_OF_A_JOB = 25, 1500
 CORES = 8
 MOST_JOBS = fields.rule_of(RECIPE, "shards")["maximum"]
 RECORDING = "recording_id"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 # The page plays sound at this rate at most.
 HEARD_HZ = 48_000
 
@@ -155,14 +158,22 @@ def rate(facts: Facts) -> Choice:
     return Choice({"features.sample_rate_hz": rate_hz}, reason, undecided if rate_hz > min(counts) else "")
 
 
-def frame(facts: Facts, rate_hz: int) -> Choice:
-    """Take FFT frames of four tenths of a short call, and an eighth of it from one to the next."""
+def frame(facts: Facts, rate_hz: int, kept: Mapping[str, Any] = NOTHING) -> Choice:
+    """Take FFT frames of four tenths of a short call, and an eighth of it from one to the next.
+
+    Beside what is ``kept`` of the two, no sound lies between frames, and there is a bin for each mel band.
+    """
     wanted = min(0.4 * facts.short_s, LONGEST_FRAME_S) * rate_hz
     n_fft = 2 ** round(math.log2(wanted))
     while n_fft > LONGEST_FRAME_S * rate_hz:
         n_fft //= 2
     n_fft = max(n_fft, SHORTEST_FRAME_SAMPLES)
+    if not kinds.get(kept.get("features.kind", "log_mel")).KIND.vectors:
+        least = max(kept.get("features.hop_length", 1), 2 * (kept.get("features.n_mels", 1) - 1), 1)
+        n_fft = min(max(n_fft, 2 ** math.ceil(math.log2(least))), MOST_FRAME_SAMPLES)
+    n_fft = kept.get("features.n_fft", n_fft)
     hop = min(n_fft // 2, max(n_fft // 8, round(facts.short_s / 8 * rate_hz)))
+    hop = kept.get("features.hop_length", hop)
     return Choice(
         {"features.n_fft": n_fft, "features.hop_length": hop},
         f"frames of {seconds(n_fft / rate_hz)}, one every {seconds(hop / rate_hz)}, for calls of "
@@ -170,9 +181,12 @@ def frame(facts: Facts, rate_hz: int) -> Choice:
     )
 
 
-def band(facts: Facts, rate_hz: int, n_fft: int) -> Choice:
-    """Take what half the rate allows, from a little below the lowest boxes."""
+def band(facts: Facts, rate_hz: int, n_fft: int, kept: Mapping[str, Any] = NOTHING) -> Choice:
+    """Take what half the rate allows, from a little below the lowest boxes; within an edge that is ``kept``."""
     top_hz = min(rate_hz, min(facts.rates_hz) if max(facts.rates_hz) < rate_hz else rate_hz) / 2
+    if mel_rate_hz := kept.get("features.mel_sample_rate_hz"):
+        top_hz = min(top_hz, mel_rate_hz / 2)
+    top_hz = kept.get("features.f_max_hz") or top_hz
     least_hz = min(LOWEST_HZ, top_hz / 20)
     low_hz, reason = max(least_hz, rate_hz / n_fft / 2), "no boxes with a band: all that the rate allows"
     if len(facts.bands_hz):
@@ -182,14 +196,15 @@ def band(facts: Facts, rate_hz: int, n_fft: int) -> Choice:
     return Choice({"features.f_min_hz": low_hz, "features.f_max_hz": float(top_hz)}, f"{reason}; up to half the rate")
 
 
-def mel_bands(features: Mapping[str, Any]) -> Choice:
-    """Take as many mel bands as have a bin of the FFT each; ``features``: the block, complete but for them."""
+def mel_bands(features: Mapping[str, Any], n_kept: int | None = None) -> Choice:
+    """Take as many mel bands as have a bin of the FFT each, or those kept; ``features``: the block but for them."""
     kind = kinds.get("log_mel")
     n_mels, allowed = MEL_BANDS[-1], [n for n in MEL_BANDS if n <= 1 + features["n_fft"] // 2]
     for n in allowed:
         if kind.remark({**features, "n_mels": n, "mel_sample_rate_hz": None}, features["sample_rate_hz"]) is None:
             n_mels = n
             break
+    n_mels = n_kept or n_mels
     share = n_mels / MEL_BANDS[0]
     values: dict[str, Any] = {"features.n_mels": n_mels}
     if share < 1:
@@ -202,12 +217,13 @@ def mel_bands(features: Mapping[str, Any]) -> Choice:
     return Choice(values, f"bins are {width_hz:.4g} Hz wide" + (", and each band needs one" if share < 1 else ""))
 
 
-def clip(facts: Facts, rate_hz: int, n_fft: int) -> Choice:
-    """Cut clips as they are annotated, or windows around them where many are shorter than a frame."""
+def clip(facts: Facts, rate_hz: int, n_fft: int, kept: Mapping[str, Any] = NOTHING) -> Choice:
+    """Cut clips as they are annotated, or windows around them where many are shorter than a frame or these are kept."""
     frame_s, shortest_s = n_fft / rate_hz, min(float(facts.durations_s.min()), facts.shortest_negative_s)
     n_shorter = int((facts.durations_s < frame_s).sum())
-    if n_shorter > 0.01 * len(facts.durations_s):
-        window_s = nice(max(4 * frame_s, 2 * facts.long_s))
+    are_windows = n_shorter > 0.01 * len(facts.durations_s)
+    if kept.get("features.clip", "window" if are_windows else "annotation") == "window":
+        window_s = kept.get("features.window_s", nice(max(4 * frame_s, 2 * facts.long_s)))
         return Choice(
             {
                 "features.clip": "window",
@@ -260,12 +276,14 @@ def surroundings(facts: Facts) -> Choice:
     )
 
 
-def stretches(facts: Facts, hop_s: float) -> Choice:
+def stretches(facts: Facts, hop_s: float, kept: Mapping[str, Any] = NOTHING) -> Choice:
     """Learn presence from some hundred frames, and several calls with the gaps between them."""
     between_s = float(np.median(facts.gaps_s)) if len(facts.gaps_s) else 0.0
     wanted_s = min(max(600 * hop_s, 10 * between_s), 1200 * hop_s, 10.0)
     stretch_s = nice(min(max(wanted_s, 2 * facts.long_s), 60.0, float(np.median(facts.recordings_s))))
-    pool = next(n for n in (4, 2, 1) if n * hop_s <= max(hop_s, min(0.09, facts.short_s / 4)) * 1.001)
+    stretch_s = kept.get("presence.stretch_s", stretch_s)
+    pool = next((n for n in (4, 2) if n * hop_s <= max(hop_s, min(0.09, facts.short_s / 4)) * 1.001), 1)
+    pool = kept.get("presence.pool_frames", pool)
     margin_s = nice(min(1.0, stretch_s / 10))
     return Choice(
         {"presence.stretch_s": stretch_s, "presence.margin_s": margin_s, "presence.pool_frames": pool},
@@ -444,28 +462,38 @@ def windows(facts: Facts) -> Choice:
     )
 
 
-def decisions(facts: Facts) -> list[Choice]:
-    """Return all decisions but those about files, in the order in which one builds on another."""
-    made = [rate(facts)]
-    rate_hz = made[0].values["features.sample_rate_hz"]
-    made.append(frame(facts, rate_hz))
-    n_fft, hop = (made[1].values[f"features.{key}"] for key in ("n_fft", "hop_length"))
-    hop_s = hop / rate_hz
-    made.append(band(facts, rate_hz, n_fft))
-    block = {key.rpartition(".")[2]: value for one in made for key, value in one.values.items()}
-    made += [mel_bands(block), clip(facts, rate_hz, n_fft)]
-    are_windows = made[-1].values["features.clip"] == "window"
-    made += [length(facts, hop_s, are_windows), surroundings(facts)]
-    made.append(stretches(facts, hop_s))
-    made.append(training(facts, made[-1].values["presence.stretch_s"]))
+def decisions(facts: Facts, kept: Mapping[str, Any] = NOTHING) -> list[Choice]:
+    """Return all decisions but those about files, in the order in which one builds on another.
+
+    ``kept``: values that are decided already, by key as DVC names keys: what builds on them fits them.
+    """
+    made: list[Choice] = []
+    values = dict(kept)
+
+    def take(*choices: Choice) -> None:
+        made.extend(choices)
+        for choice in choices:
+            values.update({key: value for key, value in choice.values.items() if key not in kept})
+
+    take(rate(facts))
+    rate_hz = values["features.sample_rate_hz"] or min(facts.rates_hz)
+    take(frame(facts, rate_hz, kept))
+    n_fft, hop_s = values["features.n_fft"], values["features.hop_length"] / rate_hz
+    take(band(facts, rate_hz, n_fft, kept))
+    keys = ("sample_rate_hz", "n_fft", "hop_length", "f_min_hz", "f_max_hz")
+    block = {key: values[f"features.{key}"] for key in keys} | {"sample_rate_hz": rate_hz}
+    take(mel_bands(block, kept.get("features.n_mels")), clip(facts, rate_hz, n_fft, kept))
+    take(length(facts, hop_s, values["features.clip"] == "window"), surroundings(facts))
+    take(stretches(facts, hop_s, kept))
+    take(training(facts, values["presence.stretch_s"]))
     grouping = group(facts)
     column = grouping.values["split.group"]
-    dealt, whole = split(facts, column), annotated(facts)
-    made += [grouping, dealt, folds(facts, column), whole]
-    is_all = whole.values["data.annotated"] == "all"
-    tests, validates = (dealt.values[f"split.{part}_fraction"] for part in ("test", "validation"))
+    take(grouping, split(facts, column), folds(facts, column), annotated(facts))
+    is_all = values["data.annotated"] == "all"
+    tests, validates = (values[f"split.{part}_fraction"] for part in ("test", "validation"))
     validates = validates or held_back.SHARE * (1 - tests)
-    return [*made, aim(facts, is_all, validates), windows(facts), shards(facts)]
+    take(aim(facts, is_all, validates), windows(facts), shards(facts))
+    return made
 
 
 def shards(facts: Facts) -> Choice:
