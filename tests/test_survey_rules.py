@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dawnchorus.partitioning import split
 from dawnchorus.survey import rules
 from dawnchorus.survey.rules import Facts
 
@@ -166,6 +167,31 @@ def test_rfcx_gets_what_its_preset_has():
 )
 def test_annotated(changes, expected):
     assert rules.annotated(facts(**changes)).values == {"data.annotated": expected}
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "of_each", "test_share"),
+    # One of each class tests: of 30 rows a quarter is 8, so for 10 classes it has to be more.
+    [(1, 3, 0.25), (2, 3, 0.25), (3, 3, 0.25), (10, 3, 0.31), (40, 3, 0.33), (10, 4, 0.25), (100, 4, 0.25)],
+)
+def test_rows_of_one_recording_are_divided_as_the_split_allows(n_classes, of_each, test_share):
+    species = [str(k % n_classes) for k in range(n_classes * of_each)]
+    alone = facts(species=species, groups={rules.RECORDING: ["r"] * len(species)})
+    choice = rules.split(alone, rules.RECORDING)
+    assert (choice.values["split.method"], choice.values["split.test_fraction"]) == ("article", test_share)
+    assert choice.undecided == "one recording trains and tests: its numbers say nothing of other recordings"
+    of_row = split.class_indices(species)[1]
+    part = split.article(of_row, 1, test_share, choice.values["split.validation_fraction"])
+    assert {*of_row[part == "test"]} == {*of_row}
+    # A preset that divides rows does so whatever recordings there are.
+    many = facts(species=species, groups={rules.RECORDING: [str(k) for k in range(len(species))]})
+    of_preset = rules.split(many, rules.RECORDING, {"split.method": "article"})
+    assert ({**of_preset.values, "split.group": rules.RECORDING}, of_preset.undecided) == (choice.values, "")
+
+
+def test_rows_that_no_share_divides_are_said():
+    choice = rules.split(facts(species=["a", "b"], groups={rules.RECORDING: ["r", "r"]}), rules.RECORDING)
+    assert "split.test_fraction: no share of 2 rows holds one of each of 2 classes" in choice.undecided
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from dawnchorus.features import clips, kinds
 from dawnchorus.parameters import fields
 from dawnchorus.parameters.features import Features
 from dawnchorus.parameters.recipe import RECIPE
+from dawnchorus.parameters.split import Split
 from dawnchorus.partitioning import held_back
 
 # Rates that recorders and recipes have (Hz): sound is brought down to one of them where calls end far below.
@@ -41,6 +42,8 @@ GROUPS = (
 )
 # Fewer groups than this cannot be dealt by shares.
 ENOUGH_GROUPS = 6
+# Of rows that are divided, whatever recording they are of: these validate, and test if that is one of each class.
+ROWS_SHARE = 0.25
 # A column that leaves more rows than that in species of fewer than three groups is no column to group by.
 ENOUGH_SPREAD = 0.8
 MOST_FOLDS = 10
@@ -397,8 +400,13 @@ def _place(column: str) -> int:
     return next((place for place, name in enumerate(GROUPS) if name in words or f"{name}s" in words), len(GROUPS))
 
 
-def split(facts: Facts, column: str) -> Choice:
-    """Deal groups by shares where there are enough, one each to test and to validate where there are few."""
+def split(facts: Facts, column: str, kept: Mapping[str, Any] = NOTHING) -> Choice:
+    """Deal groups by shares where there are enough, one each to test and to validate where there are few.
+
+    The rows of one recording are divided, and those of several where ``kept`` is to divide rows.
+    """
+    if kept.get("split.method") == "article":
+        return _of_rows(facts, "rows are divided, those of one recording too")
     n = len(set(facts.groups[column]))
     test, validation = "split.test_fraction", "split.validation_fraction"
     rare = {species for species, n_groups in groups_of(facts, column).items() if n_groups < 3} if n >= 3 else set()
@@ -420,11 +428,27 @@ def split(facts: Facts, column: str) -> Choice:
             "no recording is left to validate: the last fifth of those that train chooses the thresholds of presence, "
             "those of clips stay at 0.5; a third one would do",
         )
+    dealt = _of_rows(facts, "one recording: its rows are divided")
+    alone = "one recording trains and tests: its numbers say nothing of other recordings"
     return Choice(
-        {"split.method": "article", "split.group": RECORDING, test: 0.25, validation: 0.25},
-        "one recording: its rows are divided",
-        "one recording trains and tests: its numbers say nothing of other recordings",
+        {**dealt.values, "split.group": RECORDING}, dealt.reason, "; ".join(filter(None, [alone, dealt.undecided]))
     )
+
+
+def _of_rows(facts: Facts, reason: str) -> Choice:
+    """Divide rows, as large a share to test as holds one of each class: the article's split asks for that."""
+    n, n_classes = len(facts.species), len(set(facts.species))
+    key = "split.test_fraction"
+    most = fields.rule_of(Split, "test_fraction")["maximum"]
+    shares = (percent / 100 for percent in range(round(100 * ROWS_SHARE), round(100 * most) + 1))
+    share = next((share for share in shares if n_classes <= math.ceil(share * n) <= n - max(n_classes, 2)), None)
+    values = {"split.method": "article", key: share or ROWS_SHARE, "split.validation_fraction": ROWS_SHARE}
+    if share is None:
+        lacking = f"{key}: no share of {n} rows holds one of each of {n_classes} classes and leaves as many to train"
+        return Choice(values, reason, lacking)
+    if share > ROWS_SHARE:
+        reason += f", {math.ceil(share * n)} of {n} test, since there are {n_classes} classes"
+    return Choice(values, reason)
 
 
 def folds(facts: Facts, column: str) -> Choice:
@@ -488,7 +512,7 @@ def decisions(facts: Facts, kept: Mapping[str, Any] = NOTHING) -> list[Choice]:
     take(training(facts, values["presence.stretch_s"]))
     grouping = group(facts)
     column = grouping.values["split.group"]
-    take(grouping, split(facts, column), folds(facts, column), annotated(facts))
+    take(grouping, split(facts, column, kept), folds(facts, column), annotated(facts))
     is_all = values["data.annotated"] == "all"
     tests, validates = (values[f"split.{part}_fraction"] for part in ("test", "validation"))
     validates = validates or held_back.SHARE * (1 - tests)
