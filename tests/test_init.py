@@ -224,6 +224,14 @@ def test_frames_fit_the_calls_at_every_rate(rate_hz, call_s, tmp_path, home, cap
     assert len(audited(params).annotations) == 18
 
 
+def test_labels_of_minutes(tmp_path, home, capsys):
+    write_sounds(tmp_path / "mine", rate_hz=1000, duration_s=400.0)
+    rfcx(tmp_path / "mine", calls=[("crow", 0, 130), ("jay", 140, 270), ("owl", 270, 400)])
+    params, _ = init(tmp_path / "mine", capsys=capsys)
+    assert params["data"]["shortest_annotation_s"] == 60.0
+    assert len(audited(params).annotations) == 18
+
+
 def test_recordings_of_several_rates_are_brought_to_the_lowest_or_to_that_of_most(mine, home, capsys):
     rfcx(mine)
     write_sounds(mine / "audio", IDS[:3], rate_hz=16_000)

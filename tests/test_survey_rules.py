@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dawnchorus.parameters import fields
+from dawnchorus.parameters.recipe import RECIPE
 from dawnchorus.partitioning import split
 from dawnchorus.survey import rules
 from dawnchorus.survey.rules import Facts
@@ -92,6 +94,28 @@ def test_clips_are_windows_where_calls_are_shorter_than_a_frame():
     assert one["features.clip"] == "annotation"
     assert one["data.shortest_annotation_s"] >= frame_s
     assert one["data.on_bad_recording"] == "quarantine"
+
+
+@pytest.mark.parametrize(
+    "durations_s",
+    [
+        [130.0] * 20,
+        # Spans of a quarter of an hour, and clicks among them.
+        [900.0] * 20,
+        [0.01] + [900.0] * 20,
+        [2500.0] * 99 + [10_000.0],
+    ],
+)
+def test_nothing_is_beyond_what_params_yaml_takes(durations_s):
+    long = facts(durations_s=np.array(durations_s), recordings_s=[20_000.0] * 90, shortest_negative_s=float("inf"))
+    values = {key: value for choice in rules.decisions(long) for key, value in choice.values.items()}
+    for key, value in values.items():
+        block, _, name = key.rpartition(".")
+        params_block = fields.block(RECIPE, block) if block else RECIPE
+        if name in params_block.model_fields and value is not None:
+            assert fields.parsed(params_block, name, value) == value, key
+    assert values["data.shortest_annotation_s"] == (60.0 if min(durations_s) > 1 else 0.005)
+    assert values["features.clip"] == ("annotation" if min(durations_s) > 1 else "window")
 
 
 def test_a_few_very_long_clips_are_cut():

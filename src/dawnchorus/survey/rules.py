@@ -129,6 +129,13 @@ def nice(value: float, digits: int = 2) -> float:
     return float(f"{value:.{digits}g}")
 
 
+def bounded(key: str, value: float) -> float:
+    """Return a value, or the most that params.yaml takes for its key."""
+    block, _, name = key.partition(".")
+    rule = fields.rule_of(fields.block(RECIPE, block), name)
+    return min(value, float(rule.get("anyOf", [rule])[0]["maximum"]))
+
+
 def rate(facts: Facts) -> Choice:
     """Take the lowest rate of the recordings, or a usual one below it that holds the boxes."""
     counts = Counter(facts.rates_hz)
@@ -223,21 +230,22 @@ def mel_bands(features: Mapping[str, Any], n_kept: int | None = None) -> Choice:
 def clip(facts: Facts, rate_hz: int, n_fft: int, kept: Mapping[str, Any] = NOTHING) -> Choice:
     """Cut clips as they are annotated, or windows around them where many are shorter than a frame or these are kept."""
     frame_s, shortest_s = n_fft / rate_hz, min(float(facts.durations_s.min()), facts.shortest_negative_s)
+    half_s = bounded("data.shortest_annotation_s", below(shortest_s / 2))
     n_shorter = int((facts.durations_s < frame_s).sum())
     are_windows = n_shorter > 0.01 * len(facts.durations_s)
     if kept.get("features.clip", "window" if are_windows else "annotation") == "window":
-        window_s = kept.get("features.window_s", nice(max(4 * frame_s, 2 * facts.long_s)))
+        window_s = kept.get("features.window_s", bounded("features.window_s", nice(max(4 * frame_s, 2 * facts.long_s))))
         return Choice(
             {
                 "features.clip": "window",
                 "features.window_s": window_s,
                 "features.jitter_s": nice(window_s / 10),
-                "data.shortest_annotation_s": below(shortest_s / 2),
+                "data.shortest_annotation_s": half_s,
             },
             f"{n_shorter} annotations are shorter than a frame of {seconds(frame_s)}: a clip is {seconds(window_s)} "
             "around each",
         )
-    least_s = max(below(shortest_s / 2), frame_s)
+    least_s = max(half_s, frame_s)
     values: dict[str, Any] = {"features.clip": "annotation", "data.shortest_annotation_s": least_s}
     if n_shorter:
         values["data.on_bad_recording"] = "quarantine"
@@ -259,7 +267,7 @@ def length(facts: Facts, hop_s: float, are_windows: bool) -> Choice:
     longest_s, usual_s = float(facts.durations_s.max()), clips.length_without_outliers(facts.durations_s)
     if usual_s is None:
         return Choice({"dataset.frames": None}, f"the longest annotation, {seconds(longest_s)}, is near the others")
-    frames = max(2, math.ceil(usual_s / hop_s))
+    frames = int(bounded("dataset.frames", max(2, math.ceil(usual_s / hop_s))))
     return Choice(
         {"dataset.frames": frames},
         f"{100 * clips.WHOLE_SHARE:.0f} % of the annotations last at most {seconds(usual_s)}, and the longest "
@@ -477,7 +485,8 @@ def aim(facts: Facts, is_all: bool, validation_share: float) -> Choice:
 
 def windows(facts: Facts) -> Choice:
     """Lay windows shorter than a long call, closely: beside presence they tell moment by moment which species it is."""
-    window_s, keys = nice(0.6 * facts.median_s), ("detections.window_s", "detections.step_s")
+    keys = ("detections.window_s", "detections.step_s")
+    window_s = bounded(keys[0], nice(0.6 * facts.median_s))
     if window_s < LEAST_WINDOW_S:
         return Choice(dict.fromkeys(keys), f"calls of {seconds(facts.median_s)}: windows as the network was trained")
     return Choice(
