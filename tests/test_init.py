@@ -687,6 +687,27 @@ def test_species_that_live_in_one_recording_each_become_one_class(mine, home, ca
     assert params["train"]["epochs"] == 1
 
 
+def lonely(folder, header="recording_id,species_id,t_min,t_max", extra=(), name="train_tp.csv", begin_s=0.0):
+    rows = [
+        (i, f"species {k}", begin_s + 0.5 * n, begin_s + 0.5 * n + 0.25, *extra)
+        for k, i in enumerate(IDS)
+        for n in range(4)
+    ]
+    write_csv(folder / name, header, rows)
+    return [(row[0], row[1]) for row in rows]
+
+
+def test_one_class_keeps_the_species_beside_a_column_label_of_the_table(mine, home, capsys):
+    species = lonely(mine, "recording_id,species_id,t_min,t_max,label", ("song",))
+    write_csv(mine / "recordings.csv", "recording_id,label_2", [(i, "x") for i in IDS])
+    params, out = init(mine, capsys=capsys)
+    boxes = [box for _, box in audited(params).annotations]
+    assert sorted((box["recording_id"], box["label_3"]) for box in boxes) == sorted(species)
+    assert {box["label"] for box in boxes} == {"song"}
+    assert "(column label_3 has the species)" in out
+    assert "6 classes: species 0 4" in out
+
+
 def test_products_of_the_workflow_and_of_init_itself_are_no_input(home, capsys):
     csv_of_points(home / "mine")
     write_sounds(home / "mine/audio")

@@ -81,10 +81,8 @@ def proposed(places: Sequence[Path], folder: Path, threads: int, kept: Mapping[s
         problems = [*measured.faults, *map(str, annotations.problems)]
         raise InputError("\n".join([*problems[:3], f"{given.source.path}: no annotation that can be used"]))
     facts = _facts(annotations, given, measured)
-    if reason := _lonely(facts):
-        annotations = annotations.as_one_class(f"every row is of one class, {reading.ONE_CLASS}")
-        given.sides.pop(tables.SPECIES, None)
-        given.undecided.append(reason)
+    if lonely := _lonely(facts):
+        annotations = _as_one_class(annotations, given, lonely)
         facts = _facts(annotations, given, measured)
     chosen = rules.decisions(facts, kept)
     of_data = {"simulate": {}, **_data(given, annotations, folder)}
@@ -274,9 +272,22 @@ def _lonely(facts: Facts) -> str | None:
         return None
     return (
         f"species: {len(set(alone))} of {len(n_groups)} are in one {column} alone, which gives them away: nobody "
-        f"can test telling them apart. Every row is of one class, {reading.ONE_CLASS}, to find calls of any of them "
-        f"(column {reading.LABEL} has the species); with three recordings of each, run this again"
+        f"can test telling them apart. Every row is of one class, {reading.ONE_CLASS}, to find calls of any of them"
     )
+
+
+def _as_one_class(annotations: Annotations, given: _Given, lonely: str) -> Annotations:
+    """Return the annotations as those of one class, and say where the species are."""
+    recordings = given.sides.get(tables.RECORDINGS)
+    made = annotations.as_one_class(
+        f"every row is of one class, {reading.ONE_CLASS}", recordings.header if recordings else ()
+    )
+    given.undecided.append(
+        f"{lonely} (column {shown(made.label, quotes=False)} has the species); with three recordings of each, run this "
+        "again"
+    )
+    given.sides.pop(tables.SPECIES, None)
+    return made
 
 
 def _data(given: _Given, annotations: Annotations, folder: Path) -> dict[str, Any]:
@@ -322,7 +333,7 @@ def _found(given: _Given, annotations: Annotations, measured: sounds.Measured, f
     elif source.columns and not source.taken:
         lines.append(f"columns: {', '.join(f'{shown(name)} as {cell}' for cell, name in source.columns.items())}")
     lines += [f"annotations: written anew as {MADE}: {said}" for said in annotations.said_anew]
-    counts = Counter(str(box.get(reading.LABEL, box["species_id"])) for _, box in annotations.boxes)
+    counts = Counter(str(box[annotations.label]) for _, box in annotations.boxes)
     names = _names(given)
     listed = [f"{shown(names.get(key, key), 40, quotes=False)} {counts[key]}" for key in class_order(counts)]
     more = f" and {len(listed) - MOST_LISTED} more" if len(listed) > MOST_LISTED else ""

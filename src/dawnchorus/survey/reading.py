@@ -6,8 +6,9 @@ other units or names of files in several folders says the same in other words; i
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -35,7 +36,8 @@ class Annotations:
     ``said_anew``: a line for each thing that the table itself does not say as the workflow reads it; none: its own
     file will do. ``undecided``: a line for each folder of the table that is taken for one of another name. ``paths``:
     the file of each recording by id, below ``audio_dir``; ``folders``: those that would do, with how many recordings
-    each has. ``file_ids``: the recordings below ``audio_dir``, annotated or not.
+    each has. ``file_ids``: the recordings below ``audio_dir``, annotated or not. ``label``: the column that has the
+    species.
     """
 
     boxes: list[Box]
@@ -46,6 +48,7 @@ class Annotations:
     file_ids: frozenset[str]
     said_anew: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
+    label: str = "species_id"
 
     @property
     def ids(self) -> set[str]:
@@ -65,13 +68,19 @@ class Annotations:
         rare = recordings.rare_class_problems(kept)
         return replace(self, boxes=recordings.without(kept, rare), problems=[*self.problems, *late, *rare])
 
-    def as_one_class(self, reason: str) -> Annotations:
-        """Call every annotation :data:`ONE_CLASS`; what it was called stays in a column of its own."""
+    def as_one_class(self, reason: str, taken: Collection[str] = ()) -> Annotations:
+        """Call every annotation :data:`ONE_CLASS`; what it was called stays in a column of its own.
+
+        ``taken``: names of columns that other tables of the recordings have.
+        """
+        used = {column for _, box in self.boxes for column in box} | set(taken)
+        names = itertools.chain([LABEL], (f"{LABEL}_{number}" for number in itertools.count(2)))
+        label = next(name for name in names if name not in used)
         made: dict[tuple, Box] = {}
         for row, box in self.boxes:
             key = tuple(box[name] for name in ("recording_id", "t_min_s", "t_max_s"))
-            made.setdefault(key, (row, {LABEL: box["species_id"], **box, "species_id": ONE_CLASS, "songtype_id": ""}))
-        return replace(self, boxes=list(made.values()), said_anew=(*self.said_anew, reason))
+            made.setdefault(key, (row, {**box, label: box["species_id"], "species_id": ONE_CLASS, "songtype_id": ""}))
+        return replace(self, boxes=list(made.values()), said_anew=(*self.said_anew, reason), label=label)
 
     def table(self) -> tuple[list[str], list[dict[str, str]]]:
         """Return columns and rows of a table with RFCX's columns, and those that the rows have beside them."""
