@@ -697,6 +697,26 @@ def lonely(folder, header="recording_id,species_id,t_min,t_max", extra=(), name=
     return [(row[0], row[1]) for row in rows]
 
 
+def test_one_class_has_no_false_positives_of_species_and_says_so(mine, home, capsys):
+    lonely(mine)
+    lonely(mine, name="train_fp.csv", begin_s=2.0)
+    write_csv(mine / "names.csv", "species_id,name", [(f"species {k}", f"Name {k}") for k in range(6)])
+    params, out = init(mine, capsys=capsys)
+    table = params["data"]["annotations"]
+    assert (params["data"]["false_positives"], params["data"]["species_table"], table) == (
+        table,
+        table,
+        "annotations.csv",
+    )
+    # Nor do they decide anything.
+    assert params["data"]["annotated"] == "all"
+    found, undecided = out[: out.index("chosen:")], out[out.index("not decided:") :]
+    assert "false positives" not in found
+    assert f"data.false_positives: {mine / 'train_fp.csv'}: says where single species do not call" in undecided
+    assert f"data.species_table: {mine / 'names.csv'}: names species" in undecided
+    assert "there is a table of false positives" not in out
+
+
 def test_one_class_keeps_the_species_beside_a_column_label_of_the_table(mine, home, capsys):
     species = lonely(mine, "recording_id,species_id,t_min,t_max,label", ("song",))
     write_csv(mine / "recordings.csv", "recording_id,label_2", [(i, "x") for i in IDS])

@@ -277,7 +277,7 @@ def _lonely(facts: Facts) -> str | None:
 
 
 def _as_one_class(annotations: Annotations, given: _Given, lonely: str) -> Annotations:
-    """Return the annotations as those of one class, and say where the species are."""
+    """Return the annotations as those of one class; leave out, and say so, what is said of single species."""
     recordings = given.sides.get(tables.RECORDINGS)
     made = annotations.as_one_class(
         f"every row is of one class, {reading.ONE_CLASS}", recordings.header if recordings else ()
@@ -286,7 +286,14 @@ def _as_one_class(annotations: Annotations, given: _Given, lonely: str) -> Annot
         f"{lonely} (column {shown(made.label, quotes=False)} has the species); with three recordings of each, run this "
         "again"
     )
-    given.sides.pop(tables.SPECIES, None)
+    if given.false_positives:
+        given.undecided.append(
+            f"data.false_positives: {given.false_positives}: says where single species do not call, not where none "
+            "does: left out"
+        )
+        given.false_positives, given.shortest_negative_s = None, math.inf
+    if species := given.sides.pop(tables.SPECIES, None):
+        given.undecided.append(f"data.species_table: {species.path}: names species, and there is one class: left out")
     return made
 
 
