@@ -37,6 +37,15 @@ def test_strata_count_by_their_windows():
     assert found.high - found.low < less_sure.high - less_sure.low
 
 
+def test_a_small_stratum_that_was_heard_to_its_end_says_little_of_those_that_nobody_heard():
+    found = estimates.stratified(np.array([3, 493]), np.array([3, 0]), np.array([3, 0]))
+    assert found.value == found.high == 1
+    # Three draws of many that are all yes: Wilson's interval begins at 3 / (3 + 1.96^2).
+    assert found.low == pytest.approx(3 / (3 + 1.96**2), abs=0.01)
+    nearly = estimates.stratified(np.array([300, 1]), np.array([300, 0]), np.array([150, 0]))
+    assert nearly.high - nearly.low < 0.01
+
+
 def test_a_census_is_certain_and_no_answers_say_nothing():
     assert estimates.stratified(np.array([4, 6]), np.array([4, 6]), np.array([1, 3])) == (0.4, 0.4, 0.4)
     assert estimates.stratified(np.array([4]), np.array([0]), np.array([0])) is None

@@ -59,16 +59,18 @@ def stratified(windows: np.ndarray, answered: np.ndarray, yes: np.ndarray) -> Es
     """Return the share of windows with a call; None without any answer.
 
     ``windows``, ``answered``, ``yes`` (strata,): how many there are, were answered, and have a call. Strata without an
-    answer are left out. In the variance the share of a stratum is drawn to that of all by one answer: few answers that
-    are all alike are no certainty.
+    answer are left out. Since the others stand for these too, no stratum counts as heard to a larger share than the
+    strata with answers are of all. In the variance the share of a stratum is drawn to that of all by one answer: few
+    answers that are all alike are no certainty.
     """
+    left_out = float(windows[answered == 0].sum() / max(1, windows.sum()))
     windows, answered, yes = (part[answered > 0].astype(np.float64) for part in (windows, answered, yes))
     if not len(windows):
         return None
     weights = windows / windows.sum()
     share = float(weights @ (yes / answered))
     drawn = (yes + share) / (answered + 1)
-    unseen = np.maximum(0.0, 1 - answered / windows)
+    unseen = np.maximum(left_out, 1 - answered / windows)
     variance = float((weights**2 * unseen * drawn * (1 - drawn) / np.maximum(answered - 1, 1)).sum())
     if not unseen.any():
         return Estimate(share, share, share)
