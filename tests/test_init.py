@@ -717,6 +717,28 @@ def test_one_class_has_no_false_positives_of_species_and_says_so(mine, home, cap
     assert "there is a table of false positives" not in out
 
 
+def test_one_class_has_the_calls_of_species_that_are_too_few_for_a_class(mine, home, capsys):
+    """Nobody may take the sound around them for sound without a call."""
+    rows = [(i, f"species {k}", 0.5 * n, 0.5 * n + 0.25) for k, i in enumerate(IDS) for n in range(1 + 3 * (k == 0))]
+    write_csv(mine / "a.csv", "recording_id,species_id,t_min,t_max", rows)
+    params, out = init(mine, capsys=capsys)
+    boxes = [box for _, box in audited(params).annotations]
+    assert sorted((box["recording_id"], box["label"]) for box in boxes) == sorted((row[0], row[1]) for row in rows)
+    assert "cannot be used" not in out
+
+
+def test_one_class_has_no_unknown_spans_of_species_and_says_so(mine, home, capsys):
+    lonely(mine)
+    write_csv(mine / "unknown.csv", "recording_id,species_id,t_min,t_max", [(IDS[0], "species 0", 3.0, 3.5)])
+    params, out = init(mine, capsys=capsys)
+    assert params["data"]["unknown"] == params["data"]["annotations"]
+    assert f"data.unknown: {mine / 'unknown.csv'}: is of single species" in out[out.index("not decided:") :]
+    audited(params)
+    write_csv(mine / "unknown.csv", "recording_id,t_min,t_max", [(IDS[0], 3.0, 3.5)])
+    params, _ = init("--force", mine, capsys=capsys)
+    assert params["data"]["unknown"].endswith("unknown.csv")
+
+
 def test_one_class_keeps_the_species_beside_a_column_label_of_the_table(mine, home, capsys):
     species = lonely(mine, "recording_id,species_id,t_min,t_max,label", ("song",))
     write_csv(mine / "recordings.csv", "recording_id,label_2", [(i, "x") for i in IDS])
@@ -745,6 +767,13 @@ def test_products_of_the_workflow_and_of_init_itself_are_no_input(home, capsys):
     # Whoever names such a folder means it.
     params, _ = init("--force", "data/older", capsys=capsys)
     assert params["data"]["annotations"] == "data/older/annotations.csv"
+
+
+def test_starts_without_ends_are_no_points_whatever_times_are_beside_them(mine, home, capsys):
+    write_csv(
+        mine / "a.csv", "recording_id,species_id,t_min,time", [(i, "crow", n, 6 + n) for i in IDS for n in (1, 2)]
+    )
+    assert any("column t_min has starts, and no column their ends" in line for line in refused(mine, capsys=capsys))
 
 
 @pytest.mark.parametrize(

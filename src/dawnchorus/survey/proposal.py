@@ -77,13 +77,14 @@ def proposed(places: Sequence[Path], folder: Path, threads: int, kept: Mapping[s
     given = _given(others, ", ".join(map(str, places)), hint)
     measured = sounds.measured(given.annotations.paths, threads)
     annotations = given.annotations.within(measured.durations_s)
+    # Species of a call or two are too few to be classes, and calls all the same where every row is of one class.
+    if annotations.boxes and (lonely := _lonely(_facts(annotations, given, measured))):
+        annotations = _as_one_class(annotations, given, lonely)
+    annotations = annotations.without_rare()
     if not annotations.boxes:
         problems = [*measured.faults, *map(str, annotations.problems)]
         raise InputError("\n".join([*problems[:3], f"{given.source.path}: no annotation that can be used"]))
     facts = _facts(annotations, given, measured)
-    if lonely := _lonely(facts):
-        annotations = _as_one_class(annotations, given, lonely)
-        facts = _facts(annotations, given, measured)
     chosen = rules.decisions(facts, kept)
     of_data = {"simulate": {}, **_data(given, annotations, folder)}
     values, without = of_data | _values(chosen) | dict(kept), _values(rules.decisions(facts))
@@ -294,6 +295,13 @@ def _as_one_class(annotations: Annotations, given: _Given, lonely: str) -> Annot
         given.false_positives, given.shortest_negative_s = None, math.inf
     if species := given.sides.pop(tables.SPECIES, None):
         given.undecided.append(f"data.species_table: {species.path}: names species, and there is one class: left out")
+    spans = given.sides.get(tables.UNKNOWN)
+    if spans and any(row.cells.get("species_id") for row in spans.rows):
+        del given.sides[tables.UNKNOWN]
+        given.undecided.append(
+            f"data.unknown: {spans.path}: is of single species, and there is one class: left out, so that what it "
+            "spans counts as known; without its column species_id it would not"
+        )
     return made
 
 

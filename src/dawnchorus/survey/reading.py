@@ -64,9 +64,12 @@ class Annotations:
             ]
             kept = [(row, box) for row, box in kept if box["t_max_s"] > box["t_min_s"]]
         late = recordings.end_problems(kept, durations_s)
-        kept = recordings.without(kept, late)
-        rare = recordings.rare_class_problems(kept)
-        return replace(self, boxes=recordings.without(kept, rare), problems=[*self.problems, *late, *rare])
+        return replace(self, boxes=recordings.without(kept, late), problems=[*self.problems, *late])
+
+    def without_rare(self) -> Annotations:
+        """Leave out the classes that have too few rows to train, to validate and to test."""
+        rare = recordings.rare_class_problems(self.boxes)
+        return replace(self, boxes=recordings.without(self.boxes, rare), problems=[*self.problems, *rare])
 
     def as_one_class(self, reason: str, taken: Collection[str] = ()) -> Annotations:
         """Call every annotation :data:`ONE_CLASS`; what it was called stays in a column of its own.

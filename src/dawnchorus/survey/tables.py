@@ -166,6 +166,8 @@ def lacking(table: Table) -> str:
     has, numbers = table.taken.keys(), columns.NUMBERS
     if "species_id" in has and {"t_min", "t_max"} <= has:
         return "labels and times, but no column names the recordings, by ids or files"
+    if "species_id" in has and "t_min" in has and not has & {"t_max", "duration"}:
+        return f"column {table.taken['t_min'].name} has starts, and no column their ends or lengths"
     for cell in ("t_min", "point"):
         named = column_names.likely(table.header, cell)
         if named and cell not in has and cell in numbers and "species_id" in has:
@@ -191,7 +193,8 @@ def role_of(table: Table) -> str | None:
     ids = [row.cells["recording_id"] for row in table.rows] if "recording_id" in table.header else []
     # Two columns of numbers of a list of recordings may look like times.
     listed = bool(ids) and len(ids) == len(set(ids)) and (not timed or table.taken["t_min"].why != columns.BY_NAME)
-    if "recording_id" in has and (timed or "point" in has) and not listed:
+    # A start without an end is no point: a column of times beside it may be the time of day.
+    if "recording_id" in has and (timed or ("point" in has and "t_min" not in has)) and not listed:
         spans = set(unknown.REQUIRED_COLUMNS) <= set(table.header)
         if spans and (said := next((role for role in (UNKNOWN, SPANS) if _SAYS[role].search(name)), None)):
             return said
@@ -256,7 +259,7 @@ def _of_parts(tables: Sequence[Table]) -> list[Source]:
         if (
             table.recording
             and "species_id" in has
-            and ((has & {"t_max", "duration"} and "t_min" in has) or "point" in has)
+            and (has & {"t_max", "duration"} if "t_min" in has else "point" in has)
         ):
             alike.setdefault(tuple((cell, one.name) for cell, one in table.taken.items()), []).append(table)
     found = []
