@@ -44,7 +44,8 @@ def compare(
     :func:`dawnchorus.evaluation.comparison.differences` gives it, ``species`` the same for each species that calls;
     segments are compared where both runs have the same. ``events``: detection_events.csv of both.
     """
-    ids = [name for name in b.recordings["recording_id"] if name in set(a.recordings["recording_id"])]
+    others = set(a.recordings["recording_id"])
+    ids = [name for name in b.recordings["recording_id"] if name in others]
     only = {f"only_in_{side}": len(of.recordings) - len(ids) for side, of in (("a", a), ("b", b))}
     if not ids:
         return {"recordings": 0, "groups": 0, "units": groups.RECORDINGS, **only, "metrics": [], "species": []}
