@@ -3,10 +3,10 @@
 The model is a file of yours, of the block `features` of a preset: `--model weights/birdnet.tflite`. The sound is made
 here. Each round does the same work in every way, on one thread, one way after another: the bare runtime, which is given
 windows that lie in memory; the features of a whole recording, from its file; `dawnchorus detect` by frames of presence,
-and by windows of a ridge, from the same file. What is shown is the share of CPU time that the runtime itself takes, the
-median over rounds and its range: goal 0.9. Windows of a ridge are other windows than those of frames: the bare runtime
-is as often asked as they ask it. Last: by how much scores differ between sizes of a batch, numbers of threads, and
-recordings scored alone or after another.
+by windows of a ridge, and by both, one after the other, from the same file. What is shown is the share of CPU time that
+the runtime itself takes, the median over rounds and its range: goal 0.9. The bare runtime is asked once for each
+different window of sound. Last: by how much scores differ between sizes of a batch, numbers of threads, and recordings
+scored alone or after another.
 """
 
 import argparse
@@ -28,7 +28,6 @@ from dawnchorus.detection import presence_scoring, scoring
 from dawnchorus.features import extraction, runtimes
 from dawnchorus.features.kinds import embedding
 from dawnchorus.learning import dataset, device, pooled, presence_network, stretches
-from dawnchorus.sound import windows
 from dawnchorus.workflow import params_file
 
 ROOT = Path(__file__).parents[1]
@@ -84,18 +83,28 @@ def speed(path: Path, params: dict, seconds: float, rounds: int) -> None:
     run = make(features["model"], n_window, features["output"])
     (by_frames, recipe), (by_windows, ridge) = of_frames(params), of_windows(params)
     ranges, _ = embedding.windows(range(1 + n_samples // features["hop_length"]), n_samples, rate_hz, features)
-    plan = windows.plan(features, ridge.frames, rate_hz, None, None)
+    plan = scoring.planned(ridge, DETECTIONS, rate_hz)
     n_clip = 1 + plan.length_samples // features["hop_length"]
-    per_clip = len(embedding.windows(range(n_clip), plan.length_samples, rate_hz, features)[0])
+    in_clip, _ = embedding.windows(range(n_clip), plan.length_samples, rate_hz, features)
+    # Where a clip reaches beyond the recording its sound is mirrored: none of those windows is one of the frames'.
+    of_clips = [(start + first, start + stop) for start in plan.starts(n_samples) for first, stop in in_clip]
     asked = {
         "features of recordings": len(ranges),
         "detect, by frames": len(ranges),
-        "detect, by windows": per_clip * len(plan.starts(n_samples)),
+        "detect, by windows": len(set(of_clips)),
+        "detect, by both": len({*ranges, *of_clips}),
     }
+
+    def by_both() -> None:
+        with runtimes.HEARD.meanwhile():
+            presence_scoring.score(path, by_frames, recipe, DETECTIONS, 1)
+            scoring.score(path, by_windows, ridge, DETECTIONS, 1)
+
     ways: dict[str, Callable[[], object]] = {
         "features of recordings": lambda: list(extraction.of_recording(path, [(0.0, seconds)], rate_hz, features)),
         "detect, by frames": lambda: presence_scoring.score(path, by_frames, recipe, DETECTIONS, 1),
         "detect, by windows": lambda: scoring.score(path, by_windows, ridge, DETECTIONS, 1),
+        "detect, by both": by_both,
     }
 
     def bare() -> None:

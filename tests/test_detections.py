@@ -26,6 +26,7 @@ from dawnchorus.annotations import readers
 from dawnchorus.commands import cli, detect
 from dawnchorus.detection import detector, score_store, scoring, sounds
 from dawnchorus.features import extraction
+from dawnchorus.foundation import incremental
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import part_of, parts_of
 from dawnchorus.foundation.hashes import HashCache
@@ -707,7 +708,7 @@ LONG = "ä" * 121  # 242 bytes: a file may be called so, but not its table for R
     ],
 )
 def test_what_can_be_known_is_said_before_anything_is_scored(folder, model_dir, monkeypatch, capsys, words, expected):
-    monkeypatch.setattr(detector.Detector, "update", lambda *_: pytest.fail("scored"))
+    monkeypatch.setattr(detector.Detector, "updating", lambda *_: pytest.fail("scored"))
     (folder / "species.csv").write_text("recording_id,ss0,snine\nr0,0,0\n")
     (folder / "lacking.csv").write_text("recording_id,ss0\nr9,0\n")
     (folder / "good.csv").write_text("recording_id,ss0\nr0,0\n")
@@ -829,7 +830,7 @@ def test_what_is_no_recording_is_not_waited_for(folder, model_dir, capsys, what)
     os.mkfifo(path) if what == "pipe" else path.symlink_to("/dev/zero") if what == "device" else None
     target = sounds.Sound("x.wav" if what != "folder" else "sound", "x.wav", "x")
     found = detector.Detector(model_dir / "model.keras", model_file.read_card(model_dir / "model.keras"), {**PARAMS}, 1)
-    found.update(folder / "scores.parquet", [target])
+    incremental.ended(found.updating(folder / "scores.parquet", [target]))
     assert len(found.bad) == 1
     words = "a folder, not a file" if what == "folder" else "not a regular file"
     assert f"{target.path}: unreadable: {words}; left out" in capsys.readouterr().err

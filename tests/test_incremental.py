@@ -56,9 +56,10 @@ def update(path, wanted, elsewhere=incremental.nowhere):
         writer[item[0]] = [signature, item[1]]
 
     items = [(name, (name, value)) for name, value in wanted.items()]
-    done = incremental.update(
+    made = incremental.updating(
         path, items, lambda item: f"of {item[1]}", Opened, written, compute, said.append, steps.append, elsewhere
     )
+    done = incremental.ended(made)
     assert [name for name, _ in steps] == list(json.loads(path.read_text())) == list(wanted)
     assert {name: value for name, (_, value) in json.loads(path.read_text()).items()} == wanted
     return done, [name for name, _ in computed], said
@@ -111,6 +112,22 @@ def test_a_failure_leaves_the_old_file(tmp_path):
     update(path, {"a": 1})
     before = path.read_bytes()
     with pytest.raises(ZeroDivisionError):
-        incremental.update(path, [("b", 2)], str, Opened, written, lambda *_: 1 / 0, print)
+        incremental.ended(incremental.updating(path, [("b", 2)], str, Opened, written, lambda *_: 1 / 0, print))
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["store"]
+
+
+def test_one_that_is_closed_before_its_end_leaves_the_old_file(tmp_path):
+    path, computed = tmp_path / "store", []
+    update(path, {"a": 1})
+    before = path.read_bytes()
+
+    def compute(item, signature, writer):
+        computed.append(item)
+
+    made = incremental.updating(path, [("b", 2), ("c", 3)], str, Opened, written, compute, print)
+    next(made)
+    made.close()
+    assert computed == [2]
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["store"]

@@ -7,8 +7,8 @@ import soundfile
 
 import embedding_models
 from dawnchorus.detection import presence as events_of_presence
-from dawnchorus.detection import presence_scoring
-from dawnchorus.features import extraction
+from dawnchorus.detection import presence_scoring, scoring
+from dawnchorus.features import extraction, runtimes
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import model_file, presence, saved_model
 
@@ -102,6 +102,60 @@ def test_batches_change_no_score(learned):
     )
     for scores in others:
         np.testing.assert_array_equal(scores, one)
+
+
+class Loudest:
+    """Stands for a network that names clips: scores are the largest of two dimensions."""
+
+    def predict_on_batch(self, x):
+        return np.asarray(x)[:, :, :2].max(axis=1)
+
+
+def test_sound_that_frames_and_windows_need_is_embedded_once(learned, monkeypatch):
+    network, card = model_file.load(learned / "presence.keras", 1)
+    frames = presence_scoring.Recipe.of_card(card, learned / "presence.keras")
+    n_frames, n_clip = 13, 9600  # clips of 1.2 s, six hops from each to the next
+    features = {**frames.features, "window_s": n_clip / RATE_HZ}
+    plain = {"offset": [0.0] * DIMENSIONS, "scale": [1.0] * DIMENSIONS, "frames": n_frames, "padding": 0.0}
+    statistics = {"features": features, "clip_normalization": "none", "normalization": "none", **plain}
+    windows = scoring.Recipe(features, statistics, n_frames, ("a", "b"), ("A", "B"))
+    params = {**DETECTIONS, "window_s": None, "step_s": None}
+    path = learned / "once.wav"
+    y = np.random.default_rng(5).normal(0, 0.1, 24 * RATE_HZ - 1234).astype(np.float32)
+    soundfile.write(path, y, RATE_HZ, subtype="FLOAT")
+    heard = []
+
+    def made(self, window, of=runtimes.Embedder._made):
+        heard.append(window.tobytes())
+        return of(self, window)
+
+    monkeypatch.setattr(runtimes.Embedder, "_made", made)
+    alone = (
+        presence_scoring.score(path, network, frames, params, 2).scores,
+        scoring.score(path, Loudest(), windows, params, 2).scores,
+    )
+    n_alone = len(heard)
+    heard.clear()
+    with runtimes.HEARD.meanwhile():
+        by_frames = presence_scoring.score(path, network, frames, params, 2).scores
+        n_of_frames = len(heard)
+        by_windows = scoring.score(path, Loudest(), windows, params, 2).scores
+    np.testing.assert_array_equal(by_frames, alone[0])
+    np.testing.assert_array_equal(by_windows, alone[1])
+    assert len(heard) == len(set(heard))
+    # Only at the ends of the recording windows are given other sound: mirrored, where frames move into it.
+    assert n_of_frames == 1 + (len(y) - N_SAMPLES) // HOP + 1
+    assert n_alone > 1.9 * n_of_frames
+    assert len(heard) - n_of_frames <= 12
+    # What was heard is forgotten, and where the memory is full after 50 of some 200 the others are made again.
+    monkeypatch.setattr(runtimes.HEARD, "MOST_BYTES", 50 * 4 * DIMENSIONS)
+    heard.clear()
+    with runtimes.HEARD.meanwhile():
+        presence_scoring.score(path, network, frames, params, 1)
+        np.testing.assert_array_equal(scoring.score(path, Loudest(), windows, params, 1).scores, alone[1])
+    assert n_alone > len(heard) > n_of_frames + 100
+    assert max(map(heard.count, heard[50:n_of_frames])) > 1
+    assert set(map(heard.count, heard[:50])) == {1}
 
 
 def test_a_card_that_does_not_fit_is_one_line(learned, tmp_path):

@@ -104,18 +104,23 @@ def test_where_none_validates_training_recordings_are_scored_for_presence(projec
     asked = {}
 
     class Scorer:
-        def __init__(self, path, *_):
-            self.path = str(path)
+        bad = frozenset()
 
         def update(self, out, wanted, step):
             asked[out.name] = [sound.recording_id for sound in wanted]
-            return "done"
+
+        def updating(self, out, wanted, step, elsewhere):
+            asked[out.name] = []
+            for sound in wanted:
+                asked[out.name].append(sound.recording_id)
+                yield
+            return f"{len(asked[out.name])} scored"
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scoring, "Detector", Scorer)
-        patch.setattr(scoring, "EnergyDetector", lambda *_: Scorer("energy"))
+        patch.setattr(scoring, "Detector", lambda *_: Scorer())
+        patch.setattr(scoring, "EnergyDetector", lambda *_: Scorer())
         said = score(capsys)
-    assert "0 recordings of validation, 2 of test, 1 of training for their last parts: done" in said
+    assert "0 recordings of validation, 2 of test, 1 of training for their last parts: 2 scored" in said
     names = ["site 0/r0", "site 0/r2", "site 1/r3"]
     assert asked == {"scores.parquet": names[1:], "presence.parquet": names, "energy.parquet": names}
 

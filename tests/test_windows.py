@@ -29,6 +29,18 @@ def test_the_grid_covers_the_recording_with_the_fewest_windows_and_equal_edges(n
     assert len(starts) == 1 or (len(starts) - 2) * step + length < n
 
 
+@pytest.mark.parametrize("n", [3, 40, 61, 100, 103, 977])
+@pytest.mark.parametrize("unit", [1, 4, 7, 50])
+def test_windows_that_start_at_multiples_cover_the_recording_with_as_few(n, unit):
+    plain, starts = windows.grid(n, 40, 15), windows.grid(n, 40, 15, unit)
+    assert len(starts) == len(plain)
+    assert np.all(np.diff(starts) == 15)
+    assert starts[0] % unit == 0
+    assert 0 <= starts[0] - plain[0] < unit
+    assert starts[0] <= 0
+    assert starts[-1] + 40 >= n
+
+
 def test_a_recording_played_backwards_has_the_same_windows_backwards():
     forward = [(start, start + 10) for start in windows.grid(61, 10, 3)]
     assert sorted((61 - stop, 61 - start) for start, stop in forward) == forward

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -75,23 +75,24 @@ class Detector:
         self._model: model_file.Model | None = None
         self.bad: set[str] = set()
 
-    def update(
+    def updating(
         self,
         path: Path,
-        sounds: Sequence[Sound],
+        sounds: Iterable[Sound],
         step: Callable[[Sound], None] = lambda sound: None,
         elsewhere: Callable[[Path], incremental.Elsewhere] = lambda path: incremental.nowhere,
-    ) -> incremental.Done:
-        """Make the file of window scores hold these recordings; what holds of its old self is kept.
+    ) -> Generator[None, None, incremental.Done]:
+        """Make the file of scores hold these recordings, one a step; what holds of its old self is kept.
 
         A recording that cannot be scored ends the run or becomes an entry with its problem, as ``on_bad_recording``
         says; either way its name is reported. ``elsewhere``: of a file, what finds others that may hold the scores of a
-        recording, by its name. What a run that was killed had scored, in parts, is kept too.
+        recording, by its name. What a run that was killed had scored, in parts, is kept too. See
+        :func:`incremental.updating`.
         """
         species_ids, parts, others = self.recipe.species_ids, parts_of(path), elsewhere(path)
-        return incremental.update(
+        return incremental.updating(
             path,
-            [(sound.name, sound) for sound in map(in_results, sounds)],
+            ((sound.name, sound) for sound in map(in_results, sounds)),
             self.signature,
             partial(score_store.Store, species_ids=species_ids),
             partial(score_store.write_store, species_ids=species_ids, in_parts=True),

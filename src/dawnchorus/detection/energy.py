@@ -98,7 +98,7 @@ class EnergyDetector:
         self, path: Path, sounds: Sequence[Sound], step: Callable[[Sound], None] = lambda sound: None
     ) -> incremental.Done:
         """Make the file of scores hold these recordings; what holds of its old self is kept."""
-        return incremental.update(
+        made = incremental.updating(
             path,
             [(sound.name, sound) for sound in sounds],
             self._signature,
@@ -108,6 +108,7 @@ class EnergyDetector:
             self._say,
             step,
         )
+        return incremental.ended(made)
 
     def _signature(self, sound: Sound) -> str:
         depends_on = [sound.path, sha256_of(sound.path), *self._same_for_all]

@@ -1,11 +1,16 @@
-"""Recordings scored by frames of presence and, where those count, by windows of the network that names clips."""
+"""Recordings scored by frames of presence and, where those count, by windows of the network that names clips.
+
+One recording after another goes through both, so that an embedding that both need is made once.
+"""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from dawnchorus.detection.detector import Detector, in_results
 from dawnchorus.detection.fusion import Fusion
 from dawnchorus.detection.sounds import Sound
+from dawnchorus.features import runtimes
 from dawnchorus.foundation import incremental
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.progress import Progress
@@ -41,13 +46,25 @@ def update(
     sounds: Sequence[Sound],
     step: Callable[[Sound], None] = lambda sound: None,
     elsewhere: Callable[[Path], incremental.Elsewhere] = lambda path: incremental.nowhere,
+    by_windows: Sequence[Sound] | None = None,
 ) -> list[incremental.Done]:
     """Make both files of scores hold these recordings; what could not be decoded once is in the first alone.
 
-    Without ``windows`` the second file is left as it is. ``elsewhere``: see :meth:`Detector.update`.
+    Without ``windows`` the second file is left as it is. ``elsewhere``: see :meth:`Detector.updating`. ``by_windows``:
+    those of the recordings that are wanted in the second file; None: all.
     """
-    done = [frames.update(scores, sounds, step, elsewhere)]
-    if windows is not None:
-        good = [sound for sound in sounds if in_results(sound).name not in frames.bad]
-        done.append(windows.update(window_scores, good, step, elsewhere))
-    return done
+    wanted = {sound.name for sound in (sounds if by_windows is None else by_windows)}
+
+    def by_both(sound: Sound) -> bool:
+        return sound.name in wanted and in_results(sound).name not in frames.bad
+
+    with closing(frames.updating(scores, sounds, step, elsewhere)) as of_frames:
+        if windows is None:
+            return [incremental.ended(of_frames)]
+        with closing(windows.updating(window_scores, filter(by_both, sounds), step, elsewhere)) as of_windows:
+            for sound in sounds:
+                with runtimes.HEARD.meanwhile():
+                    next(of_frames)
+                    if by_both(sound):
+                        next(of_windows)
+            return [incremental.ended(of_frames), incremental.ended(of_windows)]

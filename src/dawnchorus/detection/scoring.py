@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dawnchorus.features import extraction as feature_frames
+from dawnchorus.features import kinds
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.learning import dataset, model_card
 from dawnchorus.sound import audio, decoding, windows
@@ -82,8 +83,13 @@ class Scored:
 
 
 def planned(recipe: Recipe, params: dict, rate_hz: int) -> windows.Plan:
-    """Return how windows are laid in sound of a rate; those that nobody could want raise :class:`InputError`."""
-    plan = windows.plan(recipe.features, recipe.frames, rate_hz, params["window_s"], params["step_s"])
+    """Return how windows are laid in sound of a rate; those that nobody could want raise :class:`InputError`.
+
+    Where each frame is made by itself, windows begin where frames of the recording do: what presence has made of the
+    same sound is not made again.
+    """
+    unit = recipe.features["hop_length"] if kinds.get(recipe.features["kind"]).KIND.vectors else 1
+    plan = windows.plan(recipe.features, recipe.frames, rate_hz, params["window_s"], params["step_s"], unit)
     length_s, step_s = plan.length_samples / rate_hz, plan.step_samples / rate_hz
     overlap = plan.length_samples / plan.step_samples
     if overlap > MOST_OVERLAP:

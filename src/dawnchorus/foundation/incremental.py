@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +63,9 @@ def _unsaid(line: str) -> None:
     """Say nothing: of a file elsewhere that is unusable nothing starts over."""
 
 
-def update(
+def updating(
     path: Path,
-    wanted: Sequence[tuple[str, Item]],
+    wanted: Iterable[tuple[str, Item]],
     signature_of: Callable[[Item], str],
     opened: Callable[[Path], Old],
     written: Callable[[Path], AbstractContextManager[New]],
@@ -73,11 +73,13 @@ def update(
     say: Callable[[str], None],
     step: Callable[[Item], None] = lambda item: None,
     elsewhere: Elsewhere = nowhere,
-) -> Done:
-    """Make ``path`` hold exactly the wanted entries, in their order.
+) -> Generator[None, None, Done]:
+    """Make ``path`` hold exactly the wanted entries, in their order; yield after each.
+
+    To be taken to its end (:func:`ended`), or closed: then the file is left as it is, as by an error.
 
     Args:
-        wanted: (name, item) of each entry.
+        wanted: (name, item) of each entry, taken one by one.
         signature_of: one hash of all that the entry of an item depends on.
         opened, written: open the old file and the new one; an old one that is unusable raises :class:`InputError`,
             which only costs the work of making it again.
@@ -86,7 +88,7 @@ def update(
         step: called when an entry is done.
         elsewhere: other files of the same format that may hold the entry of a name; they are only read.
     """
-    n_computed = 0
+    n_computed, names = 0, set()
     with ExitStack() as stack:
         olds: dict[Path, Old | None] = {}
 
@@ -99,6 +101,7 @@ def update(
         own = old_at(path)
         writer = stack.enter_context(written(path))
         for name, item in wanted:
+            names.add(name)
             signature = signature_of(item)
             if not _kept(name, signature, own, writer, say) and not any(
                 _kept(name, signature, old_at(other), writer, say) for other in elsewhere(name)
@@ -106,8 +109,18 @@ def update(
                 compute(item, signature, writer)
                 n_computed += 1
             step(item)
-        gone = set(own) - {name for name, _ in wanted} if own else ()
-    return Done(n_computed, len(wanted) - n_computed, tuple(sorted(gone)))
+            yield
+        gone = set(own) - names if own else ()
+    return Done(n_computed, len(names) - n_computed, tuple(sorted(gone)))
+
+
+def ended(made: Generator[None, None, Done]) -> Done:
+    """Take what :func:`updating` yields to its end, and return what was done."""
+    while True:
+        try:
+            next(made)
+        except StopIteration as end:
+            return end.value
 
 
 def _old(path: Path, opened: Callable[[Path], Old], say: Callable[[str], None]) -> Old | None:

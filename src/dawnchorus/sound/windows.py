@@ -3,7 +3,7 @@
 Everything is counted in samples at the rate at which features are made. A window that reaches beyond either
 end of its recording is filled with the sound mirrored at that end (the last sample is repeated first). The
 excess of the grid over the recording is shared evenly between the two ends, so a recording played backwards
-has the same windows backwards.
+has the same windows backwards. Starts can be held to multiples of a unit, which costs this.
 """
 
 from __future__ import annotations
@@ -23,27 +23,31 @@ SampleRange = tuple[int, int]  # [first, stop)
 
 @dataclass(frozen=True)
 class Plan:
-    """The windows of a recording: their length and step."""
+    """The windows of a recording: their length, their step, and of what the first start is a multiple."""
 
     rate_hz: int
     length_samples: int
     step_samples: int
+    unit_samples: int = 1
 
     def starts(self, n_samples: int) -> range:
         """Return the first sample of each window of a recording; the first and last may reach beyond its ends."""
-        return grid(n_samples, self.length_samples, self.step_samples)
+        return grid(n_samples, self.length_samples, self.step_samples, self.unit_samples)
 
     def ranges(self, n_samples: int) -> list[SampleRange]:
         """Return [first, stop) of the sound of each window."""
         return [(start, start + self.length_samples) for start in self.starts(n_samples)]
 
 
-def plan(features: dict, frames: int, rate_hz: int, window_s: float | None, step_s: float | None) -> Plan:
+def plan(
+    features: dict, frames: int, rate_hz: int, window_s: float | None, step_s: float | None, unit_samples: int = 1
+) -> Plan:
     """Return how to lay windows, as the model was trained where None is given.
 
     ``features``: the block that the model was trained with. ``frames``: the model's input length. Without
     ``window_s`` a window is ``features.window_s``, or, of a model trained on whole annotations, what fills
-    ``frames``. Without ``step_s`` half a window. Raises :class:`InputError` for lengths that make no sense.
+    ``frames``. Without ``step_s`` half a window. ``unit_samples``: see :func:`grid`. Raises :class:`InputError` for
+    lengths that make no sense.
     """
     if window_s is not None:
         length = round(window_s * rate_hz)
@@ -58,17 +62,18 @@ def plan(features: dict, frames: int, rate_hz: int, window_s: float | None, step
     if not 1 <= step <= length:
         expected = f"more than 0 and at most the window, {length / rate_hz:g} s"
         raise InputError(f"detections.step_s: {step / rate_hz:g}: expected {expected}")
-    return Plan(rate_hz, length, step)
+    return Plan(rate_hz, length, step, unit_samples)
 
 
-def grid(n_samples: int, length_samples: int, step_samples: int) -> range:
+def grid(n_samples: int, length_samples: int, step_samples: int, unit_samples: int = 1) -> range:
     """Return the starts of the fewest windows that cover ``n_samples``, centred on the recording.
 
-    The excess is split evenly; of an odd one the sample more is at the end. One window at least.
+    The excess is split evenly; of an odd one the sample more is at the end. The first start is the multiple of
+    ``unit_samples`` next to that, towards the recording. One window at least.
     """
     steps = max(0, math.ceil((n_samples - length_samples) / step_samples))
     excess = steps * step_samples + length_samples - n_samples
-    first = -(excess // 2)
+    first = -(excess // 2 // unit_samples * unit_samples)
     return range(first, first + steps * step_samples + 1, step_samples)
 
 

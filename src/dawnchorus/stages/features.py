@@ -39,7 +39,7 @@ def make(wanted: list[tasks.Task], output: Path, params: dict, name: str) -> str
 
     notes.leave_one(output, {task.recording_id: task.signature for task in wanted})
     with Progress(name, len(wanted)) as progress:
-        done = incremental.update(
+        made = incremental.updating(
             output,
             [(task.recording_id, task) for task in wanted],
             lambda task: task.signature,
@@ -50,6 +50,7 @@ def make(wanted: list[tasks.Task], output: Path, params: dict, name: str) -> str
             step=lambda task: progress.step(task.recording_id),
             elsewhere=shard_sets.elsewhere(output),
         )
+        done = incremental.ended(made)
     return "\n".join([*(f"features: {remark}" for remark in remarks), f"{name}: {made_of(wanted, params)}: {done}"])
 
 

@@ -13,10 +13,11 @@ from collections import Counter
 from pathlib import Path
 
 from dawnchorus.annotations.bands import bands_hz
-from dawnchorus.detection import score_store
+from dawnchorus.detection import fused_detector, score_store
 from dawnchorus.detection.detector import Detector
 from dawnchorus.detection.energy import EnergyDetector
 from dawnchorus.detection.sounds import Sound
+from dawnchorus.foundation import incremental
 from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.progress import Progress
 from dawnchorus.learning import model_file, presence
@@ -68,12 +69,13 @@ def main(argv: list[str] | None = None) -> None:
         def step(sound: Sound) -> None:
             progress.step(sound.path)
 
-        detector = Detector(args.model, card, params, args.threads, progress)
-        done = detector.update(args.scores, unlearned, step)
+        windows = Detector(args.model, card, params, args.threads, progress)
         if by_frames:
             frames = Detector(args.presence, of_presence, params, args.threads, progress)
-            frames.update(args.presence_scores, wanted, step)
+            to_both = args.presence_scores, windows, args.scores
+            _, done = fused_detector.update(frames, *to_both, wanted, step, by_windows=unlearned)
         else:
+            done = incremental.ended(windows.updating(args.scores, unlearned, step))
             score_store.write_empty(args.presence_scores, species_ids)
         energy = EnergyDetector(species_ids, bands_hz(rows, species_ids), params["channel"], progress.warn)
         energy.update(args.energy, wanted, step)
