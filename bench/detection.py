@@ -33,6 +33,7 @@ from dawnchorus.detection import score_store
 from dawnchorus.detection.detector import Detector
 from dawnchorus.detection.sounds import Sound
 from dawnchorus.features import extraction
+from dawnchorus.foundation import incremental
 from dawnchorus.learning import dataset, model_file, presence_network, saved_model, stretches
 from dawnchorus.sound import audio, decoding, opening, windows
 
@@ -94,7 +95,7 @@ def detector(folder: Path, kind: str, params: dict, threads: int = THREADS, **de
 def update(of: Detector, path: Path, store: Path) -> None:
     """Score one recording into a new store."""
     store.unlink(missing_ok=True)
-    of.update(store, [Sound(str(path), path.name, path.stem)])
+    incremental.ended(of.updating(store, [Sound(str(path), path.name, path.stem)]))
 
 
 def best(function: Callable[[], object]) -> tuple[float, float]:
@@ -187,7 +188,7 @@ def score_alike(folder: Path, kind: str, params: dict, threads: int) -> None:
         for grouping, parts in {"together": [sounds], "alone": [[sound] for sound in sounds[::-1]]}.items():
             for part in parts:
                 store.unlink(missing_ok=True)
-                of.update(store, part)
+                incremental.ended(of.updating(store, part))
                 for entry in score_store.Stores([store], of.recipe.species_ids):
                     made[f"batch {size}, {grouping}, {entry.name}"] = entry.scores
     np.savez(folder / f"scores-{threads}.npz", **made)
