@@ -4,14 +4,16 @@ Two networks, untrained: the default one of `model`, over windows of 5 s, half o
 `presence`. The sound is made here. Every part is timed alone in one process, on two cores: reading the file and nothing
 else (the floor), decoding (with mixing and resampling), features, what is done to them, network; then the whole as
 `dawnchorus detect` does it, where they overlap. CPU time is shown beside the clock's, because others may use the
-machine. Peak memory is that of a process of its own for each length. Last: by how much scores differ between sizes of a
-batch, numbers of threads, and recordings scored alone or after another.
+machine. Peak memory is that of a process of its own for each length. Then by how much scores differ between sizes of a
+batch, numbers of threads, and recordings scored alone or after another; and four files on one core and on two, three
+times, a process a core, as the workflow scores its shards.
 """
 
 import argparse
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -166,6 +168,53 @@ def speed(path: Path, folder: Path, kind: str, params: dict, minutes: float) -> 
     print(f"  features and network: {more:.1f} times the floor by CPU time (goal: at most 6)", flush=True)
 
 
+def on_a_core(core: int, folder: Path, kind: str, params: dict, numbers: list[str]) -> None:
+    """Score files on one core, from when a line comes in, and print the seconds that this took."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[core]})
+    of, store = detector(folder, kind, params, threads=1), folder / f"scores-{core}.parquet"
+    paths = [folder / f"core-{number}.flac" for number in numbers]
+    update(of, paths[0], store)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    started_s = time.perf_counter()
+    for path in paths:
+        update(of, path, store)
+    print(time.perf_counter() - started_s)
+
+
+def at_once(folder: Path, kind: str, dealt: list[list[str]]) -> float:
+    """Return how long processes take, one a core, that score their files at once, as the workflow does shards."""
+    commands = [[sys.executable, __file__, "--core", str(k), str(folder), kind, *own] for k, own in enumerate(dealt)]
+    running = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for command in commands
+    ]
+    for process in running:
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return max(float(process.communicate()[0]) for process in running)
+
+
+def against_cores(folder: Path, kind: str, minutes: float) -> None:
+    """Print how much more two cores score than one, a process each, and how long reading alone takes of one."""
+    numbers = [str(number) for number in range(4)]
+    for number in numbers:
+        write_sound(folder / f"core-{number}.flac", minutes, int(number))
+    floor_s, _ = best(lambda: [read_only(folder / f"core-{number}.flac") for number in numbers])
+    pairs = [(at_once(folder, kind, [numbers]), at_once(folder, kind, [numbers[:2], numbers[2:]])) for _ in range(3)]
+    one_s, two_s = (statistics.median(times) for times in zip(*pairs, strict=True))
+    hours = len(numbers) * minutes / 60
+    ratios = sorted(one / two for one, two in pairs)
+    print(
+        f"{kind}: {len(numbers)} files of {minutes:g} min, a process a core: on one {one_s:.1f} s "
+        f"({3600 * hours / one_s:.0f} x real time), on two {two_s:.1f} s ({3600 * hours / two_s:.0f} x), "
+        f"{ratios[1]:.2f} times as fast ({ratios[0]:.2f} to {ratios[-1]:.2f}); reading them {floor_s:.2f} s",
+        flush=True,
+    )
+
+
 def peak_bytes() -> int:
     """Return the most memory that this process had; not ru_maxrss, which begins at what the parent had."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
@@ -237,7 +286,9 @@ def main() -> None:
         "--lengths", type=float, nargs="*", default=[1, 60, 360], help="minutes, to see the memory grow"
     )
     parser.add_argument("--seconds", type=float, default=100, help="of sound, to compare scores; 0 compares nothing")
+    parser.add_argument("--cores", type=float, default=10, help="minutes of four files to score on one core and on two")
     parser.add_argument("--build", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--core", nargs="+", help=argparse.SUPPRESS)
     parser.add_argument("--speed", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--score", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--alike", nargs=3, help=argparse.SUPPRESS)
@@ -251,6 +302,8 @@ def main() -> None:
         speed(folder / "speed.flac", folder, args.speed[1], params, args.minutes)
     elif args.score:
         score_one(Path(args.score[0]), Path(args.score[1]), args.score[2], params)
+    elif args.core:
+        on_a_core(int(args.core[0]), Path(args.core[1]), args.core[2], params, args.core[3:])
     elif args.alike:
         score_alike(Path(args.alike[0]), args.alike[1], params, int(args.alike[2]))
     else:
@@ -266,6 +319,8 @@ def main() -> None:
                     write_sound(folder / "one.flac", args.seconds / 60)
                     write_sound(folder / "other.flac", args.seconds / 90, seed=1)
                     alike(folder, kind)
+                if args.cores:
+                    against_cores(folder, kind, args.cores)
                 grown(folder, kind, args.lengths)
 
 

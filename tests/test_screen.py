@@ -14,7 +14,10 @@ from dawnchorus.foundation import incremental
 from dawnchorus.workflow import outcome, screen
 from dawnchorus.workflow.screen import Screen
 
-WORDS = {"features": "Cut clips out.\n\nMore.", "model": "Train.", "fold_model": "Train."}
+WORDS = {
+    "features": "Cut clips out.\n\nMore.",
+    **{"model": "Train.", "fold_model": "Train.", "fold_evaluation": "Test."},
+}
 
 
 class Terminal(io.StringIO):
@@ -48,7 +51,8 @@ def begun(out: io.StringIO, silence_s: float = 1e9, **counts: int) -> Screen:
 
 
 def begins(jobid: int, rule: str, log: str) -> logging.LogRecord:
-    return record(LogEvent.JOB_INFO, jobid=jobid, rule_name=rule, log=[log])
+    wildcards = {"shard": str(jobid)} if rule == "features" else {}
+    return record(LogEvent.JOB_INFO, jobid=jobid, rule_name=rule, log=[log], wildcards=wildcards)
 
 
 def ends(jobid: int) -> logging.LogRecord:
@@ -82,6 +86,22 @@ def test_a_training_ends_with_its_last_line_and_a_fold_of_one_is_found(log):
     assert out.getvalue().splitlines() == ["fold_model: train", "fold_model: done in 0 s: 2 epochs"]
     assert seen.found_by("fold_model") == ["model: cnn on 9 clips", "model: 2 epochs"]
     assert seen.found_by("model") == []
+
+
+def test_folds_are_not_summed_but_said_from_the_lowest_to_the_highest(log):
+    out = io.StringIO()
+    seen = begun(out, fold_evaluation=3)
+    for n, (accuracy, recordings) in enumerate([("0.82", 47), ("0.792", 50), ("0.80", 47)]):
+        seen.filter(begins(n, "fold_evaluation", f"{n}.log"))
+        said = (
+            f"accuracy {accuracy} on 460 clips of {recordings} recordings (95 % interval), event F1 0.3 at IoU >= 0.5"
+        )
+        log(f"{n}.log", f"evaluation: {said}\n")
+        seen.filter(ends(n))
+    assert out.getvalue().splitlines()[-1] == (
+        "fold_evaluation: done in 0 s: accuracy 0.792 to 0.82 on 460 clips of 47 to 50 recordings (95 % interval), "
+        "event F1 0.3 at IoU >= 0.5"
+    )
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ def is_wanted(workflow: Workflow) -> bool:
 class _Rule:
     """The jobs of one rule: those at work by their number, with their logs, and those that have ended."""
 
-    def __init__(self, name: str, n_jobs: int):
-        self.name, self.n_jobs, self.begun_s = name, n_jobs, time.time()
+    def __init__(self, name: str, n_jobs: int, of_shards: bool = False):
+        self.name, self.n_jobs, self.of_shards, self.begun_s = name, n_jobs, of_shards, time.time()
         self.at_work: dict[int, list[str]] = {}
         self.ended: list[list[str]] = []
         # When a share of the work was first seen to be done, and which: what was before that is the start of programs.
@@ -89,10 +89,10 @@ class _Rule:
         return f"{steps}, about {duration(max(left_s, 0.0))} left"
 
     def summary(self) -> str:
-        """Return what the jobs found, as one line: numbers of jobs that say the same are summed."""
+        """Return what the jobs found, as one line: shards are parts of a whole, others repeat something."""
         said = [_found(self.name, lines_since(logs, self.begun_s)) for logs in self.ended]
         made = [line for line in said if line != _AS_IT_WAS]
-        return _NOTHING.sub("", summed(made)) if made else _AS_IT_WAS
+        return _NOTHING.sub("", (summed if self.of_shards else spanned)(made)) if made else _AS_IT_WAS
 
 
 _AS_IT_WAS = "up to date"
@@ -137,7 +137,7 @@ class Screen(FailedJobs):
             elif event == LogEvent.RUN_INFO:
                 self._counts = {name: n for name, n in fields["stats"].items() if name in self._words()}
             elif event == LogEvent.JOB_INFO and not self._dry:
-                self._begins(fields["rule_name"], fields["jobid"], fields["log"])
+                self._begins(fields["rule_name"], fields["jobid"], fields["log"], "shard" in fields["wildcards"])
             elif event == LogEvent.JOB_FINISHED:
                 self._ends(fields["job_id"])
             elif event == LogEvent.JOB_ERROR:
@@ -187,13 +187,13 @@ class Screen(FailedJobs):
         said = [line for logs in rule.ended for line in lines_since(logs, rule.begun_s)] if rule else []
         return [line for line in said if not _STEPS.match(line)]
 
-    def _begins(self, name: str, jobid: int, logs: list[str]) -> None:
+    def _begins(self, name: str, jobid: int, logs: list[str], of_shard: bool) -> None:
         if name not in self._words():
             return
         if name not in self._rules:
             if not self._rules:
                 threading.Thread(target=self._look, daemon=True).start()
-            self._rules[name] = _Rule(name, self._counts.get(name, 1))
+            self._rules[name] = _Rule(name, self._counts.get(name, 1), of_shard)
             if not self._renews:
                 self.say(f"{self._numbered(name)}: {self._does(name)}")
         self._rules[name].at_work[jobid] = logs
@@ -292,16 +292,35 @@ def duration(taken_s: float) -> str:
 
 
 def summed(lines: list[str]) -> str:
-    """Return one line for those of several jobs: of the same words, number by number; else the last of them.
+    """Return one line for those of several shards: of the same words, number by number; else the last of them.
 
     >>> summed(["3 recordings: 1 kept", "4 recordings: 0 kept"])
     '7 recordings: 1 kept'
     """
-    words = {re.sub(r"\d+", "{}", line.replace("{", "").replace("}", "")) for line in lines}
+    return _merged(lines, r"\d+", lambda column: str(sum(map(int, column))))
+
+
+def spanned(lines: list[str]) -> str:
+    """Return one line for those of several jobs that repeat something, as folds: each number from lowest to highest.
+
+    >>> spanned(["event F1 0.8 of 20 recordings", "event F1 0.75 of 20 recordings"])
+    'event F1 0.75 to 0.8 of 20 recordings'
+    """
+
+    def span(column: tuple[str, ...]) -> str:
+        low, high = min(column, key=float), max(column, key=float)
+        return low if float(low) == float(high) else f"{low} to {high}"
+
+    return _merged(lines, r"\d+(?:\.\d+)?", span)
+
+
+def _merged(lines: list[str], number: str, merged: Callable[[tuple[str, ...]], str]) -> str:
+    """Return a line of the words that all have, with one of their numbers (a pattern) for each; else the last line."""
+    words = {re.sub(number, "{}", line.replace("{", "").replace("}", "")) for line in lines}
     if len(lines) < 2 or len(words) > 1:
         return lines[-1]
-    numbers = ([int(number) for number in re.findall(r"\d+", line)] for line in lines)
-    return words.pop().format(*(sum(column) for column in zip(*numbers, strict=True)))
+    columns = zip(*(re.findall(number, line) for line in lines), strict=True)
+    return words.pop().format(*map(merged, columns))
 
 
 def _found(name: str, lines: list[str]) -> str:
