@@ -42,7 +42,7 @@ rule window_scores:
         "benchmarks/window_scores-{shard}.tsv"
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: 1
     params:
         detections=values("window_scores", searched=SEARCHED),
         audio=fingerprint_of_detected,
