@@ -14,7 +14,9 @@ from pathlib import Path
 import dag
 import numpy as np
 import soundfile
+import voluptuous
 import yaml
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 
 import warm
 from dawnchorus.parameters.data import OPTIONAL
@@ -200,12 +202,17 @@ class Project:
     def repro_with(self, tool: str) -> Counter:
         return self.snakemake() if tool == "snakemake" else self.dvc_repro()
 
-    def delete_half_a_list_of_locks(self) -> None:
-        """Delete what a kill left of DVC's own list of locks, if it is no JSON: see docs/guarantees.md."""
+    def delete_what_dvc_left_half(self) -> None:
+        """Delete what a kill left of DVC's list of locks and of dvc.lock, if DVC refuses it: see docs/guarantees.md."""
         path = self.path / ".dvc/tmp/rwlock"
         try:
             json.loads(path.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
+            path.unlink(missing_ok=True)
+        path = self.path / "dvc.lock"
+        try:
+            COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(path.read_text()))
+        except (FileNotFoundError, yaml.YAMLError, voluptuous.Invalid):
             path.unlink(missing_ok=True)
 
     def changed_stages(self) -> list[str]:

@@ -73,7 +73,7 @@ def test_a_run_that_was_killed_at_a_random_moment(project, tmp_path, pytestconfi
             run.communicate()
     if run.returncode == 0:
         pytest.skip("it was quicker than the one before, and had ended")
-    project.delete_half_a_list_of_locks()
+    project.delete_what_dvc_left_half()
     project.run(*COMMANDS[then])
     assert products_of(project) == Oracle(tmp_path / "oracle", pytestconfig.cache).products(project)
     assert project.dvc_repro("evaluation") == Counter()

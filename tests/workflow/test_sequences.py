@@ -271,7 +271,7 @@ class People:
             process.kill()
             # Its end is that of all processes of the run.
             process.stdout.read()
-        self.project.delete_half_a_list_of_locks()
+        self.project.delete_what_dvc_left_half()
 
     def an_edit_during_a_run(self):
         tool = self.drawn(*COMMANDS)
