@@ -166,6 +166,7 @@ def test_a_training_that_is_killed_between_rounds_goes_on_and_ends_the_same(tmp_
 
 
 @pytest.mark.long
+@pytest.mark.again
 def test_a_round_more_is_one_training_more_and_a_round_less_is_none(tmp_path):
     """What is kept of a training that had other rounds is what one from nothing keeps, to the last byte."""
     of = [recording(seed=n) for n in range(2)]

@@ -97,7 +97,7 @@ def test_dvc_repro_then_snakemake_has_nothing_to_do(tmp_path):
         again("model.l2", 0.5, FROM_MODEL),
         ("train.epochs", 6, FROM_MODEL),
         again("evaluation.batch_size", 3, FROM_EVALUATION),
-        ("figures.example_species", 2, Counter(figures=1, report=1)),
+        again("figures.example_species", 2, Counter(figures=1, report=1)),
     ],
 )
 def test_a_changed_key_runs_its_rules_for_real(project, tool, key, value, expected):
@@ -272,10 +272,10 @@ def test_a_changed_readme_runs_nothing(project):
 @pytest.mark.parametrize(
     ("product", "expected"),
     [
-        ("data/features/shard-3-of-8.zip", Counter(features=1, dataset=1, presence=1) + PLANNED_FROM_MODEL),
+        again("data/features/shard-3-of-8.zip", Counter(features=1, dataset=1, presence=1) + PLANNED_FROM_MODEL),
         again("models/model.keras", PLANNED_FROM_MODEL),
         ("reports/metrics.json", FROM_EVALUATION),
-        ("reports/figures/classes.svg", Counter(figures=1, report=1)),
+        again("reports/figures/classes.svg", Counter(figures=1, report=1)),
     ],
 )
 def test_a_deleted_product_comes_back(project, tool, product, expected):

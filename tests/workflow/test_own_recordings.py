@@ -141,7 +141,7 @@ def annotated(project: Project, form: str) -> tuple[Section, list[dict]]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("form", forms("csv", "rfcx"))
+@pytest.mark.parametrize("form", forms("csv"))
 def test_the_steps_by_hand_lead_to_a_report(clone, form):
     shown, calls = annotated(clone, form)
     paste(clone.path / "params.yaml", shown.text)

@@ -19,7 +19,7 @@ def test_every_caption_is_of_a_result():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("ending", ["zip", "html"])
+@pytest.mark.parametrize("ending", [pytest.param("zip", marks=pytest.mark.again), "html"])
 def test_the_report_holds_the_results_with_captions_and_categories(ran_project, ending):
     ran_project.run("snakemake", "--report", f"run.{ending}")
     if ending == "zip":
