@@ -134,7 +134,7 @@ class Run:
             "train": {"accuracy": 0.95, "support": 30},
             "validation": {"accuracy": None, "support": 0},
             "test": {**test, "support": len(predictions), "groups": 2, "units": "recordings"},
-            "majority_class": {"accuracy": 0.1},
+            "majority_class": {"accuracy": 0.1, "train_accuracy": 0.1},
             "svm": {**with_ends, "advantage": 0.05, "advantage_low": -0.02, "advantage_high": 0.12},
             "context_only": {"accuracy": None, "accuracy_low": None, "accuracy_high": None, "clips": 0},
             "calibration": {"ece_before": 0.1, "ece_after": 0.05, "temperature": 1.5},

@@ -71,7 +71,7 @@ def test_the_page_holds_no_more_than_it_may(run):
 
 def test_the_page_shows_each_changed_clip_and_each_species(run):
     folder, changed, rows, recordings = run
-    row = {"a": 0.5, "b": 0.6, "difference": 0.1, "low": 0.02, "high": 0.2, "verdict": "better"}
+    row = {"a": 0.5, "b": 0.6, "difference": 0.1, "low": 0.02, "high": 0.2, "groups": 9, "verdict": "better"}
     species = {"species": "<b>frog</b>", "metrics": [{"metric": "recall", **row}]}
     result = {
         **{side: {"name": side, "commit": None} for side in "ab"},

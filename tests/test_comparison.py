@@ -222,6 +222,15 @@ def test_a_single_clip_that_became_right_shows_nothing():
         assert row["high"] >= row["difference"]
 
 
+@pytest.mark.parametrize(("n_groups", "verdict"), [(2, "unclear"), (5, "unclear"), (6, "better")])
+def test_few_groups_on_one_side_are_chance(n_groups, verdict):
+    """Five groups lie on one side in 2 of 32 cases where nothing differs, six in 2 of 64."""
+    drawn = np.random.default_rng(0).uniform(0.1, 0.3, 500)
+    found = comparison.difference("accuracy", 0.5, 0.7, drawn, n_groups)
+    assert found["low"] > 0
+    assert (found["verdict"], found["groups"]) == (verdict, n_groups)
+
+
 def test_what_groups_are_is_said():
     a = some_predictions(60, 1)
     assert compared(a, a)["units"] == "recordings"

@@ -92,3 +92,9 @@ def test_what_is_no_learning_curve_is_one_line_and_nothing_is_written(tmp_path, 
     with pytest.raises(SystemExit):
         cli.main(["curves", str(good), "--output", "curves.pdf"])
     assert "expected a file that ends with .png or .svg" in capsys.readouterr().err
+
+
+def test_a_folder_is_no_figure_and_nothing_is_drawn(tmp_path, capsys):
+    (tmp_path / "d.png").mkdir()
+    assert cli.main(["curves", str(project(tmp_path / "one")), "--output", str(tmp_path / "d.png")]) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path / 'd.png'}: a folder; expected a file, or no such name\n"

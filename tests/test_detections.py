@@ -577,6 +577,8 @@ def test_the_command_again_leaves_nothing_of_recordings_that_are_gone(folder, mo
     names = ("audacity/r3.flac.txt", "pictures/r3.flac.png", "raven/my own notes.txt", "raven/r3.flac.selections.txt")
     assert results(folder / "out") == sorted(names)
     # A picture that is no longer asked for, and a submission, are results of another run too.
+    listed = json.loads((folder / "out/results.json").read_text())
+    (folder / "out/results.json").write_text(json.dumps({"files": [*listed["files"], "submission.csv"]}))
     (folder / "out/submission.csv").write_text("old")
     run_detect("sound", *command[:-1], "0", "--keep-going")
     assert "pictures/r3.flac.png" not in results(folder / "out")
@@ -822,6 +824,41 @@ def test_a_name_that_is_not_utf_8_is_one_line(folder, model_dir, capfd):
     assert "Traceback" not in capfd.readouterr().err
     assert cli.main([*command(model_dir, "sound"), "--output", os.fsdecode(b"r\xe9sultats")]) == 1
     assert capfd.readouterr().err == "error: r\\udce9sultats: expected a folder whose name is UTF-8\n"
+
+
+def test_the_workflow_leaves_a_name_that_is_not_utf_8_out(folder, model_dir, capfd):
+    os.rename(folder / "sound/site 0/r0.flac", folder / "sound/site 0" / os.fsdecode(b"caf\xe9.flac"))
+    assert len(sounds.fingerprints("sound", 3, HashCache(folder / "hashes.json"))) == 3
+    for shard in range(3):
+        score_shard(model_dir, PARAMS, shard, 3)
+    assert r"caf\udce9.flac: the name is not UTF-8; expected one that is: rename it; left out" in capfd.readouterr().err
+    gather_all(model_dir, shards=3)
+    assert r"caf\udce9.flac,the name is not UTF-8" in (folder / "reports/detections/problems.csv").read_text()
+    assert len(pd.read_csv(folder / "reports/detections/events.csv")["path"].unique()) == 3
+
+
+def test_a_recording_whose_rate_does_not_fit_the_model_is_left_out(folder, capfd):
+    """The network hears each file at its own rate, with bands that a file of a low rate does not have."""
+    block = {**BLOCK, "sample_rate_hz": None, "mel_sample_rate_hz": None}
+    card = card_of(block, frames=81)
+    card["model"] = {"name": "logistic_regression", "l2": 0.0}
+    model = model_of(scoring.Recipe.of_card(card, "m"))
+    (folder / "own").mkdir()
+    saved_model.save(model, {key: value for key, value in card.items() if key != "format"}, folder / "own/model.keras")
+    (folder / "own/calibration.json").write_text(
+        json.dumps({"temperature": 1.0, "thresholds": dict.fromkeys(SPECIES, 0.5)})
+    )
+    y, _ = soundfile.read(folder / "sound/site 0/r0.flac")
+    soundfile.write(folder / "sound/low.wav", y, 11_025)
+    said = "sound/low.wav: features.f_max_hz: 7000: expected at most 5512.5, half the rate of 11025 Hz"
+    assert cli.main(command(folder / "own", "sound")) == 1
+    assert said in capfd.readouterr().err
+    assert cli.main(command(folder / "own", "sound", "--keep-going")) == 0
+    assert f"{said}; left out" in capfd.readouterr().err
+    assert (
+        'sound/low.wav,"features.f_max_hz: 7000: expected at most 5512.5, half'
+        in (folder / "out/problems.csv").read_text()
+    )
 
 
 @pytest.mark.parametrize("what", ["pipe", "device", "folder"])

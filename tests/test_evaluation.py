@@ -97,7 +97,7 @@ def test_one_row_in_each_partition():
     assert result["test"]["accuracy"] == result["test"]["macro_f1"] == 0.0
     assert result["gap"]["accuracy"] == 1.0
     assert result["gap"]["loss"] == pytest.approx(math.log(0.7 / 0.15), rel=1e-6)
-    assert result["majority_class"]["accuracy"] == 0.0
+    assert result["majority_class"] == {"accuracy": 0.0, "train_accuracy": 1.0}
 
 
 def test_an_empty_validation_partition_is_null():
@@ -114,7 +114,7 @@ def test_an_empty_test_partition_is_null_and_said():
     truth, scores = np.array([0, 1]), scores_of([0, 1])
     result = metrics(truth, scores, np.array(["train", "train"]))
     assert result["gap"] == {"accuracy": None, "loss": None}
-    assert result["majority_class"] == {"accuracy": None}
+    assert result["majority_class"] == {"accuracy": None, "train_accuracy": None}
     assert summary.of_metrics(result, None) == ["no test clips, so nothing is known about new sound"]
     nothing = (truth[:0], scores[:0], CLASSES)
     assert per_class(*nothing[:2])["support"].tolist() == [0, 0, 0]
@@ -195,6 +195,7 @@ def test_intervals_are_those_of_the_draws():
 def test_summary_says_what_is_not_shown():
     truth, scores = np.array([0, 1, 0, 1]), scores_of([0, 1, 0, 0], 2)
     result = metrics(truth, scores, np.array(["train", "train", "test", "test"]))
+    result["test"]["groups"] = 6
     ends = {"accuracy_low": 0.1, "accuracy_high": 0.9, "advantage_low": -0.1, "advantage_high": 0.2}
     result["svm"] = {"accuracy": 0.5, "advantage": 0.0, **ends}
     result["context_only"] = {"accuracy": 0.7, "clips": 2, **ends, "accuracy_low": 0.6}
@@ -208,6 +209,9 @@ def test_summary_says_what_is_not_shown():
     *_, svm, context, _ = summary.of_metrics(result, "wren")
     assert "not shown" not in svm
     assert "gives" not in context
+    # Five groups lie on one side in 1 of 16 cases where nothing differs.
+    result["test"]["groups"] = 5
+    assert "not shown to be better" in summary.of_metrics(result, "wren")[-3]
 
 
 def test_detection_where_a_species_is_absent_counts_each_class_in_its_own_clips():

@@ -105,12 +105,12 @@ def test_what_is_embedded_first_covers_every_cell():
     assert {(clips[p]["true"], clips[p]["guess"]) for p in order[: 4 + len(by_cell)]} == set(by_cell)
 
 
-def some_metrics(train, test, half=0.05, validation=0.5):
+def some_metrics(train, test, half=0.05, validation=0.5, commonest=0.1):
     ends = {"accuracy_low": test - half, "accuracy_high": test + half}
     return {
         "train": {"accuracy": train, "support": 100},
         "validation": {"accuracy": validation, "support": 50},
-        "majority_class": {"accuracy": 0.1},
+        "majority_class": {"accuracy": 0.3, "train_accuracy": commonest},
         "test": {"accuracy": test, "support": 80, "units": "groups", **ends},
     }
 
@@ -134,6 +134,20 @@ def test_the_gap_in_one_sentence(train, test, half, verdict, words):
     assert f"{100 * (train - test):.1f} percentage points" in said["text"]
 
 
+@pytest.mark.parametrize(
+    ("train", "test", "commonest", "words"),
+    [
+        (1.0, 1.0, 0.96, "no sign of overfitting"),
+        (0.995, 0.99, 0.95, "no sign of overfitting"),
+        (0.961, 0.96, 0.96, "learned next to nothing (96.0% of the training clips are of the commonest species)"),
+        # Of the commonest species of the training few are in the test.
+        (0.6, 0.1, 0.6, "learned next to nothing"),
+    ],
+)
+def test_what_was_learned_is_held_against_the_commonest_species_of_the_training(train, test, commonest, words):
+    assert words in findings.gap(some_metrics(train, test, 0.01, commonest=commonest))["text"]
+
+
 def test_a_gap_without_clips_or_interval():
     metrics = some_metrics(0.9, 0.5)
     metrics["test"] |= {"accuracy_low": None, "accuracy_high": None}
@@ -148,6 +162,7 @@ def test_what_the_baselines_mean():
         "svm": {**with_ends, "advantage": 0.05, "advantage_low": 0.01, "advantage_high": 0.09},
         "context_only": with_ends,
         "majority_class": {"accuracy": 0.2},
+        "test": {"groups": 6, "units": "recordings"},
     }
     better, leak = findings.baseline_verdicts(metrics)
     assert "5.0 percentage points more accurate" in better
@@ -161,6 +176,8 @@ def test_what_the_baselines_mean():
     assert "not shown to be more" in leak
     metrics["svm"] |= {"advantage": -0.05, "advantage_low": -0.09, "advantage_high": -0.01}
     assert "the SVM is better" in findings.baseline_verdicts(metrics)[0]
+    metrics["test"]["groups"] = 5
+    assert "-9.0 to -1.0): so few recordings do not show" in findings.baseline_verdicts(metrics)[0]
     metrics["svm"] |= {"advantage": -0.05, "advantage_low": None, "advantage_high": None}
     worse, _ = findings.baseline_verdicts(metrics)
     assert "5.0 percentage points less accurate" in worse
@@ -275,8 +292,14 @@ def test_reliability_says_which_way_the_scores_are_off():
         ]
     )
     calibration = {"ece_before": 0.3, "ece_after": 0.05, "temperature": 2.0}
-    assert "0.300 too high" in findings.reliability_text(bins, calibration)
-    assert findings.reliability_text(bins[bins["n"] == 0], calibration) is None
+    metrics = {"calibration": calibration, "validation": {"support": 9}}
+    said = findings.reliability_text(bins, metrics)
+    assert "0.300 too high" in said
+    assert "0.050 after scaling with the temperature of 2.00, which was fitted on the validation clips" in said
+    assert findings.reliability_text(bins[bins["n"] == 0], metrics) is None
+    without = findings.reliability_text(bins, {**metrics, "validation": {"support": 0}})
+    assert "0.300. Without validation clips no temperature is fitted" in without
+    assert "2.00" not in without
 
 
 def test_a_table_of_classes_shows_what_there_is():

@@ -177,7 +177,8 @@ def test_a_list_that_somebody_wrote_removes_nothing_of_others(tmp_path, name):
     (output / "pictures/link").symlink_to(tmp_path)
     for path in ("notes.png", "raven/x.png"):
         (output / path).write_text("mine")
-    (output / "results.json").write_text(json.dumps({"files": [name, f"{tmp_path}/victim.png", 7, None]}))
+    files = [*results_folder.TABLES, name, f"{tmp_path}/victim.png", 7, None]
+    (output / "results.json").write_text(json.dumps({"files": files}))
     publish(output, "new")
     assert (tmp_path / "victim.png").exists()
     assert (output / "notes.png").exists()
@@ -185,11 +186,25 @@ def test_a_list_that_somebody_wrote_removes_nothing_of_others(tmp_path, name):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"files": 7}', '{"files": "raven"}', "\xff"])
-def test_a_list_that_is_none_is_none(tmp_path, content):
-    publish(tmp_path / "out", "old")
-    (tmp_path / "out/results.json").write_text(content, encoding="latin-1")
-    publish(tmp_path / "out", "new")
-    assert found(tmp_path / "out")["page.html"] == "new"
+def test_a_list_that_is_none_names_nothing(tmp_path, content):
+    output = tmp_path / "out"
+    publish(output, "old")
+    (output / "results.json").write_text(content, encoding="latin-1")
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match=r"results.json: not of an earlier run .* move it"):
+        publish(output, "new")
+    assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["results.json", *results_folder.TABLES])
+def test_a_table_of_the_users_stays_and_is_said_before_any_work(tmp_path, name):
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / name).write_text("mine")
+    with pytest.raises(InputError, match=f"{name}: not of an earlier run"), results_folder.claimed(output):
+        pytest.fail("it began")
+    assert [path.name for path in output.iterdir()] == [name]
+    assert (output / name).read_text() == "mine"
 
 
 # The command, held in the middle of its work, at the third recording, until its input ends.

@@ -296,6 +296,33 @@ def test_numbers_of_the_same_words_are_summed(lines, expected):
 
 
 @pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["event F1 0.8, 20 kept"], "event F1 0.8, 20 kept"),
+        (["loss 1e-05, gain -0.3", "loss 2e-05, gain -0.1"], "loss 1e-05 to 2e-05, gain -0.3 to -0.1"),
+        (
+            ["1,234 of 9 clips [0.7, 0.8]", "2,100 of 10 clips [0.7, 0.9]"],
+            "1,234 to 2,100 of 9 to 10 clips [0.7, 0.8 to 0.9]",
+        ),
+        (["F1 +0.10", "F1 -0.20"], "F1 -0.20 to +0.10"),
+        (["1 kept", "1 lost"], "1 lost"),
+    ],
+)
+def test_numbers_of_what_repeats_something_are_said_from_the_lowest_to_the_highest(lines, expected):
+    assert screen.spanned(lines) == expected
+
+
+def test_what_all_shards_remark_is_not_what_they_found(log):
+    out = io.StringIO()
+    seen = begun(out, features=2)
+    for n in (1, 2):
+        seen.filter(begins(n, "features", f"{n}.log"))
+        log(f"{n}.log", f"features: 20 of 128 mel bands are always empty\nfeatures shard {n}: mfcc of {n} clips\n")
+        seen.filter(ends(n))
+    assert out.getvalue().splitlines()[-1] == "features: done in 0 s: mfcc of 3 clips"
+
+
+@pytest.mark.parametrize(
     ("taken_s", "said"), [(4.4, "4 s"), (185, "3 min 05 s"), (7830, "2 h 10 min"), (59.6, "1 min 00 s")]
 )
 def test_a_time_is_said_as_people_say_it(taken_s, said):
@@ -318,6 +345,26 @@ METRICS = {
     "svm": {"accuracy": 0.5},
     "context_only": {"accuracy": None},
 }
+
+
+@pytest.mark.parametrize(
+    ("method", "low", "words"),
+    [
+        ("grouped", 0.85, "In test recordings that no training heard, with 95 % intervals:"),
+        ("grouped", None, "In test recordings that no training heard:"),
+        ("article", 0.85, "In test clips of recordings that also trained, with 95 % intervals:"),
+    ],
+)
+def test_a_run_says_what_it_was_tested_on(tmp_path, monkeypatch, method, low, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/report.html").touch()
+    (tmp_path / "reports/detection_baselines.csv").touch()
+    found = json.loads(json.dumps(METRICS))
+    found["test"]["accuracy_low"] = found["test"]["accuracy_high"] = low
+    (tmp_path / "reports/metrics.json").write_text(json.dumps(found))
+    monkeypatch.setattr(outcome.made, "read", lambda *_: [])
+    assert outcome.of_run(None, method)[1] == words
 
 
 def test_the_headline_of_clips_is_the_metric_with_its_interval_and_its_baselines():

@@ -73,7 +73,7 @@ def result():
     asked = {job.rule.name for job in workflow.dag.jobs}
     studies = ("detections", "cross_validation", "label_audit", "learning_curve", "overfitting_study")
     found = [line for rule in studies for line in SCREEN.found_by(rule)]
-    return [*found, *(outcome.of_run(left_out()) if "report" in asked else [])]
+    return [*found, *(outcome.of_run(left_out(), config["split"]["method"]) if "report" in asked else [])]
 
 
 def begin():
@@ -87,7 +87,8 @@ def planned():
     """Keep the plan of this run, for `dvc repro`; called when it is about to be executed."""
     if BUCKET:
         return
-    last_plan.keep(workflow, HERE.resolve(), config["data"], audited(), AUDIO_FINGERPRINT)
+    of_values = config["data"], config["split"]["method"]
+    last_plan.keep(workflow, HERE.resolve(), *of_values, audited(), AUDIO_FINGERPRINT)
     # Snakemake ends a run with nothing to do without `onsuccess`.
     leave_only_present_shards()
 

@@ -66,6 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    if args.output.is_dir():
+        raise InputError(f"{args.output}: a folder; expected a file, or no such name")
     given = [_named(curve) for curve in args.curves]
     names = display_names([name for name, _ in given], [""] * len(given), LONGEST_NAME)
     drawn = [read(name, folder) for name, (_, folder) in zip(names, given, strict=True)]

@@ -122,15 +122,17 @@ class Detector:
         try:
             _check_name(sound.path)
             scored = self._by.score(sound.path, self._model, self.recipe, self._params, self._threads, part)
-        except RecordingError as error:
-            said = escaped(str(error))
-            if self._params["on_bad_recording"] == "stop":
-                raise RecordingError(said) from None
-            self._progress.warn(f"error: {said}; left out")
-            self.bad.add(sound.name)
-            writer.add(replace(entry, problem=said.removeprefix(f"{escaped(sound.path)}: ")))
         except InputError as error:
-            raise InputError(escaped(str(error))) from None
+            # Where sound is heard at each file's own rate, it is for a file to fit the model.
+            if not isinstance(error, RecordingError) and self.recipe.features["sample_rate_hz"]:
+                raise InputError(escaped(str(error))) from None
+            path = escaped(sound.path)
+            problem = escaped(str(error)).removeprefix(f"{path}: ")
+            if self._params["on_bad_recording"] == "stop":
+                raise RecordingError(f"{path}: {problem}") from None
+            self._progress.warn(f"error: {path}: {problem}; left out")
+            self.bad.add(sound.name)
+            writer.add(replace(entry, problem=problem))
         else:
             writer.add(replace(entry, **vars(scored)))
 

@@ -53,6 +53,7 @@ def claimed(output: Path, kept: Iterable[str] = ()) -> Iterator[Path]:
         raise InputError(f"{output}: expected a folder to write into, but {error.strerror}") from None
     try:
         staged = output / STAGED
+        _check_ours(output)
         try:
             _remove_leftovers(output, kept)
             staged.mkdir()
@@ -76,6 +77,17 @@ def _remove_leftovers(output: Path, kept: Iterable[str]) -> None:
         shutil.rmtree(staged)
     for path in chain.from_iterable(temporaries_of(output / name) for name in kept):
         path.unlink()
+
+
+def _check_ours(output: Path) -> None:
+    """Raise :class:`InputError` for a file by the name of a table of results that no run wrote."""
+    listed = _listed(output)
+    for name in (LIST, *TABLES):
+        if os.path.lexists(output / name) and (listed is None or name not in (LIST, *listed)):
+            raise InputError(
+                f"{output / name}: not of an earlier run ({LIST} does not name it), and this run would write it anew; "
+                "expected no file of this name: move it, or write into another folder"
+            )
 
 
 def names_of(name: str) -> list[str]:
@@ -131,7 +143,7 @@ def publish(staged: Path, output: Path, page: Path) -> None:
     with _undisturbed():
         page.unlink(missing_ok=True)
         old = _written(output)
-        for name in (*TABLES, *old, LIST):
+        for name in (*old, LIST):
             (output / name).unlink(missing_ok=True)
         _remove_empty(output, old)
         for name in (LIST, *new):
@@ -141,16 +153,23 @@ def publish(staged: Path, output: Path, page: Path) -> None:
         shutil.move(staged / page.name, page)
 
 
-def _written(output: Path) -> list[str]:
-    """Return the files of single recordings that the last run wrote, as its list says; never one of somebody else's."""
+def _listed(output: Path) -> list[str] | None:
+    """Return what the list of the last run names, None where there is no such list."""
     try:
-        found = list(json.loads((output / LIST).read_text(encoding="utf-8"))["files"])
+        found = json.loads((output / LIST).read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [name for name in found if isinstance(name, str) and _is_ours(output, name)]
+        return None
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else None
+
+
+def _written(output: Path) -> list[str]:
+    """Return the files that the last run wrote, as its list says; never one of somebody else's."""
+    return [name for name in _listed(output) or [] if _is_ours(output, name)]
 
 
 def _is_ours(output: Path, name: str) -> bool:
+    if name in TABLES:
+        return True
     parts = PurePosixPath(name).parts
     ours = len(parts) > 1 and ".." not in parts and name.endswith(OF_RECORDING.get(parts[0], "\0"))
     return ours and (output / name).parent.resolve().is_relative_to(output.resolve() / parts[0])

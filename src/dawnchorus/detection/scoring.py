@@ -85,8 +85,8 @@ class Scored:
 def planned(recipe: Recipe, params: dict, rate_hz: int) -> windows.Plan:
     """Return how windows are laid in sound of a rate; those that nobody could want raise :class:`InputError`.
 
-    Where each frame is made by itself, windows begin where frames of the recording do: what presence has made of the
-    same sound is not made again.
+    Where each frame is made by itself, the first window begins where a frame of the recording does, and so do the
+    others if their step is a multiple of the hop: what presence has made of the same sound is not made again.
     """
     unit = recipe.features["hop_length"] if kinds.get(recipe.features["kind"]).KIND.vectors else 1
     plan = windows.plan(recipe.features, recipe.frames, rate_hz, params["window_s"], params["step_s"], unit)

@@ -85,8 +85,10 @@ def difference(
     """Return a metric of both runs, their difference, its 95 % interval over groups, and what that says.
 
     ``drawn``: (draws,), the difference in each draw of ``n_groups`` groups. ``verdict``: better, worse, or unclear if
-    the interval includes 0 or there is none. It reaches to 0 where that many draws show no difference or the opposite
-    one: what a single group decides is gone in every third draw, yet the interval, moved by its bias, could miss 0.
+    the interval includes 0, there is none, or groups are fewer than ``groups.FEWEST_TO_DIFFER``: no draw goes beyond
+    the outermost of them, and so few lie on one side by chance. The interval reaches to 0 where that many draws show no
+    difference or the opposite one: what a single group decides is gone in every third draw, yet the interval, moved by
+    its bias, could miss 0.
     """
     low, high = bootstrap.interval(drawn, b - a, n_groups)
     if drawn is not None and low is not None and high is not None:
@@ -94,9 +96,11 @@ def difference(
         low = min(low, 0.0) if (known <= 0).mean() >= TAIL else low
         high = max(high, 0.0) if (known >= 0).mean() >= TAIL else high
     verdict = "unclear"
-    if low is not None and high is not None and (low > 0 or high < 0):
+    enough = n_groups >= groups_of_rows.FEWEST_TO_DIFFER
+    if enough and low is not None and high is not None and (low > 0 or high < 0):
         verdict = "better" if (low > 0) != lower_is_better else "worse"
-    return {"metric": metric, "a": a, "b": b, "difference": b - a, "low": low, "high": high, "verdict": verdict}
+    found = {"metric": metric, "a": a, "b": b, "difference": b - a, "low": low, "high": high, "groups": n_groups}
+    return found | {"verdict": verdict}
 
 
 def differences(

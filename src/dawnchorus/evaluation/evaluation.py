@@ -78,8 +78,8 @@ def metrics(
 
     ``weights``, ``n_groups``: of the test rows, see :func:`metrics_with_intervals`. ``gap``: accuracy is
     train minus test, loss is test minus train, so that overfitting is positive in both. ``majority_class``:
-    the accuracy on test of always answering the commonest class of the training rows. Plain numbers or None;
-    ready for JSON.
+    the accuracy on test, and on train, of always answering the commonest class of the training rows. Plain numbers or
+    None; ready for JSON.
     """
     rows = {name: partition == name for name in PARTITIONS}
     result = {name: partition_metrics(true_index[of], scores[of], top_k) for name, of in rows.items()}
@@ -90,7 +90,9 @@ def metrics(
         "accuracy": _difference(train["accuracy"], test["accuracy"]),
         "loss": _difference(test["loss"], train["loss"]),
     }
-    result["majority_class"] = {"accuracy": majority_class(true_index, partition)[1]}
+    commonest, accuracy = majority_class(true_index, partition)
+    of_train = None if commonest is None else float((true_index[rows["train"]] == commonest).mean())
+    result["majority_class"] = {"accuracy": accuracy, "train_accuracy": of_train}
     return result
 
 

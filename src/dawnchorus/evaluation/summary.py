@@ -1,6 +1,6 @@
 """The lines that stages evaluation and cross_validation print: the result in words."""
 
-from dawnchorus.partitioning.groups import GROUPS
+from dawnchorus.partitioning.groups import FEWEST_TO_DIFFER, GROUPS
 
 # What the baselines are called in baselines.csv, by their names in metrics.json.
 BASELINES = {
@@ -36,7 +36,8 @@ def of_metrics(result: dict[str, dict], majority_name: str | None) -> list[str]:
         ]
     svm, context, calibration = (result.get(name, {}) for name in ("svm", "context_only", "calibration"))
     if svm.get("accuracy") is not None:
-        shown = svm["advantage_low"] is not None and svm["advantage_low"] > 0
+        enough = test["groups"] >= FEWEST_TO_DIFFER
+        shown = enough and svm["advantage_low"] is not None and svm["advantage_low"] > 0
         verdict = "" if shown else "; that is not shown to be better"
         lines.append(
             f"an SVM on pooled statistics scores {with_ends(svm, 'accuracy')}; this model's advantage over it is "
@@ -53,8 +54,8 @@ def of_metrics(result: dict[str, dict], majority_name: str | None) -> list[str]:
         )
     if absent := result.get("checked_absent"):
         lines.append(
-            f"in {absent['absent_clips']} test clips that were checked and lack a species, it is detected in "
-            f"{absent['detected_share_where_absent']:.3f} of them; in those that lack any species, in "
+            f"{absent['absent_clips']} test clips were checked and lack a species: it is detected in "
+            f"{absent['detected_share_where_absent']:.3f} of them, the mean over species; of all clips, in "
             f"{absent['expected_at_chance']:.3f}"
         )
     if calibration.get("ece_before") is not None:

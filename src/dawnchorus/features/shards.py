@@ -52,7 +52,8 @@ _DAMAGE = (
 
 def shard_of(recording_id: str, n_shards: int) -> int:
     """Return the shard of a recording, in [0, ``n_shards``); it depends on no other recording."""
-    return zlib.crc32(recording_id.encode()) % n_shards
+    # Names of files may be no UTF-8: whoever opens one says so, of it alone.
+    return zlib.crc32(recording_id.encode(errors="surrogateescape")) % n_shards
 
 
 def code_version(kind: str) -> str:

@@ -20,6 +20,8 @@ Row = TypeVar("Row", bound=Mapping)
 ARTICLE = "article"
 MIXED = "mixed"
 RECORDINGS, GROUPS = "recordings", "groups"
+# All of n groups lie on one side of no difference by chance alone in 2 of 2**n cases: with five in more than 5 %.
+FEWEST_TO_DIFFER = 6
 
 
 def column_of(rows: Sequence[Mapping], columns: Iterable[str], name: str, key: str) -> list[str]:

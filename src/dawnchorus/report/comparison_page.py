@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from dawnchorus.evaluation import comparison
 from dawnchorus.foundation.display_names import printable
+from dawnchorus.partitioning.groups import FEWEST_TO_DIFFER
 from dawnchorus.report import interval_words
 from dawnchorus.report.findings import metric_name
 
@@ -13,6 +14,10 @@ VERDICTS = {"better": "B is better", "worse": "B is worse", "unclear": "no diffe
 COMMON_NOTE = (
     "The two runs have different test clips, so one model may have been trained on other clips of a recording that is "
     "tested here."
+)
+FEW_NOTE = (
+    f"With fewer than {FEWEST_TO_DIFFER} of them no difference is called one, whatever its interval: so few lie on one "
+    "side by chance alone too often."
 )
 ONE_GROUP_NOTE = "All these clips are of one recording, so there are no intervals and no difference can be shown."
 # Of so many intervals one leaves 0 out by chance alone.
@@ -179,4 +184,9 @@ def _only(result: dict) -> str:
 
 def _note(result: dict) -> str:
     notes = [COMMON_NOTE] * bool(_only(result)) + [ONE_GROUP_NOTE] * (result["groups"] < 2)
+    compared = [result, result["detection"]] if result["detection"] else [result]
+    of_species = [row for found in compared for of in found["species"] for row in of["metrics"]]
+    rows = [*(row for found in compared for row in found["metrics"]), *of_species]
+    if result["groups"] >= 2 and any(row["low"] is not None and row["groups"] < FEWEST_TO_DIFFER for row in rows):
+        notes.append(FEW_NOTE.replace("them", result["units"]))
     return " ".join(notes)

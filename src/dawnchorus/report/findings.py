@@ -6,6 +6,7 @@ Everywhere: ``metrics`` is what metrics.json holds.
 import pandas as pd
 
 from dawnchorus.learning.history import best_epoch, kept_epoch
+from dawnchorus.partitioning.groups import FEWEST_TO_DIFFER
 from dawnchorus.report import interval_words
 
 METRICS = {
@@ -135,6 +136,8 @@ def baseline_verdicts(metrics: dict) -> list[str]:
         else:
             interval = f" ({interval_words.PERCENT} interval {100 * low:+.1f} to {100 * high:+.1f})"
             unclear = "this does not show that either is better"
+            if metrics["test"]["groups"] < FEWEST_TO_DIFFER:
+                low, high, unclear = 0, 0, f"so few {metrics['test']['units']} do not show that either is better"
             verdict = "the network is worth its effort" if low > 0 else "the SVM is better" if high < 0 else unclear
         more = "more" if svm["advantage"] >= 0 else "less"
         sentences.append(
@@ -163,7 +166,8 @@ def gap(metrics: dict) -> dict:
 
     Returns ``verdict`` (a word for the page's colour: good, fair, poor) and ``text``. A gap of accuracy between
     train and test counts when it is larger than 0.05 and than half the interval of the test accuracy. Of a model
-    that is right on no more training clips than one that always predicts the commonest species, that is said instead.
+    that is right on hardly more training clips than one that always predicts the commonest species, by less than a
+    twentieth of what is left, that is said instead.
     """
     train, validation, test = metrics["train"], metrics["validation"], metrics["test"]
     if not train["support"] or not test["support"]:
@@ -172,9 +176,10 @@ def gap(metrics: dict) -> dict:
     known = test["accuracy_low"] is not None
     noise = (test["accuracy_high"] - test["accuracy_low"]) / 2 if known else 0.0
     drawn = f" (the choice of test {test['units']} alone can make {100 * noise:.1f} of it)" if known else ""
-    counts, commonest = max(SMALL_GAP, noise), metrics["majority_class"]["accuracy"] or 0.0
-    if train["accuracy"] <= commonest + SMALL_GAP:
-        verdict, word = "poor", f"it learned next to nothing (the commonest species alone gives {commonest:.1%})"
+    counts, commonest = max(SMALL_GAP, noise), metrics["majority_class"]["train_accuracy"] or 0.0
+    if train["accuracy"] <= commonest + SMALL_GAP * (1 - commonest):
+        alone = f"{commonest:.1%} of the training clips are of the commonest species"
+        verdict, word = "poor", f"it learned next to nothing ({alone})"
     elif difference > max(counts, LARGE_GAP):
         verdict, word = "poor", "it overfits strongly"
     elif difference > counts:
@@ -206,19 +211,24 @@ def training_text(history: pd.DataFrame, early_stopping: bool, card: dict) -> st
     )
 
 
-def reliability_text(bins: pd.DataFrame, calibration: dict) -> str | None:
+def reliability_text(bins: pd.DataFrame, metrics: dict) -> str | None:
     """Say whether scores are too high or too low, and what the temperature does to that; None without test clips.
 
-    ``bins``: reliability.csv; ``calibration``: that of metrics.json.
+    ``bins``: reliability.csv; ``metrics``: metrics.json.
     """
     before = bins[(bins["temperature"] == "before") & (bins["n"] > 0)]
     if before.empty:
         return None
     over = float((before["n"] * (before["mean_score"] - before["accuracy"])).sum() / before["n"].sum())
     side = "too high" if over > 0 else "too low"
-    return (
+    calibration = metrics["calibration"]
+    said = (
         "Of the clips whose highest score is 0.8, eight in ten should be right. On average this model's scores are "
-        f"{abs(over):.3f} {side}; the expected calibration error is {calibration['ece_before']:.3f}, and "
-        f"{calibration['ece_after']:.3f} after scaling with the temperature of {calibration['temperature']:.2f}, which "
-        "was fitted on the validation clips and which detection uses."
+        f"{abs(over):.3f} {side}; the expected calibration error is {calibration['ece_before']:.3f}"
+    )
+    if not metrics["validation"]["support"]:
+        return f"{said}. Without validation clips no temperature is fitted: detection uses the scores as they are."
+    return (
+        f"{said}, and {calibration['ece_after']:.3f} after scaling with the temperature of "
+        f"{calibration['temperature']:.2f}, which was fitted on the validation clips and which detection uses."
     )

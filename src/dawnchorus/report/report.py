@@ -174,7 +174,7 @@ def context(run: Run, audio_dir: Path) -> dict:
         "embedded_text": f"Picture and sound of {len(media)} of {len(clips)} test clips are in this page.",
         "n_embedded": len(media),
         "per_class": summary_tables.per_class_table(run.per_class, full),
-        "reliability_text": findings.reliability_text(run.reliability, run.metrics["calibration"]),
+        "reliability_text": findings.reliability_text(run.reliability, run.metrics),
         "reliability_bins": _filled(run.reliability),
         "made": [
             ("Made at commit", run.commit),

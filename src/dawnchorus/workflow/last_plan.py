@@ -49,11 +49,13 @@ def key_of(files: dict[str, Path], cache: HashCache) -> str:
     return digest_of(zip(files, cache.sha256_of_all(files.values()), strict=True))
 
 
-def keep(workflow: Workflow, root: Path, data: dict, audited: Sequence[str], fingerprint: str) -> None:
+def keep(
+    workflow: Workflow, root: Path, data: dict, split_method: str, audited: Sequence[str], fingerprint: str
+) -> None:
     """Keep what was planned: the jobs, and for each rule the files that it stands for.
 
-    ``data``: the block of the parameters; ``audited``: the tables of annotations, of false positives and of problems
-    that the audit makes; ``fingerprint``: that of the audit, which rule recordings has among its values.
+    ``data``, ``split_method``: of the parameters; ``audited``: the tables of annotations, of false positives and of
+    problems that the audit makes; ``fingerprint``: that of the audit, which rule recordings has among its values.
 
     Jobs of an earlier plan stay where that was made from the same. A rule that works out by a function what it reads
     is left out, and nothing is kept where a file that decides what is planned was written since this process began: it
@@ -75,7 +77,7 @@ def keep(workflow: Workflow, root: Path, data: dict, audited: Sequence[str], fin
         if not rule.has_wildcards() and not _works_out(rule)
     }
     planned = {str(job.record): [job.inputs, job.params, job.outputs] for job in jobs if job.has_record}
-    world = {"data": data, "audited": list(audited), "fingerprint": fingerprint}
+    world = {"data": data, "split_method": split_method, "audited": list(audited), "fingerprint": fingerprint}
     plan = {"key": key, "targets": targets, "jobs": {**kept, **planned}, **world}
     # In a folder that cannot be written the next stage starts Snakemake.
     with suppress(OSError):
@@ -139,7 +141,7 @@ def result() -> list[str]:
     from dawnchorus.workflow import outcome
 
     plan = _read()
-    return outcome.of_run(audit.left_out(plan["data"], *plan["audited"])) if plan else []
+    return outcome.of_run(audit.left_out(plan["data"], *plan["audited"]), plan["split_method"]) if plan else []
 
 
 def _works_out(rule: Rule) -> bool:
@@ -157,6 +159,7 @@ def _read() -> dict | None:
         plan = json.loads(PLAN.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    kinds = {"key": str, "targets": dict, "jobs": dict, "data": dict, "audited": list, "fingerprint": str}
+    of_parts = {"targets": dict, "jobs": dict, "data": dict, "audited": list}
+    kinds = {"key": str, **of_parts, "split_method": str, "fingerprint": str}
     is_one = isinstance(plan, dict) and all(isinstance(plan.get(key), kind) for key, kind in kinds.items())
     return plan if is_one else None

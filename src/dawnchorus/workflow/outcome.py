@@ -8,25 +8,29 @@ from pathlib import Path
 
 from dawnchorus.evaluation import summary
 from dawnchorus.foundation.display_names import escaped
+from dawnchorus.partitioning.groups import ARTICLE
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import DETECTION_BASELINES
 
+TESTED = "In test recordings that no training heard"
 REPORT = Path("reports/report.html")
 METRICS, DETECTION = Path("reports/metrics.json"), Path("reports/detection_baselines.csv")
 WRITTEN = "models/ (the networks), data/ (clean tables, features, scores), reports/ (metrics, tables, figures)"
 
 
-def of_run(left_out: str | None) -> list[str]:
+def of_run(left_out: str | None, split_method: str) -> list[str]:
     """Return the last lines of a run that made the report; nothing where what they are read from is not there.
 
-    ``left_out``: what the audit left out, as a line; None where it left out nothing.
+    ``left_out``: what the audit left out, as a line; None where it left out nothing. ``split_method``: split.method.
     """
     if not all(path.exists() for path in (REPORT, METRICS, DETECTION)):
         return []
     metrics = json.loads(METRICS.read_text(encoding="utf-8"))
+    heard = "In test clips of recordings that also trained" if split_method == ARTICLE else TESTED
+    ends = ", with 95 % intervals" if metrics["test"].get("accuracy_low") is not None else ""
     return [
         "",
-        "In test recordings that no training heard, with 95 % intervals:",
+        f"{heard}{ends}:",
         *_beside_each_other("naming clips", of_clips(metrics)),
         *_beside_each_other("finding calls", of_calls(made.read(DETECTION, DETECTION_BASELINES))),
         *_beside_each_other("left out", [escaped(left_out) if left_out else "nothing"]),

@@ -307,11 +307,14 @@ def spanned(lines: list[str]) -> str:
     'event F1 0.75 to 0.8 of 20 recordings'
     """
 
-    def span(column: tuple[str, ...]) -> str:
-        low, high = min(column, key=float), max(column, key=float)
-        return low if float(low) == float(high) else f"{low} to {high}"
+    def value(number: str) -> float:
+        return float(number.replace(",", ""))
 
-    return _merged(lines, r"\d+(?:\.\d+)?", span)
+    def span(column: tuple[str, ...]) -> str:
+        low, high = min(column, key=value), max(column, key=value)
+        return low if value(low) == value(high) else f"{low} to {high}"
+
+    return _merged(lines, r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?", span)
 
 
 def _merged(lines: list[str], number: str, merged: Callable[[tuple[str, ...]], str]) -> str:
@@ -324,11 +327,15 @@ def _merged(lines: list[str], number: str, merged: Callable[[tuple[str, ...]], s
 
 
 def _found(name: str, lines: list[str]) -> str:
-    """Return the line in which a job says what it found: the first that it says, of a training the last."""
+    """Return the line in which a job says what it found: the first that it says, of a training the last.
+
+    What a job says of the values that all have, and not of its shard, is not what it found.
+    """
     if lines and lines[-1].endswith(f": {_AS_IT_WAS}"):
         return _AS_IT_WAS
     own = [line for line in lines if re.match(rf"(\w+_)?{name}\b|{name.replace('_', ' ')}\b|{_stage(name)}\b", line)]
     said = [line for line in own if not _STEPS.match(line)]
+    said = [line for line in said if " shard " in line.partition(":")[0]] or said
     trained = any(steps["epoch"] for steps in map(_STEPS.match, own) if steps)
     line = said[-1 if trained else 0] if said else ""
     return shown(line.partition(": ")[2], _LONGEST, quotes=False)
