@@ -155,6 +155,27 @@ def test_the_mean_over_seeds_counts_whatever_the_order_of_the_tables():
     pd.testing.assert_frame_equal(label_audit.ranked(rows, shuffled), table)
 
 
+def test_a_species_of_one_fold_is_not_judged_and_no_other_label_is_held_against_it(tmp_path):
+    """Whoever judged its labels has learned none, so they score next to nothing: that says nothing of the labels."""
+    rows, predictions, _ = map(pd.DataFrame, tables(["wren", "frog", "<b>rare"]))
+    rare = predictions["true_species_id"] == "s2"
+    predictions.loc[rare, "fold"] = 2
+    predictions.loc[rare, ["score_s0", "score_s1", "score_s2"]] = [0.6, 0.39, 0.01]
+    assert label_audit.unlearned(predictions) == {"s2": "<b>rare"}
+    table = label_audit.ranked(rows, predictions)
+    others = rows["species_id"] != "s2"
+    assert sorted(table["annotation_id"]) == sorted(rows["annotation_id"][others])
+    # A threshold of 1 for what has no labels: no clip of the others is likely of it.
+    assert not ((table["likely_species_id"] == "s2") & (table["likely_wrong"] == 1)).any()
+    page = label_audit_page.html(table, {}, {"n_folds": 2, "n_seeds": 2}, label_audit.unlearned(predictions))
+    assert "<strong>Not judged</strong>" in page
+    assert "&lt;b&gt;rare" in page
+    assert "<b>rare" not in page
+    with pytest.raises(InputError, match="labels of each species are all in one fold"):
+        label_audit.ranked(rows, predictions.assign(fold=predictions["true_species_id"].str[1:].astype(int)))
+    assert label_audit.unlearned(predictions.assign(fold=1)) == {}
+
+
 def test_what_does_not_fit_together_is_one_line():
     rows, predictions, _ = map(pd.DataFrame, tables(["a", "b"]))
     with pytest.raises(InputError, match="annotation 100: expected it among the annotations and among the scores"):

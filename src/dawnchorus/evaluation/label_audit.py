@@ -53,14 +53,28 @@ def order(given: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.lexsort((margins(given, scores), scores.argmax(axis=1) == given))
 
 
+def unlearned(predictions: pd.DataFrame) -> dict[str, str]:
+    """Return the species, id to name, whose labels are all in one fold: what judges them has learned no clip of theirs.
+
+    ``predictions``: scores out of fold. Of a single fold nothing is said.
+    """
+    if predictions["fold"].nunique() < 2:
+        return {}
+    n_folds = predictions.groupby(["true_species_id", "true_name"], sort=False)["fold"].nunique()
+    return {species_id: name for (species_id, name), n in n_folds.items() if n < 2}
+
+
 def ranked(rows: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the table label_audit.csv: every label with the species that its clip is most likely of, in :func:`order`.
+
+    Labels of species that are :func:`unlearned` are left out.
 
     Args:
         rows: annotation_id, recording_id, species_id, species_name, times and band of every annotation.
         predictions: scores out of fold of each annotation, one row a seed; the mean over seeds counts.
 
-    Fewer than two species, an annotation without scores or scores without an annotation raise :class:`InputError`.
+    Fewer than two species, an annotation without scores or scores without an annotation raise :class:`InputError`, and
+    so does a table of which nothing is left.
     """
     columns = [name for name in predictions.columns if name.startswith(SCORES)]
     if len(columns) < 2:
@@ -68,10 +82,16 @@ def ranked(rows: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     of_annotation = predictions.groupby("annotation_id")[columns].mean()
     if odd := sorted(set(rows["annotation_id"]) ^ set(of_annotation.index)):
         raise InputError(f"annotation {odd[0]}: expected it among the annotations and among the scores out of fold")
+    names = dict(zip(rows["species_id"], rows["species_name"], strict=True))
+    rows = rows[~rows["species_id"].isin(unlearned(predictions))]
+    if rows.empty:
+        raise InputError(
+            "label_audit: the labels of each species are all in one fold, so no model has learned what it would judge; "
+            "expected species in several groups (split.group, cross_validation.column)"
+        )
     scores = of_annotation.loc[rows["annotation_id"]].to_numpy(dtype=float)
     ids = [name.removeprefix(SCORES) for name in columns]
     index = {species_id: number for number, species_id in enumerate(ids)}
-    names = dict(zip(rows["species_id"], rows["species_name"], strict=True))
     given, likely = rows["species_id"].map(index).to_numpy(), scores.argmax(axis=1)
     each, reached = np.arange(len(rows)), thresholds(given, scores)
     table = rows[["annotation_id", "recording_id", "t_min_s", "t_max_s", "f_min_hz", "f_max_hz"]].assign(

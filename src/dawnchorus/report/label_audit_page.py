@@ -14,6 +14,7 @@ from dawnchorus.report import excerpts, pages
 
 IMAGE = (300, 110)
 NAME_CHARACTERS = 60
+NOTHING: Mapping[str, str] = {}
 # So many rows without picture are listed; all are in the table beside the page.
 LISTED = 500
 
@@ -38,9 +39,14 @@ def cards(table: pd.DataFrame, recordings: pd.DataFrame, audio_dir: Path, block:
     return excerpts.with_room({position: made[position] for position in sorted(made)}, block["media_mb"])
 
 
-def html(table: pd.DataFrame, made: Mapping[int, dict], trained: Mapping[str, int]) -> str:
-    """Return the page; ``made``: :func:`cards`; ``trained``: ``n_folds`` and ``n_seeds`` of the cross-validation."""
-    named: dict[str, str] = {}
+def html(
+    table: pd.DataFrame, made: Mapping[int, dict], trained: Mapping[str, int], unlearned: Mapping[str, str] = NOTHING
+) -> str:
+    """Return the page; ``made``: :func:`cards`; ``trained``: ``n_folds`` and ``n_seeds`` of the cross-validation.
+
+    ``unlearned``: the species that are left out, see :func:`label_audit.unlearned`.
+    """
+    named: dict[str, str] = dict(unlearned)
     for which in ("given", "likely"):
         named |= dict(zip(table[f"{which}_species_id"], table[f"{which}_name"], strict=True))
     label_of = dict(zip(named, display_names(list(named), list(named.values()), NAME_CHARACTERS), strict=True))
@@ -65,6 +71,7 @@ def html(table: pd.DataFrame, made: Mapping[int, dict], trained: Mapping[str, in
         "n_recordings": table["recording_id"].nunique(),
         "n_doubted": n_doubted,
         "estimate": label_audit.in_words(table),
+        "unlearned": [label_of[species_id] for species_id in unlearned],
         "clips": [row for row in first if row["card"]],
         "without": without[:LISTED],
         "n_without": len(without),

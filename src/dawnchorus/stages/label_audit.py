@@ -33,11 +33,13 @@ def main(argv: list[str] | None = None) -> None:
     recordings = made.frame(args.recordings, RECORDINGS)
     cards = label_audit_page.cards(table, recordings, args.audio_dir, args.params["report"])
     trained = {"n_folds": predictions["fold"].nunique(), "n_seeds": predictions["seed"].nunique()}
-    page = label_audit_page.html(table, cards, trained)
+    unlearned = label_audit.unlearned(predictions)
+    page = label_audit_page.html(table, cards, trained, unlearned)
     made.write(args.table, LABEL_AUDIT, table)
     with write_whole(args.page) as file:
         file.write(page)
-    print(f"label_audit: {label_audit.in_words(table)}; look and listen: {args.page}", flush=True)
+    left_out = f"; not judged: {len(unlearned)} species whose labels are all in one fold" if unlearned else ""
+    print(f"label_audit: {label_audit.in_words(table)}{left_out}; look and listen: {args.page}", flush=True)
 
 
 if __name__ == "__main__":
