@@ -202,9 +202,24 @@ nothing_to_do snakemake-here.log
 [[ $(scontrol --oneliner show jobs | wc -l) == $(wc -l <"$here/jobs.txt") ]] || fail "the second run submitted jobs"
 
 # The one rule that a project on a table has no use for.
+cp params.yaml params-table.yaml
 cp params-simulated.yaml params.yaml
 run snakemake-simulated.log "${on_slurm[@]}" -- data/simulated/train
 scontrol --oneliner show jobs >"$here/jobs.txt"
 python "$repository/tests/slurm/check.py" "$here/jobs.txt" "$here/environments"
+
+# Many shards as one array of jobs, and as jobs of several shards each: nothing is left to do afterwards.
+cp params-table.yaml params.yaml
+sed -i 's/^shards: .*/shards: 16/' params.yaml
+run snakemake-array.log "${on_slurm[@]}" --slurm-array-jobs features -- all_features
+arrays=$(scontrol --oneliner show jobs | grep -c ArrayTaskId) || true
+[[ $arrays == 16 ]] || fail "$arrays jobs of an array; expected 16, a shard each"
+before=$(scontrol --oneliner show jobs | wc -l)
+rm -r data/features
+run snakemake-groups.log "${on_slurm[@]}" --groups features=shards --group-components shards=4 -- all_features
+groups=$(($(scontrol --oneliner show jobs | wc -l) - before))
+[[ $groups == 4 ]] || fail "$groups jobs of groups; expected 4, of four shards each"
+run snakemake-grouped.log snakemake -n -- all_features
+nothing_to_do snakemake-grouped.log
 
 echo "passed: the whole workflow on SLURM, the trainings alone with a GPU, in $SECONDS s"
