@@ -353,7 +353,7 @@ def test_every_control_has_a_name(opened, few):
 
 
 def a_comparison(tmp_path):
-    row = {"a": 0.5, "b": 0.6, "difference": 0.1, "low": 0.02, "high": 0.2, "verdict": "better"}
+    row = {"a": 0.5, "b": 0.6, "difference": 0.1, "low": 0.02, "high": 0.2, "groups": 9, "verdict": "better"}
     clip = {"recording_id": HOSTILE[0], "t_min_s": 1.0, "t_max_s": 2.0, "species": HOSTILE[2]}
     context = {
         "a": {"name": HOSTILE[0], "commit": "0" * 40},
