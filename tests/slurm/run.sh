@@ -210,15 +210,15 @@ python "$repository/tests/slurm/check.py" "$here/jobs.txt" "$here/environments"
 
 # Many shards as one array of jobs, and as jobs of several shards each: nothing is left to do afterwards.
 cp params-table.yaml params.yaml
-sed -i 's/^shards: .*/shards: 16/' params.yaml
+sed -i 's/^shards: .*/shards: 6/' params.yaml
 run snakemake-array.log "${on_slurm[@]}" --slurm-array-jobs features -- all_features
 arrays=$(scontrol --oneliner show jobs | grep -c ArrayTaskId) || true
-[[ $arrays == 16 ]] || fail "$arrays jobs of an array; expected 16, a shard each"
+[[ $arrays == 6 ]] || fail "$arrays jobs of an array; expected 6, a shard each"
 before=$(scontrol --oneliner show jobs | wc -l)
 rm -r data/features
-run snakemake-groups.log "${on_slurm[@]}" --groups features=shards --group-components shards=4 -- all_features
+run snakemake-groups.log "${on_slurm[@]}" --groups features=shards --group-components shards=2 -- all_features
 groups=$(($(scontrol --oneliner show jobs | wc -l) - before))
-[[ $groups == 4 ]] || fail "$groups jobs of groups; expected 4, of four shards each"
+[[ $groups == 3 ]] || fail "$groups jobs of groups; expected 3, of two shards each"
 run snakemake-grouped.log snakemake -n -- all_features
 nothing_to_do snakemake-grouped.log
 
