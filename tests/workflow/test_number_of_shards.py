@@ -1,5 +1,6 @@
 """Another number of shards: nothing is computed again, and the folder that DVC versions holds the present set alone."""
 
+import time
 from collections import Counter
 
 import pytest
@@ -67,8 +68,9 @@ def test_one_stage_of_dvc_leaves_the_present_set(project):
 def test_a_killed_run_loses_nothing_and_the_way_back_costs_nothing(project):
     before = there(project)
     project.set("shards", 3)
-    # A run that begins within a moment of the edit keeps no plan.
-    assert project.planned()["features"] == 3
+    # A run that begins within a moment of the edit keeps no plan; when a process began is known to the second.
+    while time.time() - (project.path / "params.yaml").stat().st_ctime < 3:
+        assert project.planned()["features"] == 3
     killed_at(project, "snakemake", "kept from before")
     assert before < there(project)
     assert "-of-3" in (project.path / ".snakemake/plan.json").read_text()
