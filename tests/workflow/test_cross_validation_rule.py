@@ -50,6 +50,17 @@ def test_folds_are_the_rules_again_and_cost_only_what_is_new(ran_project):
     assert not {"model", "presence"} & set(planned)
 
 
+def test_a_study_without_validation_stops_before_it_trains(ran_project):
+    ran_project.set("train.early_stopping_patience", None)
+    ran_project.set("split.validation_fraction", 0.0)
+    said = ran_project.run("snakemake", "--cores", "2", "overfitting_study", check=False)
+    assert said.returncode == 1
+    assert "error: params.yaml: split.validation_fraction: 0: expected more than 0" in said.stdout
+    assert rules_of(said.stdout) == {}
+    ran_project.set("split.validation_groups", ["a"])
+    assert ran_project.planned("overfitting_study")["study_model"] > 0
+
+
 def test_the_study_trains_every_step_and_nothing_else(ran_project):
     for key, value in {"units": 4, "dense": [3], "dropout": [0.5], "epochs": 2}.items():
         ran_project.set(f"overfitting_study.{key}", value)

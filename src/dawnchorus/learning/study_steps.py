@@ -1,5 +1,6 @@
 """What the overfitting study trains: networks step by step, and one plain way of training them all."""
 
+from dawnchorus.foundation.errors import InputError
 from dawnchorus.parameters import train
 
 
@@ -15,6 +16,15 @@ def steps(block: dict) -> list[dict]:
         {"label": label, "model": {"name": "article", "units": block["units"], "dense": added, "dropout": dropout}}
         for label, (added, dropout) in zip(labels, networks, strict=True)
     ]
+
+
+def check(split: dict) -> None:
+    """Raise :class:`InputError` where the block ``split`` leaves no rows to validate with: the study is about them."""
+    if split["validation_fraction"] == 0 and split["validation_groups"] is None:
+        raise InputError(
+            "params.yaml: split.validation_fraction: 0: expected more than 0 (or split.validation_groups), because "
+            "overfitting_study is about the validation loss"
+        )
 
 
 def training(block: dict) -> dict:
