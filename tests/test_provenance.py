@@ -176,9 +176,10 @@ def test_what_a_killed_job_was_writing_is_removed_and_nothing_else(job):
     before = set(Path().iterdir())
     half = {Path(name) for name in (".out.abcd_123.txt", ".out.provenance.abcd_123.json", ".folder.12345678")}
     noted = {Path(name) for name in (".out.abcd_124.txt", ".out.abcd_124.txt.notes", ".out.abcd_125.txt.notes")}
-    noted |= {Path(f".out.part-{number}.txt") for number in (1, 2)}
+    half |= {Path("unfinished-out.abcd_123.txt")}
+    noted |= {Path(f"unfinished-out.part-{number}.txt") for number in (1, 2)}
     others = (".out-1.abcd_123.txt", ".out.abcd_123.json", ".out.abcd_1234.txt", ".gitignore", "out.abcd_123.txt")
-    kept = {Path(name) for name in (*others, ".out-1.abcd_123.txt.notes", "out.txt.notes")}
+    kept = {Path(name) for name in (*others, ".out-1.abcd_123.txt.notes", "out.txt.notes", "unfinished-out.txt")}
     for path in half | noted | kept:
         path.touch()
     job.remove_half_written(with_notes=False)

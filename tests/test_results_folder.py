@@ -13,7 +13,7 @@ import pytest
 
 from dawnchorus.detection import results_folder
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.files import part_of, parts_of, path_for_whole, write_whole
+from dawnchorus.foundation.files import SEEN, part_of, parts_of, path_for_whole, write_whole
 from test_detections import write_model, write_sound
 
 RUNS = {"old": ("a", "b", "c/d"), "new": ("b", "c/d", "c/e")}
@@ -35,10 +35,10 @@ def publish(output, run):
 
 
 def found(output):
-    """Return what each file of a folder says, by name, but of the list of files and of what is hidden."""
+    """Return what each file of a folder says, by name, but of the list of files and of what is unfinished."""
     paths = [path for path in output.rglob("*") if path.is_file()]
     named = {path.relative_to(output).as_posix(): path.read_text() for path in paths}
-    return {name: text for name, text in named.items() if name != "results.json" and not name.startswith(".")}
+    return {name: text for name, text in named.items() if name != "results.json" and "unfinished" not in name}
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_run_replaces_all_of_the_last_one_and_leaves_the_users_files(tmp_path,
         (output / name).write_text(text)
     publish(output, "new")
     assert found(output) == whole | mine
-    assert not list(output.rglob(".*"))
+    assert not list(output.rglob("*unfinished*"))
     publish(output, "old")
     assert not (output / "raven/c/e.selections.txt").exists()
     (output / "c").mkdir()
@@ -99,7 +99,7 @@ def test_a_run_that_is_killed_anywhere_leaves_no_mix(tmp_path, whole, monkeypatc
         states.append((len(now), now.get("page.html")))
         publish(output, "new")
         assert found(output) == whole
-        assert not list(output.rglob(".*"))
+        assert not list(output.rglob("*unfinished*"))
         if finished:
             break
     assert finished
@@ -121,7 +121,7 @@ def test_an_error_while_it_works_leaves_the_last_run_as_it_was(tmp_path):
 
 def test_what_was_finished_of_a_long_search_stays_and_what_was_half_written_goes(tmp_path):
     scores = tmp_path / "scores.parquet"
-    with pytest.raises(KeyboardInterrupt), path_for_whole(scores) as half:
+    with pytest.raises(KeyboardInterrupt), path_for_whole(scores, SEEN) as half:
         copied = half.read_bytes()
         raise KeyboardInterrupt
     half.write_bytes(copied)  # as a kill would have left it
@@ -238,7 +238,7 @@ def started(folder):
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_what_a_killed_command_leaves_hidden_goes(tmp_path, number):
+def test_what_a_killed_command_leaves_is_seen_and_goes(tmp_path, number):
     (tmp_path / "model").mkdir()
     write_model(tmp_path / "model")
     for seed in range(8):
@@ -247,17 +247,18 @@ def test_what_a_killed_command_leaves_hidden_goes(tmp_path, number):
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert "Traceback" not in said
-    hidden = sorted(tmp_path.rglob(".*"))
+    assert list(tmp_path.rglob(".*")) == []
     if number == signal.SIGKILL:
         assert process.returncode == -number
         # Of the scores what was being written, and the part of it that the next command takes over.
-        assert {path.name[:14] for path in hidden} == {".dawnchorus-ne", ".window-scores"}
+        assert sorted(path.name[:25] for path in (tmp_path / "out").iterdir()) == [
+            *("dawnchorus-unfinished", "unfinished-window-scores.", "unfinished-window-scores.")
+        ]
         again = started(tmp_path)
         again.communicate("")
         assert again.returncode == 0
-        assert not list(tmp_path.rglob(".*"))
+        assert list((tmp_path / "out").glob("*unfinished*")) == []
         assert re.search("events", (tmp_path / "out/detections.html").read_text())
     else:
         assert process.returncode == 128 + number
-        assert hidden == []
         assert not (tmp_path / "out").exists()

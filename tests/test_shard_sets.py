@@ -91,7 +91,8 @@ def test_of_a_whole_set_the_others_go_and_nothing_else():
     whole = made(2)
     made(12)
     half = [".shard-1-of-2.abcd_123.zip", ".negatives-07-of-12.abcd1234.zip", ".shard-0-of-2.provenance.abcd1234.json"]
-    half += [".shard-0-of-2.abcd1234.zip.notes", ".shard-05-of-12.abcd1234.zip.notes", ".shard-07-of-12.part-13.zip"]
+    half += [".shard-0-of-2.abcd1234.zip.notes", ".shard-05-of-12.abcd1234.zip.notes"]
+    half += ["unfinished-shard-07-of-12.part-13.zip", "unfinished-shard-0-of-2.abcd1234.zip"]
     kept = ["notes.txt", "shard-3-of-9.txt", "other-3-of-9.zip", "shard-0.zip", ".shard.zip", ".gitignore"]
     for name in (*half, *kept):
         Path("in", name).write_text("")

@@ -55,9 +55,10 @@ def durations_s(finished, tmp_path_factory) -> dict[str, float]:
 
 
 def hidden(project: Project) -> list[Path]:
-    """Return the hidden files among the products: what was being written."""
-    found = [path for folder in ("data", "models", "reports") for path in (project.path / folder).rglob(".*")]
-    return [path for path in found if path.name not in (".gitignore", ".snakemake_timestamp")]
+    """Return the files among the products that are hidden, or called unfinished: what was being written."""
+    found = [path for folder in ("data", "models", "reports") for path in (project.path / folder).rglob("*")]
+    half = [path for path in found if path.name.startswith((".", "unfinished-"))]
+    return [path for path in half if path.name not in (".gitignore", ".snakemake_timestamp")]
 
 
 @pytest.mark.parametrize("number", [0, *(pytest.param(number, marks=pytest.mark.again) for number in range(1, KILLS))])

@@ -23,7 +23,7 @@ from dawnchorus.detection.score_store import Entry, Stores
 from dawnchorus.features import extraction
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.files import path_for_whole, write_whole
+from dawnchorus.foundation.files import SEEN, path_for_whole, write_whole
 from dawnchorus.learning import model_file
 from dawnchorus.metrics import calibration
 from dawnchorus.tables import made, row_groups
@@ -262,9 +262,9 @@ def write_all(output: Path, entries: Iterable[Entry], decision: Decision, folder
     bands_in = cache(decision.bands_in)
     bands_of_path: dict[str, Mapping[str, bands.Band]] = {}
     with ExitStack() as stack:
-        parquet = stack.enter_context(path_for_whole(output / "scores.parquet"))
+        parquet = stack.enter_context(path_for_whole(output / "scores.parquet", SEEN))
         groups = row_groups.RowGroups(stack.enter_context(pq.ParquetWriter(parquet, schema)))
-        lines = Writer(stack.enter_context(write_whole(output / "scores.csv")))
+        lines = Writer(stack.enter_context(write_whole(output / "scores.csv", begins=SEEN)))
         lines.writerow(schema.names)
         for entry in entries:
             if entry.problem is not None:

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import hold, temporaries_of, write_json
 
-STAGED = ".dawnchorus-new"
+STAGED = "dawnchorus-unfinished"
 LIST = "results.json"  # the files that the last run wrote
 TABLES = (
     *("scores.parquet", "scores.csv", "events.csv", "activity.csv", "problems.csv"),

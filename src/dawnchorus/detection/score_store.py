@@ -23,7 +23,7 @@ import numpy as np
 
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError, one_line
-from dawnchorus.foundation.files import part_of, parts_of, path_for_whole
+from dawnchorus.foundation.files import SEEN, part_of, parts_of, path_for_whole
 from dawnchorus.tables import row_groups
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def write_store(path: str | os.PathLike, species_ids: Sequence[str], in_parts: b
     """
     parts = Parts(path, species_ids) if in_parts else None
     try:
-        with path_for_whole(path) as temporary:
+        with path_for_whole(path, SEEN) as temporary:
             writer = Writer(temporary, species_ids, parts)
             yield writer
             writer.close()

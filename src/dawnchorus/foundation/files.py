@@ -17,19 +17,22 @@ from typing import IO
 
 # What ends the name of notes of what is finished in a file that is being written; they lie beside it.
 NOTES = ".notes"
+# What begins the name of a file that is being written: hidden from whoever lists a folder of sound or tables, or seen.
+HIDDEN, SEEN = ".", "unfinished-"
 
 
 @contextmanager
-def path_for_whole(path: str | os.PathLike) -> Iterator[Path]:
+def path_for_whole(path: str | os.PathLike, begins: str = HIDDEN) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it is renamed to ``path`` on success, and removed on an error.
 
     What has notes of what is finished in it, see :data:`NOTES`, is not removed.
 
-    The temporary name keeps the suffix of ``path``, because writers such as Keras choose a format by it.
+    The temporary name keeps the suffix of ``path``, because writers such as Keras choose a format by it, and begins
+    with :data:`HIDDEN`, or with :data:`SEEN` where a run of hours is not to leave what nobody sees when it is killed.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem[:32]}.", suffix=target.suffix)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{begins}{target.stem[:32]}.", suffix=target.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -54,15 +57,16 @@ def temporaries_of(path: str | os.PathLike) -> list[Path]:
     """
     target = Path(path)
     named = re.compile(
-        rf"{re.escape(f'.{target.stem[:32]}.')}[a-z0-9_]{{8}}{re.escape(target.suffix)}({re.escape(NOTES)})?"
+        rf"({re.escape(HIDDEN)}|{SEEN}){re.escape(target.stem[:32])}\.[a-z0-9_]{{8}}{re.escape(target.suffix)}"
+        rf"({re.escape(NOTES)})?"
     )
-    return [entry for entry in target.parent.glob(".*") if named.fullmatch(entry.name)]
+    return [entry for entry in target.parent.glob("*") if named.fullmatch(entry.name)]
 
 
 def part_of(path: str | os.PathLike, number: int) -> Path:
     """Return the name of a part, from 1, of what is finished of a file that takes long to make; it lies beside it."""
     target = Path(path)
-    return target.with_name(f".{target.stem}.part-{number}{target.suffix}")
+    return target.with_name(f"{SEEN}{target.stem}.part-{number}{target.suffix}")
 
 
 def parts_of(path: str | os.PathLike) -> list[Path]:
@@ -71,10 +75,13 @@ def parts_of(path: str | os.PathLike) -> list[Path]:
 
 
 @contextmanager
-def write_whole(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
-    """Open a file for writing that takes the name ``path`` only when the block ends without an error."""
+def write_whole(path: str | os.PathLike, mode: str = "w", begins: str = HIDDEN) -> Iterator[IO]:
+    """Open a file for writing that takes the name ``path`` only when the block ends without an error.
+
+    ``begins``: what the name begins with until then, see :func:`path_for_whole`.
+    """
     encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
-    with path_for_whole(path) as temporary, temporary.open(mode, encoding=encoding, newline=newline) as file:
+    with path_for_whole(path, begins) as temporary, temporary.open(mode, encoding=encoding, newline=newline) as file:
         yield file
         file.flush()
         os.fsync(file.fileno())

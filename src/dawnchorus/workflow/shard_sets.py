@@ -12,13 +12,15 @@ from pathlib import Path
 
 from dawnchorus.features.shards import shard_of
 from dawnchorus.foundation import incremental
-from dawnchorus.foundation.files import NOTES
+from dawnchorus.foundation.files import HIDDEN, NOTES, SEEN
 from dawnchorus.foundation.hashes import HashCache
 from dawnchorus.workflow import provenance
 
 _NAME = re.compile(r"(?P<what>.+)-(?P<number>\d+)-of-(?P<count>[1-9]\d*)(?P<suffix>\.\w[\w.]*)")
 # What a killed job was writing, see foundation.files.path_for_whole, and parts of it, see part_of there.
-_HALF_WRITTEN = re.compile(rf"\.(?P<stem>.+)\.([a-z0-9_]{{8}}|part-\d+)(?P<suffix>\.\w+)({re.escape(NOTES)})?")
+_HALF_WRITTEN = re.compile(
+    rf"({re.escape(HIDDEN)}|{SEEN})(?P<stem>.+)\.([a-z0-9_]{{8}}|part-\d+)(?P<suffix>\.\w+)({re.escape(NOTES)})?"
+)
 
 
 def numbers(count: int) -> list[str]:
