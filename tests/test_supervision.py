@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,22 @@ def test_one_process_has_the_folder_and_a_killed_one_leaves_nothing(folder):
         other.wait()
     supervision.clear_leftovers()
     assert not any(path.exists() for path in leftovers)
+    supervision.take_folder()
+
+
+def test_a_folder_stays_taken_where_snakemakes_own_state_is_deleted(folder):
+    with process(HOLD) as other:
+        assert other.stdout.readline() == "taken\n"
+        shutil.rmtree(".snakemake")
+        with pytest.raises(InputError, match="another run is at work in it"):
+            supervision.take_folder()
+        Path(".snakemake/incomplete").mkdir(parents=True)
+        Path(".snakemake/locks").mkdir()
+        leftovers = left_behind()
+        supervision.clear_leftovers()
+        assert all(path.exists() for path in leftovers), "they are those of a run at work"
+        other.kill()
+        other.wait()
     supervision.take_folder()
 
 

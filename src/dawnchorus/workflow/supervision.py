@@ -17,11 +17,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING
 
 import psutil
 
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import hold
 from dawnchorus.workflow.provenance import STATE
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ _LOOK_S, _GRACE_S = 1.0, 10.0
 # Locks, marks and the log of a run; no product of any size fits where not even these do.
 _ROOM_BYTES = 2**20
 
-_held: list[IO[str]] = []
+_held: list[object] = []
 
 
 def clear_leftovers() -> None:
@@ -49,8 +51,8 @@ def clear_leftovers() -> None:
     except OSError:
         # Somebody else's: it may be looked at, and take_folder says so to who wants to run.
         return
-    with owner as file:
-        if not _taken(file):
+    with owner as file, ExitStack() as stack:
+        if not _taken(file, stack):
             return
         file.seek(0)
         # On a shared file system the lock may not reach other hosts: only this host's leftovers are known to be stale.
@@ -69,15 +71,17 @@ def take_folder() -> None:
         file = open(OWNER, "a+", encoding="utf-8")  # noqa: SIM115 - held open: it holds the lock
     except OSError as error:
         raise InputError(f"{OWNER}: {error.strerror}; expected a folder that you may write to") from None
-    if not _taken(file):
+    stack = ExitStack()
+    stack.callback(file.close)
+    if not _taken(file, stack):
         file.seek(0)
         who = file.read().strip() or "of another process"
-        file.close()
+        stack.close()
         raise InputError(f"this folder: another run is at work in it ({who}); expected one at a time, wait for its end")
     file.truncate(0)
     file.write(f"{socket.gethostname()} process {os.getpid()}\n")
     file.flush()
-    _held.append(file)
+    _held.append(stack)
 
 
 def has_folder() -> bool:
@@ -96,8 +100,13 @@ def ask_for_room() -> None:
             raise InputError(f"{STATE}: {error.strerror}; expected room for {_ROOM_BYTES >> 20} MiB at least") from None
 
 
-def _taken(file: IO[str]) -> bool:
+def _taken(file: IO[str], held: ExitStack) -> bool:
+    """Take the folder and the file that names who has it, until ``held`` is closed; say whether nobody had it.
+
+    The file is Snakemake's to lose: `.snakemake` may be deleted at any time, also while a run is at work.
+    """
     try:
+        held.callback(os.close, hold("."))
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
