@@ -14,7 +14,7 @@ run: .venv/ready $(BIN)/dawnchorus
 # Unit tests and the workflow on seconds of sound. `make test-table` runs the long table of Snakemake against DVC, and what
 # else takes long: damage by the hundred, kills, whole runs by both tools.
 test: .venv/ready $(BIN)/dawnchorus
-	@echo "make test: some 3,800 tests, 7 to 12 minutes on two cores; each line ends with the share that is done"
+	@echo "make test: some 3,800 tests, 5 to 12 minutes on two cores; each line ends with the share that is done"
 	@$(BIN)/python -m pytest -n 2 -q
 
 # CI leaves out what is more of the same (TABLE='(table or long) and not again'), and runs three at a time on two cores:

@@ -24,7 +24,7 @@ from dawnchorus.annotations import audit
 from dawnchorus.detection import sounds
 from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
-from dawnchorus.learning import study_steps
+from dawnchorus.learning import device, study_steps
 from dawnchorus.parameters.data import TABLES
 from dawnchorus.workflow import bucket, failures, last_plan, outcome, params_file, provenance, screen
 from dawnchorus.workflow import shard_sets, staleness, supervision

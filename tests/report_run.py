@@ -10,6 +10,7 @@ import soundfile
 import yaml
 
 from dawnchorus.detection import measured
+from dawnchorus.foundation.files import sha256_of
 from dawnchorus.stages import figures, report
 from dawnchorus.tables import definitions, made
 
@@ -68,10 +69,13 @@ class Run:
         self.write(definitions.ROWS, rows)
         self.write(definitions.PREDICTIONS, predictions)
         facts = {"duration_s": RECORDING_S, "sample_rate_hz": RATE_HZ, "channels": 1, "licence": "CC BY 4.0"}
-        facts |= {"sha256": "", "n_samples": int(RECORDING_S * RATE_HZ), "inspected_with": ""}
+        facts |= {"n_samples": int(RECORDING_S * RATE_HZ), "inspected_with": ""}
         self.write(
             definitions.RECORDINGS,
-            [{"recording_id": name, "path": f"{i}.wav", **facts} for i, name in enumerate(self.recordings)],
+            [
+                {"recording_id": name, "path": f"{i}.wav", **facts, "sha256": sha256_of(self.path / f"audio/{i}.wav")}
+                for i, name in enumerate(self.recordings)
+            ],
         )
         self.write(definitions.AUDIT, [])
         classes = [

@@ -60,8 +60,8 @@ def write_table(rows, header=HEADER, name="table.csv"):
     Path(name).write_text("\n".join([header, *rows]) + "\n")
 
 
-def audit(**data):
-    arguments = ["--params", json.dumps({"data": {**DATA, **data}}), "--threads", "2"]
+def audit(planned="", /, **data):
+    arguments = ["--params", json.dumps({"data": {**DATA, **data}}), "--audio", planned, "--threads", "2"]
     recordings.main([*arguments, "--hash-cache", "hashes.json", *audit_outputs("made")])
 
 
@@ -85,6 +85,55 @@ def test_good_input_passes_and_says_what_it_found(folder, capsys):
     first = rows_of("recordings")[0]
     assert (first["path"], first["duration_s"], first["sample_rate_hz"]) == ("r0.wav", "2.0", "8000")
     assert "8 annotations of 2 classes in 4 recordings; 0 of 8 rows left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_sound_that_is_exchanged_while_it_is_decoded_ends_the_audit(folder, monkeypatch, back):
+    whole, inspect = Path("audio/r2.wav").read_bytes(), audio.inspect
+
+    def exchanged(path):
+        if Path(path).name != "r2.wav":
+            return inspect(path)
+        soundfile.write("other.wav", noise(seed=9), RATE_HZ)
+        os.replace("other.wav", path)
+        found = inspect(path)
+        if back:
+            Path("other.wav").write_bytes(whole)
+            os.replace("other.wav", path)
+        return found
+
+    monkeypatch.setattr(audio, "inspect", exchanged)
+    assert lines_of_stop() == ["audio/r2.wav: changed during the audit; expected no change, run again"]
+
+
+def test_sound_that_is_exchanged_after_it_was_decoded_ends_the_audit(folder, monkeypatch):
+    check = auditing.check
+
+    def exchanged(*given):
+        check(*given)
+        soundfile.write("audio/r1.wav", noise(seed=9), RATE_HZ)
+
+    monkeypatch.setattr(auditing, "check", exchanged)
+    assert lines_of_stop() == ["audio/r1.wav: changed during the audit; expected no change, run again"]
+
+
+@pytest.mark.parametrize("changed", ["audio/r3.wav", "labels/r3.txt"])
+def test_what_is_not_as_it_was_planned_ends_the_audit(folder, changed):
+    """A record says what was planned: sound, and tables in folders, that are other ones would be blessed as those."""
+    Path("labels").mkdir()
+    for number in range(4):
+        Path(f"labels/r{number}.txt").write_text("0.5\t1.0\ta\n0.5\t1.0\tb\n")
+    data = {"annotations": "labels", "format": "audacity", **dict.fromkeys(TABLES, "labels")}
+    planned = auditing.fingerprint({**DATA, **data}, HashCache("hashes.json"))
+    audit(planned, **data)
+    if changed == "audio/r3.wav":
+        soundfile.write(changed, noise(seed=9), RATE_HZ)
+    else:
+        Path(changed).write_text("0.5\t1.0\ta\n0.5\t1.2\tb\n")
+    before = {path: path.read_bytes() for path in Path("made").iterdir()}
+    with pytest.raises(InputError, match="audio: recordings, or folders of tables: changed during the audit"):
+        audit(planned, **data)
+    assert {path: path.read_bytes() for path in Path("made").iterdir()} == before
 
 
 @pytest.mark.parametrize(

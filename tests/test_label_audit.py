@@ -12,6 +12,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from dawnchorus.evaluation import label_audit
 from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import sha256_of
 from dawnchorus.report import label_audit_page, pages
 from dawnchorus.stages import label_audit as stage
 from dawnchorus.tables import definitions, made
@@ -129,15 +130,18 @@ def tables(names, n_of_each=6, n_recordings=3, seeds=(7, 8), seed=0):
 def audited(folder, names, **block):
     """Run the stage on :func:`tables` and tones, and return the paths of its table and page."""
     (folder / "audio").mkdir(parents=True)
-    given = zip((definitions.ROWS, definitions.OUT_OF_FOLD, definitions.RECORDINGS), tables(names), strict=True)
+    rows, predictions, recordings = tables(names)
+    for number, recording in enumerate(recordings):
+        y = 0.3 * np.sin(2 * np.pi * 1000 * (number + 1) * np.arange(int(RECORDING_S * RATE_HZ)) / RATE_HZ)
+        soundfile.write(folder / f"audio/{number}.wav", y, RATE_HZ)
+        recording["sha256"] = sha256_of(folder / f"audio/{number}.wav")
+    of_tables = (definitions.ROWS, definitions.OUT_OF_FOLD, definitions.RECORDINGS)
+    given = zip(of_tables, (rows, predictions, recordings), strict=True)
     words = ["--audio-dir", str(folder / "audio"), "--params", json.dumps({"report": BLOCK | block})]
     for table, rows in given:
         path = folder / table.name
         made.write(path, table, rows)
         words += [f"--{path.stem}", str(path)]
-    for number in range(3):
-        y = 0.3 * np.sin(2 * np.pi * 1000 * (number + 1) * np.arange(int(RECORDING_S * RATE_HZ)) / RATE_HZ)
-        soundfile.write(folder / f"audio/{number}.wav", y, RATE_HZ)
     paths = folder / "label_audit.csv", folder / "label_audit.html"
     stage.main([*words, "--table", str(paths[0]), "--page", str(paths[1])])
     return paths

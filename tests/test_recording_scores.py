@@ -6,7 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dawnchorus.detection import score_store
+from dawnchorus.detection import energy, score_store
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import sha256_of
 from dawnchorus.learning import model_file, saved_model
 from dawnchorus.stages import detection_metrics as measuring
 from dawnchorus.stages import recording_scores as scoring
@@ -28,13 +30,15 @@ def project(tmp_path, monkeypatch):
     # Nor is there an SVM: as where there are no two classes to tell apart.
     with score_store.write_store("svm.parquet", [row["species_id"] for row in classes]):
         pass
-    facts = {"sha256": "", "duration_s": 9.0, "sample_rate_hz": RATE_HZ, "channels": 1, "n_samples": 9 * RATE_HZ}
+    facts = {"duration_s": 9.0, "sample_rate_hz": RATE_HZ, "channels": 1, "n_samples": 9 * RATE_HZ}
     recordings, table = [], []
     parts = (("train",), ("validation",), ("test",), ("test",), ("train", "test"))
     for number, partitions in enumerate(parts):
         name = f"site {number % 2}/r{number}"
         write_sound(tmp_path / f"sound/{name}.flac", 9.0, number)
-        recordings.append({"recording_id": name, "path": f"{name}.flac", **facts, "inspected_with": ""})
+        sha256 = sha256_of(tmp_path / f"sound/{name}.flac")
+        listed = {"recording_id": name, "path": f"{name}.flac", "sha256": sha256, "inspected_with": ""}
+        recordings.append(listed | facts)
         for partition in partitions:
             row = {"row": len(table), "annotation_id": len(table), "recording_id": name, "partition": partition}
             row |= {"species_id": f"s{number % 2}", "species_name": "x", "class_index": number % 2, "group": name}
@@ -88,6 +92,32 @@ def test_the_stages_score_whole_held_out_recordings_and_measure_them(project, ca
     assert {row["recording_id"] for row in events} == {"site 0/r2", "site 1/r3"}
     for name, table in measuring.TABLES.items():
         made.frame(f"out/{name}.csv", table)
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_recording_that_is_exchanged_while_it_is_scored_ends_the_job(project, capsys, monkeypatch, back):
+    """Put back meanwhile or not: a baseline heard it last, and the networks before."""
+    powers, path = energy.powers, Path("sound/site 1/r3.flac")
+
+    def exchanged(heard, *given):
+        whole, beside = path.read_bytes(), Path("other.flac")
+        write_sound(beside, 9.0, 77)
+        beside.replace(path)
+        found = powers(heard, *given)
+        if back:
+            beside.write_bytes(whole)
+            beside.replace(path)
+        return found
+
+    monkeypatch.setattr(energy, "powers", exchanged)
+    with pytest.raises(InputError, match=r"sound/site 1/r3\.flac: changed since the audit"):
+        score(capsys)
+
+
+def test_a_recording_that_is_another_than_the_audit_knew_is_not_scored(project, capsys):
+    write_sound(Path("sound/site 0/r2.flac"), 9.0, 77)
+    with pytest.raises(InputError, match=r"sound/site 0/r2\.flac: changed since the audit"):
+        score(capsys)
 
 
 def test_where_none_validates_training_recordings_are_scored_for_presence(project, capsys):

@@ -1,6 +1,7 @@
 """The machine that names clips, on windows: plain scikit-learn on plain statistics of plainly cut sound."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from sklearn.svm import SVC
 from data_sets import data_set, write
 from dawnchorus.detection import detection_metrics, detections, score_store
 from dawnchorus.features import extraction
+from dawnchorus.foundation.errors import InputError
+from dawnchorus.foundation.files import sha256_of
 from dawnchorus.learning import dataset
 from dawnchorus.metrics import calibration
 from dawnchorus.stages import svm_scores
@@ -58,20 +61,24 @@ def project(tmp_path, monkeypatch):
     x = np.stack([dataset.normalized(clip, statistics)[0] for clip in made_of])
     partition = ["train"] * N_TRAIN + ["validation"] * N_VALIDATION
     write(data_set(x, truth, partition, CLASSES, statistics=statistics), tmp_path / "dataset")
-    held_out = []
+    held_out, recordings = [], []
+    facts = {"duration_s": 6.0, "sample_rate_hz": RATE_HZ, "channels": 1, "n_samples": 6 * RATE_HZ}
     for number, name in enumerate(("train", "validation", "test")):
         soundfile.write(tmp_path / f"{name}.wav", sound(99 + number, [-1, 0, -1, -1, 1, -1]), RATE_HZ, subtype="FLOAT")
         held_out.append({"recording_id": name, "path": f"{name}.wav", "group": name, "partition": name})
+        recordings.append({"recording_id": name, "path": f"{name}.wav", **facts, "inspected_with": ""})
+        recordings[-1]["sha256"] = sha256_of(f"{name}.wav")
     made.write("held_out.csv", definitions.HELD_OUT, held_out)
+    made.write("recordings.csv", definitions.RECORDINGS, recordings)
     return tmp_path
 
 
 def score(capsys):
     params = {"detections": DETECTIONS, "evaluation": {"default_threshold": 0.7}}
     svm_scores.main(
-        ["--dataset", *(f"dataset/{name}" for name in dataset.FILES), "--held-out", "held_out.csv", "--audio-dir", ".",
-         "--params", json.dumps(params), "--threads", "2", "--scores", "svm.parquet",
-         "--calibration", "svm_calibration.json"]
+        ["--dataset", *(f"dataset/{name}" for name in dataset.FILES), "--held-out", "held_out.csv",
+         "--recordings", "recordings.csv", "--audio-dir", ".", "--params", json.dumps(params), "--threads", "2",
+         "--scores", "svm.parquet", "--calibration", "svm_calibration.json"]
     )  # fmt: skip
     return capsys.readouterr().out
 
@@ -161,3 +168,12 @@ def test_with_one_class_there_is_none(project, capsys):
     assert "fewer than two classes" in score(capsys)
     assert entries() == []
     assert json.loads((project / "svm_calibration.json").read_text())["thresholds"] == dict.fromkeys(IDS, 0.7)
+
+
+def test_a_recording_that_is_another_than_the_audit_knew_is_not_scored(project, capsys):
+    score(capsys)
+    before = Path("svm.parquet").read_bytes()
+    soundfile.write("test.wav", sound(7, [0, -1, -1, -1, 1, -1]), RATE_HZ, subtype="FLOAT")
+    with pytest.raises(InputError, match=r"test\.wav: changed since the audit"):
+        score(capsys)
+    assert Path("svm.parquet").read_bytes() == before

@@ -192,6 +192,9 @@ TEMPLATES = {
 }
 
 
+RULES = ROOT / "workflow/rules"
+
+
 @pytest.mark.parametrize("stage", [*STAGES, *sorted(ON_DEMAND)])
 def test_the_code_of_a_rule_is_what_its_stage_imports(rules, stage):
     project, by_name = rules
@@ -208,6 +211,10 @@ def test_the_code_of_a_rule_is_what_its_stage_imports(rules, stage):
                 wanted |= closure(member, source) - members
             wanted.add(folder / f"{name}.py")
     wanted |= {source / "dawnchorus/report/templates" / name for name in TEMPLATES.get(stage, ())}
+    # The rule that has the command, and that which repeats it with other code.
+    rules_files = {path for path in RULES.glob("*.smk") if f"\nrule {REPEATED.get(stage, stage)}:" in path.read_text()}
+    rules_files |= {RULES / "overfitting_study.smk"} if stage == "study_model" else set()
+    wanted |= {project.path / path.relative_to(ROOT) for path in rules_files}
     listed = {project.path / str(path) for path in by_name[stage].input.code}
     assert listed == wanted
 

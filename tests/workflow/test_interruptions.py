@@ -329,6 +329,34 @@ def test_a_study_at_work_lets_nobody_in_and_nothing_wrong_is_locked(project, stu
     store(project, second)
 
 
+@ANY_TOOL
+def test_sound_exchanged_between_the_plan_and_its_job_and_put_back_is_not_blessed(project, tool):
+    path = project.path / f"raw/audio/{IDS[4]}.wav"
+    whole, predictions = path.read_bytes(), (project.path / "reports/predictions.csv").read_bytes()
+    project.set("data.shortest_annotation_s", 0.06)
+    run = started(project, tool, "rule recordings:")
+    with stopped(run):
+        project.add_recording(IDS[4], 4000)
+        assert path.read_bytes() != whole
+    output = ended(run)
+    assert run.returncode != 0
+    assert f"{IDS[4]}.wav: changed" in output or "folders of tables: changed during the audit" in output
+    path.write_bytes(whole)
+    project.repro_with(tool)
+    assert (project.path / "reports/predictions.csv").read_bytes() == predictions
+    store(project, tool)
+
+
+@TOOLS
+def test_a_rule_that_is_edited_makes_its_products_again(project, tool):
+    with (project.path / "workflow/rules/model.smk").open("a") as rules:
+        rules.write("# a line more\n")
+    assert project.planned() == PLANNED_FROM_MODEL
+    assert not project.dvc_is_clean()
+    assert project.repro_with(tool)["model"] == 1
+    store(project, tool)
+
+
 @TOOLS
 def test_snakemakes_own_state_may_be_deleted(project, tool):
     project.run("rm", "-rf", ".snakemake")

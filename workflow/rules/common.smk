@@ -9,9 +9,12 @@ def values(stage, **others):
 
 
 def code(stage, network=None):
-    """Return the source files that a stage runs, found by following its imports."""
+    """Return the source files that a stage runs, found by following its imports, and those of the rules that run it."""
     chosen = {"networks": network or config["model"]["name"], "features.kinds": config["features"]["kind"]}
-    found = [os.path.relpath(path) for path in SOURCE_CODE.needed_by(f"stages.{stage}", chosen=chosen)]
+    asks = Path(workflow.included_stack[-1].get_path_or_uri(secret_free=True)).name
+    of_rules = {HERE / "workflow/rules" / asks, HERE / f"workflow/rules/{stage}.smk"}
+    files = [*sorted(filter(Path.exists, of_rules)), *SOURCE_CODE.needed_by(f"stages.{stage}", chosen=chosen)]
+    found = [os.path.relpath(path) for path in files]
     return list(map(local, found)) if BUCKET else found
 
 
@@ -27,7 +30,7 @@ def fingerprints_of_detected():
         errors.stop(
             errors.InputError("detections: expected a run without --default-storage-provider, models beside it")
         )
-    return sounds.fingerprints(SEARCHED, len(SHARDS), hashes.HashCache(provenance.SOUND_HASHES))
+    return sounds.fingerprints(SEARCHED, len(SHARDS), hashes.HashCache(hashes.OF_SOUND))
 
 
 def products(rule):
@@ -152,16 +155,12 @@ SEARCHED = config["detections"]["recordings"] or config["data"]["audio_dir"]
 SHARDS = shard_sets.numbers(config["shards"])
 OF_SET = f"{{shard}}-of-{config['shards']}"
 
-# How many threads a network computes with, on however many cores: sums of floats depend on it, and so does a model.
-# With fewer cores the threads take turns.
-MODEL_THREADS = 8
-
 # A simulated set is named by content in its recordings.csv, an input; the user's own audio by this hash, and with it
 # the annotations where they are a folder of tables.
 AUDIO_FINGERPRINT = (
     ""
     if config["data"]["source"] == "simulated" or BUCKET
-    else audit.fingerprint(config["data"], hashes.HashCache(provenance.SOUND_HASHES))
+    else audit.fingerprint(config["data"], hashes.HashCache(hashes.OF_SOUND))
 )
 # Sound in a bucket is an input as any other; a folder that is read where it lies counts by the values above.
 AUDIO = [config["data"]["audio_dir"]] if BUCKET else []

@@ -39,7 +39,7 @@ rule evaluation:
         "benchmarks/evaluation.tsv"
     conda:
         "../../environment.yml"
-    threads: MODEL_THREADS
+    threads: device.THREADS
     params:
         evaluation=values("evaluation"),
     shell:
@@ -47,7 +47,7 @@ rule evaluation:
             "evaluation",
             "--dataset {input.dataset:q} --model {input.model:q}"
             " --presence-scores {input.presence_scores:q}"
-            f" --params {{params.evaluation:q}} --threads {MODEL_THREADS}"
+            f" --params {{params.evaluation:q}} --threads {device.THREADS}"
             " --metrics {output.metrics:q}"
             " --predictions {output.predictions:q} --predictions-seen {output.predictions_seen:q}"
             " --per-class {output.per_class:q} --confusion {output.confusion:q} --reliability {output.reliability:q}"

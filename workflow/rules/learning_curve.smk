@@ -10,7 +10,7 @@
 CURVE_LABELS = config["learning_curve"]["labels"]
 CURVE_SEEDS = range(config["seed"], config["seed"] + config["learning_curve"]["draws"])
 # What needs no network computes on one thread, so that as many trainings run beside each other as there are cores.
-CURVE_THREADS = MODEL_THREADS if hasattr(networks.get(config["model"]["name"]), "build") else 1
+CURVE_THREADS = device.THREADS if hasattr(networks.get(config["model"]["name"]), "build") else 1
 
 
 rule learning_curve_draw:
@@ -72,14 +72,14 @@ rule learning_curve:
         "benchmarks/learning_curve.tsv"
     conda:
         "../../environment.yml"
-    threads: MODEL_THREADS
+    threads: device.THREADS
     params:
         learning_curve=values("learning_curve"),
     shell:
         command(
             "learning_curve",
             "--dataset {input.dataset:q} --draws {input.draws:q} --model {input.model:q}"
-            f" --threads {MODEL_THREADS}"
+            f" --threads {device.THREADS}"
             " --params {params.learning_curve:q} --curve {output.curve:q}"
             " --drawn {output.drawn:q} --fit {output.fit:q} --page {output.page:q} --figures {output.figures:q}",
         )

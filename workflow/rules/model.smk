@@ -20,7 +20,7 @@ rule model:
         "benchmarks/model.tsv"
     conda:
         "../../environment.yml"
-    threads: MODEL_THREADS
+    threads: device.THREADS
     resources:
         gpu=1,
     params:
@@ -29,6 +29,6 @@ rule model:
         command(
             "model",
             "--dataset {input.dataset:q} --params {params.model:q}"
-            f" --threads {MODEL_THREADS}"
+            f" --threads {device.THREADS}"
             " --model {output.model:q} --history {output.history:q} --classes {output.classes:q}",
         )

@@ -31,7 +31,7 @@ rule presence:
         "benchmarks/presence.tsv"
     conda:
         "../../environment.yml"
-    threads: MODEL_THREADS
+    threads: device.THREADS
     resources:
         gpu=1,
     params:
@@ -41,6 +41,6 @@ rule presence:
             "presence",
             "--shards {input.shards:q} --rows {input.rows:q} --classes {input.classes:q}"
             " --recordings {input.recordings:q} --unknown {input.unknown:q} --false-positives {input.false_positives:q}"
-            f" --params {{params.presence:q}} --threads {MODEL_THREADS}"
+            f" --params {{params.presence:q}} --threads {device.THREADS}"
             " --model {output.model:q} --history {output.history:q} --rounds {output.rounds:q}",
         )

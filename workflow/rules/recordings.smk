@@ -39,8 +39,9 @@ rule recordings:
     shell:
         command(
             "recordings",
-            "--params {params.data:q} --threads {threads}"
-            " --hash-cache .snakemake/sha256-sound.json --recordings {output.recordings:q} --annotations {output.annotations:q}"
+            "--params {params.data:q} --audio {params.audio:q} --threads {threads}"
+            f" --hash-cache {hashes.OF_SOUND}"
+            " --recordings {output.recordings:q} --annotations {output.annotations:q}"
             " --false-positives {output.false_positives:q} --unknown {output.unknown:q}"
             " --audit {output.audit:q} --stopped logs/audit.csv",
         )

@@ -31,7 +31,8 @@ rule svm_scores:
     shell:
         command(
             "svm_scores",
-            "--dataset {input.dataset:q} --held-out {input.held_out:q} --audio-dir {params.audio_dir:q}"
+            "--dataset {input.dataset:q} --held-out {input.held_out:q} --recordings {input.recordings:q}"
+            " --audio-dir {params.audio_dir:q}"
             " --params {params.svm_scores:q} --threads {threads} --scores {output.scores:q}"
             " --calibration {output.calibration:q}",
         )

@@ -11,10 +11,10 @@ from typing import TypeVar
 from dawnchorus.annotations import false_positives, readers, recorded, recordings, reviews, unknown
 from dawnchorus.foundation.display_names import printable
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.hashes import HashCache, digest_of
+from dawnchorus.foundation.hashes import HashCache, digest_of, identity
 from dawnchorus.foundation.parallel import in_threads
 from dawnchorus.foundation.source_code import SourceCode
-from dawnchorus.sound import audio, folders
+from dawnchorus.sound import audio, folders, unchanged
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import (
     ALONE,
@@ -34,6 +34,8 @@ COLUMNS_OF = {
     "species_table": ("species_id", "name"),
     **dict.fromkeys(unknown.TABLES, unknown.REQUIRED_COLUMNS),
 }
+# Of what a job reads, and is another when it ends.
+MEANWHILE = "changed during the audit; expected no change, run again"
 # Those of them that name recordings.
 SIDE_TABLES = ("recordings_table", *unknown.TABLES)
 NO_TABLE = UserTable([], [], [])
@@ -129,12 +131,14 @@ def inspect_all(
     def inspect(recording_id: str) -> tuple[dict, str | None]:
         path = Path(audio_dir, paths[recording_id])
         try:
-            sha256 = cache.sha256(path)
+            seen, sha256 = identity(path), cache.sha256(path)
         except OSError:
             return {}, audio.inspect(path)[1] or "unreadable: it changes while it is looked at"
         if is_known(recording_id, sha256):
             return dict(known[recording_id]), None
         info, problem = audio.inspect(path)
+        if not unchanged.is_still(path, seen):
+            raise InputError(f"{path}: {MEANWHILE}")
         return {**info, **own(recording_id, sha256)}, problem
 
     # A look at a recording takes less than to hand it to a thread.
@@ -388,6 +392,20 @@ def check(audited: Audited, data: dict, list_of_all: Path) -> None:
     elif not faults:
         lines.append(f"{data['annotations']}: no usable row; expected one or more")
     raise InputError("\n".join(map(printable, lines)))
+
+
+def check_unchanged(audited: Audited, data: dict, planned: str, cache: HashCache) -> None:
+    """Raise :class:`InputError` where what was audited is not what is there now, and was when the audit was planned.
+
+    ``planned``: the :func:`fingerprint` of then; empty where there is none.
+    """
+    facts = list(audited.facts.values())
+    paths = [os.path.join(data["audio_dir"], of_one["path"]) for of_one in facts]
+    for path, of_one, found in zip(paths, facts, cache.sha256_or_reason(paths), strict=True):
+        if found != of_one["sha256"]:
+            raise InputError(f"{path}: {MEANWHILE}")
+    if planned and fingerprint(data, cache) != planned:
+        raise InputError(f"{data['audio_dir']}: recordings, or folders of tables: {MEANWHILE}")
 
 
 def summary(audited: Audited, rows: Mapping[str, Sequence[dict]]) -> list[str]:

@@ -18,11 +18,14 @@ from dawnchorus.foundation import incremental
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.foundation.files import parts_of, sha256_of
+from dawnchorus.foundation.hashes import identity, or_reason
 from dawnchorus.foundation.progress import Progress
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import model_file
+from dawnchorus.sound import unchanged
 from dawnchorus.sound.decoding import RecordingError
 
+MEANWHILE = "changed while it was listened to; expected no change, run again"
 Recipe = scoring.Recipe | presence_scoring.Recipe
 
 
@@ -74,6 +77,9 @@ class Detector:
         self._same_for_all = [sha256_of(path), scored_by, files, code_version(card)]
         self._model: model_file.Model | None = None
         self.bad: set[str] = set()
+        # The hash of each file that was asked for, or why there is none.
+        self.contents: dict[str, str] = {}
+        self._seen: list[int] = []
 
     def updating(
         self,
@@ -105,9 +111,10 @@ class Detector:
     def signature(self, sound: Sound) -> str:
         """Return one hash of all that the scores of a recording depend on: its content, model, windows, code."""
         try:
-            content = sha256_of(sound.path)
+            self._seen = identity(sound.path)
         except OSError:
-            return "unreadable"
+            self._seen = []
+        content = self.contents[sound.path] = or_reason(sha256_of, sound.path)
         depends_on = [sound.path, content, *self._same_for_all]
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
 
@@ -122,6 +129,9 @@ class Detector:
         try:
             _check_name(sound.path)
             scored = self._by.score(sound.path, self._model, self.recipe, self._params, self._threads, part)
+            if not unchanged.is_still(sound.path, self._seen):
+                self.contents[sound.path] = MEANWHILE
+                raise RecordingError(f"{sound.path}: {MEANWHILE}")
         except InputError as error:
             # Where sound is heard at each file's own rate, it is for a file to fit the model.
             if not isinstance(error, RecordingError) and self.recipe.features["sample_rate_hz"]:

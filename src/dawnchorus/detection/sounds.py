@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
@@ -77,6 +77,11 @@ def of_shard(recordings: str, shard: int, n_shards: int) -> list[Sound]:
     return [sound for sound in found if shard_of(sound.name, n_shards) == shard]
 
 
+def fingerprint(contents: Iterable[tuple[str, str]]) -> str:
+    """Return one hash of the recordings of a shard: of each path, and its hash or why there is none."""
+    return digest_of(contents)
+
+
 def fingerprints(recordings: str, n_shards: int, cache: HashCache) -> list[str]:
     """Return one hash of the names and content of the recordings of each shard; any change to one changes it.
 
@@ -91,4 +96,4 @@ def fingerprints(recordings: str, n_shards: int, cache: HashCache) -> list[str]:
     entries: list[list[tuple[str, str]]] = [[] for _ in range(n_shards)]
     for sound, found in zip(sounds, hashes, strict=True):
         entries[shard_of(sound.name, n_shards)].append((sound.path, found))
-    return [digest_of(of_one) for of_one in entries]
+    return [fingerprint(of_one) for of_one in entries]

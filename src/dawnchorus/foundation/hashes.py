@@ -13,6 +13,8 @@ from pathlib import Path
 from dawnchorus.foundation.files import sha256_of, write_whole
 from dawnchorus.foundation.parallel import in_threads
 
+# Where hashes of recordings are remembered, of which there may be a million: no job that reads none loads them.
+OF_SOUND = Path(".snakemake/sha256-sound.json")
 # A file that was written this shortly before it was read may be written again without another time: file systems
 # count in steps of up to two seconds.
 _STEP_NS = 2 * 10**9
@@ -78,15 +80,8 @@ class HashCache:
         return self._of_all(paths, self.sha256, threads)
 
     def sha256_or_reason(self, paths: Iterable[str | os.PathLike]) -> list[str]:
-        """Return the hash of each of many files, or why there is none: a file that is missing, a pipe, a folder."""
-
-        def found(path: str | os.PathLike) -> str:
-            try:
-                return self.sha256(path)
-            except (OSError, ValueError) as error:
-                return getattr(error, "strerror", None) or str(error)
-
-        return self._of_all(paths, found, 4)
+        """Return the hash of each of many files, or why there is none, see :func:`or_reason`."""
+        return self._of_all(paths, lambda path: or_reason(self.sha256, path), 4)
 
     def _of_all(
         self, paths: Iterable[str | os.PathLike], read: Callable[[str | os.PathLike], str], threads: int
@@ -126,6 +121,14 @@ class HashCache:
                 for key, known in json.loads(f"{{{line.strip(_AROUND_ENTRY)}}}").items():
                     if isinstance(known, str):
                         yield key, known
+
+
+def or_reason(read: Callable[[str | os.PathLike], str], path: str | os.PathLike) -> str:
+    """Return the hash that ``read`` gives of a file, or why there is none: a file that is missing, a pipe, a folder."""
+    try:
+        return read(path)
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
 
 
 # What stands around an entry in its line of a store.

@@ -6,6 +6,10 @@ from contextlib import contextmanager, suppress
 
 from dawnchorus.foundation.quiet import quiet_start
 
+# How many threads of the CPU a network computes with, on however many cores: sums of floats depend on it, and so does a
+# model. With fewer cores the threads take turns.
+THREADS = 8
+
 
 def prepare(seed: int, threads: int) -> str:
     """Seed Keras, ask for repeatable operations, and return one line that names the device.

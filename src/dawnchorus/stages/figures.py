@@ -18,6 +18,7 @@ from dawnchorus.report import (
     findings,
     precision_recall_figure,
 )
+from dawnchorus.sound.unchanged import unchanged
 from dawnchorus.tables import definitions, made
 
 LABEL_CHARACTERS, PANEL_CHARACTERS = 28, 20
@@ -48,11 +49,13 @@ def main(argv: list[str] | None = None) -> None:
     ids = classes["species_id"].to_list()
     labels = display_names(ids, classes["species_name"].to_list(), LABEL_CHARACTERS)
     rows = made.frame(args.rows, definitions.ROWS)
-    recordings = made.frame(args.recordings, definitions.RECORDINGS).set_index("recording_id").to_dict("index")
+    recordings = made.frame(args.recordings, definitions.RECORDINGS)
     confusion = made.frame(args.confusion, definitions.CONFUSION)
     baselines = made.frame(args.baselines, definitions.BASELINES)
     block, n_examples = args.params["features"], args.params["figures"]["example_species"]
-    examples = example_figure.examples_of(rows, recordings, labels, args.audio_dir, block, n_examples)
+    with unchanged(recordings.to_dict("records"), args.audio_dir):
+        by_id = recordings.set_index("recording_id").to_dict("index")
+        examples = example_figure.examples_of(rows, by_id, labels, args.audio_dir, block, n_examples)
 
     history, curves = (
         made.frame(args.history, definitions.HISTORY),

@@ -13,6 +13,7 @@ from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_whole
 from dawnchorus.partitioning import groups
 from dawnchorus.report import label_audit_page
+from dawnchorus.sound.unchanged import unchanged
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import LABEL_AUDIT, OUT_OF_FOLD, RECORDINGS, ROWS
 
@@ -31,7 +32,8 @@ def main(argv: list[str] | None = None) -> None:
     predictions = made.frame(args.predictions, OUT_OF_FOLD)
     table = label_audit.ranked(groups.own_frame(made.frame(args.rows, ROWS)), predictions)
     recordings = made.frame(args.recordings, RECORDINGS)
-    cards = label_audit_page.cards(table, recordings, args.audio_dir, args.params["report"])
+    with unchanged(recordings.to_dict("records"), args.audio_dir):
+        cards = label_audit_page.cards(table, recordings, args.audio_dir, args.params["report"])
     trained = {"n_folds": predictions["fold"].nunique(), "n_seeds": predictions["seed"].nunique()}
     unlearned = label_audit.unlearned(predictions)
     page = label_audit_page.html(table, cards, trained, unlearned)

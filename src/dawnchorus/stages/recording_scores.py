@@ -22,6 +22,7 @@ from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.progress import Progress
 from dawnchorus.learning import model_file, presence
 from dawnchorus.partitioning import groups, held_back
+from dawnchorus.sound.unchanged import unchanged
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import HELD_OUT, RECORDINGS, ROWS
 
@@ -64,7 +65,9 @@ def main(argv: list[str] | None = None) -> None:
     # The network of clips has learned from the parts too: nobody asks what it says of them.
     unlearned = [sound for recording_id, sound in sounds.items() if recording_id not in parted]
     # Each recording once by the network of clips, by that of presence where there is one, and by energy.
-    with Progress("recording scores", len(unlearned) + (1 + by_frames) * len(wanted)) as progress:
+    n_steps = len(unlearned) + (1 + by_frames) * len(wanted)
+    listed = [row for row in recordings if row["recording_id"] in sounds]
+    with Progress("recording scores", n_steps) as progress, unchanged(listed, args.audio_dir):
 
         def step(sound: Sound) -> None:
             progress.step(sound.path)

@@ -23,6 +23,7 @@ OUTPUTS = {
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=json.loads, required=True, help="the data block, as JSON")
+    parser.add_argument("--audio", default="", help="what the sound, and tables in folders, were when planned")
     parser.add_argument("--hash-cache", type=Path, required=True, help="where hashes of files are remembered")
     parser.add_argument("--threads", type=int, required=True, help="how many threads may be used")
     for name, table in OUTPUTS.items():
@@ -32,9 +33,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     data = args.params["data"]
 
-    known = audit.known_recordings(args.recordings)
-    audited = audit.audit(data, known, HashCache(args.hash_cache), args.threads)
+    known, cache = audit.known_recordings(args.recordings), HashCache(args.hash_cache)
+    audited = audit.audit(data, known, cache, args.threads)
     audit.check(audited, data, args.stopped)
+    audit.check_unchanged(audited, data, args.audio, cache)
     rows = audit.tables(audited)
     for name, table in OUTPUTS.items():
         made.write(getattr(args, name), table, rows[name])

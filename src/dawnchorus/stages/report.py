@@ -9,6 +9,7 @@ from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_json, write_whole
 from dawnchorus.learning import model_file
 from dawnchorus.report import headline, pages, provenance, report, review_section
+from dawnchorus.sound.unchanged import unchanged
 from dawnchorus.tables import definitions, made
 
 TABLES = {
@@ -56,7 +57,8 @@ def main(argv: list[str] | None = None) -> None:
         review=review_section.read(args.review) if args.review else None,
         commit=provenance.git_state(Path.cwd()),
     )
-    context = report.context(finished, args.audio_dir)
+    with unchanged(finished.recordings.to_dict("records"), args.audio_dir):
+        context = report.context(finished, args.audio_dir)
     with write_whole(args.output) as file:
         file.write(pages.render("report.html.j2", context))
     write_json(args.headline, headline.of_run(finished.metrics, finished.detection_metrics))

@@ -15,14 +15,16 @@ from dawnchorus.foundation.errors import run
 from dawnchorus.foundation.files import write_json
 from dawnchorus.foundation.progress import Progress
 from dawnchorus.learning import dataset
+from dawnchorus.sound.unchanged import unchanged
 from dawnchorus.tables import made
-from dawnchorus.tables.definitions import HELD_OUT
+from dawnchorus.tables.definitions import HELD_OUT, RECORDINGS
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dataset", type=Path, nargs="+", required=True, help="the files of the data set")
     parser.add_argument("--held-out", type=Path, required=True, help="recordings.csv, of rule recording_scores")
+    parser.add_argument("--recordings", type=Path, required=True, help="clean recordings, of rule recordings")
     parser.add_argument("--audio-dir", type=Path, required=True, help="folder of the recordings")
     parser.add_argument("--params", type=json.loads, required=True, help="the values that it reads, as JSON")
     parser.add_argument("--threads", type=int, required=True, help="how many threads may be used")
@@ -42,7 +44,9 @@ def main(argv: list[str] | None = None) -> None:
         score_store.write_empty(args.scores, recipe.species_ids)
         done = "fewer than two classes to learn: there is none"
     else:
-        with Progress("SVM on windows", len(wanted)) as progress:
+        ids = {sound.recording_id for sound in wanted}
+        listed = [row for row in made.read(args.recordings, RECORDINGS) if row["recording_id"] in ids]
+        with Progress("SVM on windows", len(wanted)) as progress, unchanged(listed, args.audio_dir):
             block = args.params["detections"]
             detector = svm_detector.SvmDetector(machine, recipe, block, args.threads, progress.warn)
             counts = detector.update(args.scores, wanted, lambda sound: progress.step(sound.path))

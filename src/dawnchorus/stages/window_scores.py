@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from dawnchorus.detection import fused_detector, fusion, score_store, sounds
-from dawnchorus.detection.detector import Detector
-from dawnchorus.foundation.errors import run
+from dawnchorus.detection.detector import MEANWHILE, Detector
+from dawnchorus.foundation.errors import InputError, run
 from dawnchorus.foundation.progress import Progress
 from dawnchorus.learning import model_file
 from dawnchorus.workflow import shard_sets
@@ -39,6 +39,7 @@ def main(argv: list[str] | None = None) -> None:
         required=True,
         help="the detections block and `searched`, where recordings are, as JSON",
     )
+    parser.add_argument("--audio", help="what the recordings of the shard were when planned; none: whatever they are")
     parser.add_argument("--threads", type=int, required=True, help="how many threads may be used")
     parser.add_argument("--output", type=Path, required=True, help="where to write the shard")
     parser.add_argument("--windows", type=Path, required=True, help="where to write that of windows beside frames")
@@ -56,6 +57,10 @@ def main(argv: list[str] | None = None) -> None:
             step=lambda sound: progress.step(sound.path),
             elsewhere=shard_sets.elsewhere,
         )
+        for heard in (detector.contents, windows.contents if windows else {}):
+            found = sounds.fingerprint((detector.contents | heard).items())
+            if args.audio is not None and found != args.audio:
+                raise InputError(f"{args.params['searched']}: recordings: {MEANWHILE}")
         if windows is None:
             score_store.write_empty(args.windows, detector.recipe.species_ids)
     left_out = f"; {len(detector.bad)} left out" if detector.bad else ""

@@ -18,7 +18,7 @@ import psutil
 
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import write_json
-from dawnchorus.foundation.hashes import HashCache, digest_of, identity
+from dawnchorus.foundation.hashes import OF_SOUND, HashCache, digest_of, identity
 from dawnchorus.workflow import provenance, supervision
 from dawnchorus.workflow.staleness import job_of
 
@@ -110,7 +110,7 @@ def holds(target: str, root: Path) -> bool:
         from dawnchorus.annotations import audit
 
         try:
-            fingerprint = audit.fingerprint(plan["data"], HashCache(provenance.SOUND_HASHES))
+            fingerprint = audit.fingerprint(plan["data"], HashCache(OF_SOUND))
         except KeyError:
             # The plan of a version that knew fewer keys; its code was another, too.
             return False

@@ -23,14 +23,12 @@ from dawnchorus.foundation.hashes import HashCache, digest_of
 
 STATE = Path(".snakemake")
 HASHES = STATE / "sha256.json"
-# Those of recordings, of which there may be a million: no job but the audit loads them.
-SOUND_HASHES = STATE / "sha256-sound.json"
 IMPORTS = STATE / "imports.json"
 SUFFIX = ".provenance.json"
 # Snakemake's own marker of the time of a folder.
 _TIMESTAMP = ".snakemake_timestamp"
-# Where the source code lies, from whichever folder.
-_CODE = "src/dawnchorus/"
+# Where the source code lies, and the rules, from whichever folder.
+_CODE = re.compile(r"(^|/)(src/dawnchorus|workflow/rules)/")
 # Of a record that is missing or damaged.
 _NOTHING: dict[str, dict] = {"outputs": {}}
 # A shard of features, without what says which of how many it is.
@@ -78,7 +76,7 @@ class Job:
 
     def at(self, path: str) -> str:
         """Return where a file of the job lies."""
-        return path if _CODE in path else os.path.join(self.folder, path)
+        return path if _CODE.search(path) else os.path.join(self.folder, path)
 
     @property
     def has_record(self) -> bool:
@@ -121,7 +119,7 @@ class Job:
         code: list[str] = []
         data: list[str] = []
         for path, line in _changed("input", record["inputs"], now["inputs"]):
-            (code if _CODE in path else data).append(line)
+            (code if _CODE.search(path) else data).append(line)
         products = _changed("output", record["outputs"], self._contents(cache))
         return [
             *_changed_values(record["params"], now["params"], self.names),
