@@ -56,6 +56,9 @@ MODULES = {
         ('learning_rate_init=3 * train["learning_rate"]',),
     ),
 }
+# Of what a rule makes the file that it stands in is an input.
+RULES = ("workflow/rules/split.smk", "workflow/rules/evaluation.smk")
+ONE_MORE = "one-more"
 # What a run says that another one keeps out: the project's lock, DVC's of what a stage needs, DVC's of all.
 BUSY = ("another run is at work in it (", "it is being blocked by", "Unable to acquire lock")
 CACHE_TYPES = ("copy", "hardlink", "symlink")
@@ -64,17 +67,19 @@ STAGES = ("recordings", "features", "split", "dataset", "model", "evaluation")
 
 def drawn_edit(rng: random.Random) -> tuple:
     """Draw an edit: what, and how. Few keep their time: those DVC does not see (docs/guarantees.md)."""
-    what = rng.choice(["value", "value", "recording", "row", "module"])
+    what = rng.choice(["value", "value", "recording", "row", "module", "rule", "one more"])
     if what == "value":
         key = rng.choice(sorted(VALUES))
         return what, key, rng.choice(VALUES[key])
     if what == "module":
         path = rng.choice(sorted(MODULES))
         return what, path, rng.choice([MODULES[path][0], *MODULES[path][1]])
+    if what in ("rule", "one more"):
+        return what, rng.choice(RULES if what == "rule" else [5_000, 6_000]), None
     return what, rng.choice([4, 4_000] if what == "recording" else ["0.8", "0.7"]), rng.random() < 0.2
 
 
-def edit(project: Project, what: str, one: str | int, other: str | float | bool) -> None:
+def edit(project: Project, what: str, one: str | int, other: str | float | bool | None) -> None:
     """Make an edit that was drawn."""
     if what == "value":
         project.set(one, other)
@@ -84,6 +89,18 @@ def edit(project: Project, what: str, one: str | int, other: str | float | bool)
         project.add_recording(IDS[4], one)
         if other:
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    elif what == "one more":
+        # A recording of its own, or, where it is there, one less.
+        rows = [row for row in project.annotations() if row[0] != ONE_MORE]
+        if (path := project.path / f"raw/audio/{ONE_MORE}.wav").exists():
+            path.unlink()
+        else:
+            rows += project.add_recording(ONE_MORE, one)
+        project.write_annotations(rows)
+    elif what == "rule":
+        # Nothing else is made, and both tools ask.
+        with (project.path / one).open("a") as rules:
+            rules.write("# a line more\n")
     elif what == "row":
         rows = project.annotations()
         rows[3][5] = f"{float(rows[3][3]) + float(one) - 0.1:.1f}"
@@ -267,6 +284,8 @@ class People:
             self.project.run("dvc", "exp", "apply", self.drawn(*self.experiments), check=False)
 
     def a_run_is_killed(self):
+        # With nothing to do it would have ended.
+        self.edits()
         with self.started(self.drawn(*COMMANDS)) as process:
             process.kill()
             # Its end is that of all processes of the run.
@@ -274,6 +293,7 @@ class People:
         self.project.delete_what_dvc_left_half()
 
     def an_edit_during_a_run(self):
+        self.edits()
         tool = self.drawn(*COMMANDS)
         # What DVC is told in the moment in which it writes its lock, it does not see.
         before = self.oracle.products(self.project) if tool == "snakemake" else None
@@ -285,7 +305,20 @@ class People:
         elif process.returncode == 0:
             assert products_of(self.project) in (before, self.oracle.products(self.project)), said
 
+    def sound_is_exchanged_during_a_run(self):
+        """And put back afterwards: as far as anybody can see nothing changed."""
+        self.edits()
+        path = self.project.path / f"raw/audio/{IDS[4]}.wav"
+        whole = path.read_bytes()
+        with self.started(self.drawn(*COMMANDS)) as process:
+            self.project.add_recording(IDS[4], self.drawn(7_000, 8_000))
+            said = process.stdout.read()
+        path.write_bytes(whole)
+        if process.returncode == 0 and self.dvc_knows:
+            assert products_of(self.project) == self.oracle.products(self.project), said
+
     def two_runs_at_once(self):
+        self.edits()
         first, second = self.drawn(*COMMANDS), self.drawn(*COMMANDS)
         with self.started(first) as one:
             other = self.project.run(*COMMANDS[second], check=False)
@@ -363,6 +396,7 @@ WEIGHTS = {
     "an_experiment_is_applied": 1,
     "a_run_is_killed": 3,
     "an_edit_during_a_run": 2,
+    "sound_is_exchanged_during_a_run": 2,
     "two_runs_at_once": 1,
     "settle": 1,
     "a_commit": 1,
