@@ -489,7 +489,8 @@ def test_a_folder_that_may_not_be_written_is_one_line_and_may_be_looked_at(proje
         pytest.skip("this machine lets nobody mount a folder read-only")
     run = subprocess.run([*inside, "snakemake", "--cores", "1"], **captured(project))
     assert run.returncode == 1
-    (line,) = [line for line in run.stdout.splitlines() if "rror" in line]
+    its_own, line = [line for line in run.stdout.splitlines() if "rr" in line]
+    assert its_own.startswith("Failed to setup log file: "), "Snakemake says so before it reads any file of ours"
     assert line.startswith("error: .snakemake/owner: Read-only file system; expected a folder that you may write to")
     look = subprocess.run([*inside, "snakemake", "-n"], **captured(project))
     assert look.returncode == 0, look.stdout

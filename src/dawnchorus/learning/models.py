@@ -8,9 +8,10 @@ from types import ModuleType
 import numpy as np
 
 from dawnchorus import networks
+from dawnchorus.foundation import libraries
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.seeds import derived_seed, rng
-from dawnchorus.learning import dataset, device, fresh_clips, pooled, trained_with
+from dawnchorus.learning import dataset, device, fresh_clips, pooled
 from dawnchorus.learning.dataset import Dataset
 from dawnchorus.tables.definitions import HISTORY
 
@@ -40,7 +41,7 @@ def train(
         "device": used,
         "epochs_trained": len(history),
         "training_time_s": round(time.monotonic() - started, 1),
-        "versions": trained_with.versions(),
+        "versions": libraries.versions(),
     }
     say(f"{len(history)} epochs in {card['training_time_s']} s")
     return model, [{name: row.get(name) for name in HISTORY.names} for row in history], card

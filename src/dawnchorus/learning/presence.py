@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dawnchorus.foundation import libraries
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.seeds import derived_seed
-from dawnchorus.learning import device, presence_network, presence_targets, pseudo_labels, stretches, trained_with
+from dawnchorus.learning import device, presence_network, presence_targets, pseudo_labels, stretches
 from dawnchorus.partitioning import held_back
 from dawnchorus.tables.definitions import PRESENCE_HISTORY
 
@@ -218,7 +219,7 @@ def train(
         "device": used,
         "epochs_trained": len(history),
         "training_time_s": round(time.monotonic() - started, 1),
-        "versions": trained_with.versions(),
+        "versions": libraries.versions(),
     }
     say(f"{len(history)} epochs in {card['training_time_s']} s")
     return model, [{name: row.get(name) for name in PRESENCE_HISTORY.names} for row in history], card

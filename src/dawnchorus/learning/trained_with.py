@@ -1,19 +1,12 @@
-"""What a training depends on: the versions of libraries, and a key of all the rest."""
+"""A key of what a training depends on."""
 
 import hashlib
 import json
-import platform
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-from dawnchorus.foundation import libraries
 from dawnchorus.foundation.files import sha256_of
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that results depend on."""
-    return {"python": platform.python_version(), **libraries.versions()}
 
 
 def checkpoint_key(params: dict, files: Iterable[Path], code: str) -> str:
