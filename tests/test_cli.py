@@ -222,6 +222,33 @@ def test_a_request_to_end_ends_the_command_as_an_error_would(number, monkeypatch
     assert signal.getsignal(number) == before
 
 
+def test_a_second_request_does_not_disturb_the_end(monkeypatch):
+    ended = []
+
+    def work(args):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            ended.append("tidied up")
+
+    monkeypatch.setattr("dawnchorus.commands.detect.main", work)
+    with pytest.raises(SystemExit) as left:
+        cli.main(WRONG)
+    assert (left.value.code, ended) == (128 + signal.SIGTERM, ["tidied up"])
+
+
+def test_an_interrupt_while_a_command_is_loaded_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.import_module", lambda name: signal.raise_signal(signal.SIGINT))
+    assert cli.main(WRONG) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_an_alarm_from_elsewhere_is_not_heard(monkeypatch):
+    monkeypatch.setattr("dawnchorus.commands.detect.main", lambda args: signal.raise_signal(signal.SIGALRM))
+    assert cli.main(WRONG) == 0
+
+
 class Killing:
     def __del__(self):
         signal.raise_signal(signal.SIGTERM)

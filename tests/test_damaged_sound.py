@@ -389,3 +389,36 @@ def test_silence_and_nothing_are_refused(tmp_path, name):
     one = np.zeros((3 * opening.BLOCK_SAMPLES, 1))
     one[-1] = -0.5
     assert not isinstance(judged(written(tmp_path / name, one, RATE_HZ, "PCM_16")), str)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 8, 1_000])
+@pytest.mark.parametrize(
+    ("name", "subtype"),
+    [("a.voc", "PCM_16"), ("a.caf", "PCM_24"), ("a.aiff", "FLOAT"), ("a.rf64", "PCM_16"), ("a.au", "ULAW")],
+)
+def test_a_cut_of_a_few_bytes_is_refused(tmp_path, name, subtype, cut):
+    path = sample_file(tmp_path, name, subtype)
+    whole = judged(path)
+    path.write_bytes(path.read_bytes()[:-cut])
+    if (name, cut) == ("a.voc", 1):
+        # It ends with a byte that says so, and is no sound.
+        assert is_same(judged(path), whole)
+    else:
+        assert judged(path).startswith("truncated: ")
+
+
+def test_flac_files_that_are_joined_are_refused(tmp_path):
+    """Of equal lengths head and last frame agree, and the second would be missing without a word."""
+    path, other = (sample_file(tmp_path, name, "PCM_16", seed=seed) for name, seed in (("a.flac", 1), ("b.flac", 2)))
+    first = path.read_bytes()
+    path.write_bytes(first + other.read_bytes())
+    assert judged(path) == f"damaged: another FLAC file begins at its byte {len(first)}, and would not be heard"
+
+
+@pytest.mark.parametrize("kind", ["AVR", "IRCAM", "NIST", "PAF", "PVF", "SVX", "MAT5", "WVE"])
+def test_a_format_that_nobody_records_in_is_refused_whatever_its_name(tmp_path, kind):
+    """Most of them do not say how much sound there should be: a quarter of a file would be a whole one."""
+    subtype = soundfile.default_subtype(kind)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise(rate_hz=8_000), 8_000, subtype=subtype, format=kind)
+    assert judged(path).startswith(f"unreadable: sound of the format {kind}; expected one of AIFF, AU, CAF")

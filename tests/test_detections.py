@@ -910,6 +910,37 @@ def test_what_is_no_recording_is_not_waited_for(folder, model_dir, capsys, what)
     assert f"{target.path}: unreadable: {words}; left out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["model/review_thresholds.json", "model/model.keras", "model/calibration.json"])
+def test_a_pipe_in_the_folder_of_the_model_is_one_line(folder, model_dir, capsys, name):
+    shutil.copytree(model_dir, folder / "model")
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    assert cli.main(command("model", "sound")) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {name}: ")
+
+
+def test_a_pipe_in_the_place_of_scores_is_one_line(folder, model_dir, capsys):
+    (folder / "out").mkdir()
+    os.mkfifo(folder / "out/window-scores.parquet")
+    assert cli.main(command(model_dir, "sound")) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: out/window-scores.parquet: no file")
+    os.mkfifo(folder / "scores.parquet")
+    with pytest.raises(InputError, match="not a usable file of window scores: .*not a regular file"):
+        score_store.Store(folder / "scores.parquet", SPECIES)
+
+
+@pytest.mark.parametrize("name", ["zz\nerror: forged", "n" * 300])
+def test_an_option_cannot_forge_a_line_whatever_it_is_called(folder, model_dir, capsys, name):
+    submission = ["--sample-submission", name]
+    for words in (command(name, "sound"), command(model_dir, name), [*command(model_dir, "sound"), *submission]):
+        assert cli.main(words) == 1
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: ")
+        assert "--verbose" not in line
+
+
 def test_a_link_to_its_own_folder_does_not_make_a_file_many(folder, model_dir):
     (folder / "sound/again").symlink_to(".")
     (folder / "sound/site 0/other").symlink_to("../site 1")

@@ -10,10 +10,30 @@ from dawnchorus.foundation.files import sha256_of, write_whole
 
 def test_an_input_error_is_a_line_a_problem(capsys):
     def main():
-        raise InputError("a.csv:3: wrong\nb.csv: missing")
+        raise InputError("a.csv:3: wrong", "b.csv: missing")
 
     assert run(main) == 1
     assert capsys.readouterr().err == "error: a.csv:3: wrong\nerror: b.csv: missing\n"
+
+
+def test_a_line_break_in_what_a_stranger_wrote_begins_no_line(capsys):
+    error = InputError("a\nerror: forged.csv: missing", "b.csv: missing")
+    assert str(error) == "a\\nerror: forged.csv: missing\nb.csv: missing"
+
+    def main():
+        raise error
+
+    assert run(main) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "folder\nerror: forged"])
+def test_a_name_that_no_file_can_have_is_one_line(tmp_path, capsys, name):
+    (tmp_path / "folder\nerror: forged").mkdir()
+    assert run(lambda: (tmp_path / name).read_bytes()) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path}/")
+    assert line.endswith("nothing was left half-written")
 
 
 def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(tmp_path, capsys):

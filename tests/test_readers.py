@@ -84,7 +84,7 @@ def test_a_bad_time_is_a_problem_of_its_line(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("Begin Time (s)\tEnd Time (s)\tSpecies\n1\tx\tcrow\n2\t3\tcrow\n")
     _, rows, [problem] = readers.read(path, "raven", {})
-    assert (problem.line, problem.column, len(rows)) == (2, "Begin Time (s)", 1)
+    assert (problem.line, problem.column, len(rows)) == (2, "End Time (s)", 1)
 
 
 def test_audacity_labels_with_and_without_bands(tmp_path):
@@ -154,6 +154,24 @@ def test_a_raven_table_without_species_says_what_to_write(tmp_path, column, writ
     # What it says to write is read as it says.
     columns = strict_yaml.parse(f"columns: {written}".encode(), "params.yaml").values["columns"]
     assert [row.cells["species_id"] for row in readers.read(path, "raven", columns).rows] == ["crow"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "column", "value"),
+    [
+        ("nan\t1.5\t", "Begin Time (s)", "nan"),
+        ("\t1.5\t", "Begin Time (s)", ""),
+        ("0.5\tsoon\t7", "End Time (s)", "soon"),
+        ("0.5\t1.5\tinf", "File Offset (s)", "inf"),
+    ],
+)
+def test_a_time_of_raven_that_is_none_is_named(tmp_path, cells, column, value):
+    path = tmp_path / "a.txt"
+    path.write_text(f"Species\tBegin Time (s)\tEnd Time (s)\tFile Offset (s)\ncrow\t{cells}\ncrow\t1\t2\t1\n")
+    table = readers.read(path, "raven", {})
+    assert len(table.rows) == 1
+    [problem] = map(str, table.problems)
+    assert problem == f"{path}:2: column {column}: '{value}': expected a finite number of seconds"
 
 
 def test_a_raven_table_without_anything_like_a_species_has_no_hint(tmp_path):

@@ -29,7 +29,7 @@ def stage(staged, run):
 
 
 def publish(output, run):
-    with results_folder.claimed(output) as staged:
+    with results_folder.claimed(output, output / "page.html") as staged:
         stage(staged, run)
         results_folder.publish(staged, output, output / "page.html")
 
@@ -110,11 +110,11 @@ def test_an_error_while_it_works_leaves_the_last_run_as_it_was(tmp_path):
     output = tmp_path / "out"
     publish(output, "old")
     before = found(output)
-    with pytest.raises(RuntimeError), results_folder.claimed(output) as staged:
+    with pytest.raises(RuntimeError), results_folder.claimed(output, output / "page.html") as staged:
         stage(staged, "new")
         raise RuntimeError
     assert found(output) == before
-    with pytest.raises(RuntimeError), results_folder.claimed(tmp_path / "other/out"):
+    with pytest.raises(RuntimeError), results_folder.claimed(tmp_path / "other/out", tmp_path / "other/out/page.html"):
         raise RuntimeError
     assert not (tmp_path / "other/out").exists()
 
@@ -128,7 +128,7 @@ def test_what_was_finished_of_a_long_search_stays_and_what_was_half_written_goes
     parts = [part_of(scores, number) for number in range(1, 1002)]
     for part in parts:
         part.touch()
-    with results_folder.claimed(tmp_path, [scores.name]):
+    with results_folder.claimed(tmp_path, tmp_path / "page.html", [scores.name]):
         assert parts_of(scores) == parts
         assert not half.exists()
 
@@ -139,7 +139,7 @@ def test_names_that_no_file_can_have_are_refused(tmp_path):
         with pytest.raises(InputError, match=expected):
             results_folder.check_names(tmp_path / "out", [name])
     publish(tmp_path / "out", "old")
-    with results_folder.claimed(tmp_path / "out") as staged:
+    with results_folder.claimed(tmp_path / "out", tmp_path / "out/page.html") as staged:
         stage(staged, "new")
         for written in results_folder.names_of("ä" * 120):
             with write_whole(staged / written) as file:
@@ -151,12 +151,12 @@ def test_names_that_no_file_can_have_are_refused(tmp_path):
 
 def test_one_run_at_a_time(tmp_path):
     with (
-        results_folder.claimed(tmp_path / "out"),
+        results_folder.claimed(tmp_path / "out", tmp_path / "out/page.html"),
         pytest.raises(InputError, match="another run is writing into it"),
-        results_folder.claimed(tmp_path / "out"),
+        results_folder.claimed(tmp_path / "out", tmp_path / "out/page.html"),
     ):
         pass
-    with results_folder.claimed(tmp_path / "out"):
+    with results_folder.claimed(tmp_path / "out", tmp_path / "out/page.html"):
         pass
 
 
@@ -196,15 +196,70 @@ def test_a_list_that_is_none_names_nothing(tmp_path, content):
     assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize("name", ["results.json", *results_folder.TABLES])
+@pytest.mark.parametrize("name", ["results.json", "page.html", *results_folder.TABLES])
 def test_a_table_of_the_users_stays_and_is_said_before_any_work(tmp_path, name):
     output = tmp_path / "out"
     output.mkdir()
     (output / name).write_text("mine")
-    with pytest.raises(InputError, match=f"{name}: not of an earlier run"), results_folder.claimed(output):
+    with (
+        pytest.raises(InputError, match=f"{name}: not of an earlier run"),
+        results_folder.claimed(output, output / "page.html"),
+    ):
         pytest.fail("it began")
     assert [path.name for path in output.iterdir()] == [name]
     assert (output / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["raven/c/x.selections.txt", "audacity/c/x.txt", "pictures/c/x.png"])
+def test_a_file_of_the_users_by_the_name_of_a_recordings_result_is_said_before_any_work(tmp_path, name):
+    publish(tmp_path, "old")
+    results_folder.check_names(tmp_path, ["c/e", "x"])
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match=f"{name}: not of an earlier run"):
+        results_folder.check_names(tmp_path, ["c/x"])
+
+
+@pytest.mark.parametrize("name", ["page.html", "kept.parquet"])
+def test_what_is_no_file_in_the_place_of_one_is_said_before_any_work(tmp_path, name):
+    publish(tmp_path, "old")
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).mkdir()
+    before = found(tmp_path)
+    claimed = results_folder.claimed(tmp_path, tmp_path / "page.html", ["kept.parquet"])
+    with pytest.raises(InputError, match=f"{name}: no file; expected no such name"), claimed:
+        pytest.fail("it began")
+    assert found(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["raven", "audacity"])
+def test_a_link_to_nothing_in_the_place_of_a_folder_is_said_before_any_work(tmp_path, name):
+    (tmp_path / name).symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=f"{name}: not a folder"):
+        results_folder.check_names(tmp_path, ["x"])
+
+
+def test_where_results_cannot_come_those_of_the_last_run_stay(tmp_path, monkeypatch):
+    publish(tmp_path, "old")
+    before, may = found(tmp_path), os.access
+    monkeypatch.setattr(os, "access", lambda path, *how: Path(path).name != "raven" and may(path, *how))
+    with pytest.raises(InputError, match="raven: may not be written"):
+        publish(tmp_path, "new")
+    monkeypatch.setattr(results_folder, "_check_ours", lambda *given: None)
+    with pytest.raises(InputError, match="raven: may not be written"):
+        publish(tmp_path, "new")
+    assert found(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["results.json", results_folder.STAGED])
+def test_no_pipe_in_the_folder_is_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    if name == "results.json":
+        with pytest.raises(InputError, match="not of an earlier run"):
+            publish(tmp_path, "new")
+    else:
+        publish(tmp_path, "new")
+        assert not (tmp_path / name).exists()
 
 
 # The command, held in the middle of its work, at the third recording, until its input ends.

@@ -62,6 +62,21 @@ def test_one_new_file_costs_one_file_and_a_decision_costs_none(project):
     project.set("detections.merge_gap_s", 1.0)
     assert costs(project)[1] == 0
 
+    # So is the sample of a submission.
+    sample, submission = project.path / "raw/sample.csv", out / "submission.csv"
+    for ids in (["site 0/night 0", "site 1/night 1"], ["site 1/night 3"]):
+        sample.write_text("".join(["recording_id,ss1\n", *(f"{recording_id},0\n" for recording_id in ids)]))
+        project.set("detections.sample_submission", "raw/sample.csv")
+        assert costs(project) == (0, 0)
+        with submission.open(newline="") as file:
+            assert [row["recording_id"] for row in csv.DictReader(file)] == ids
+    sample.unlink()
+    gone = project.run(*COMMAND, check=False)
+    assert gone.returncode != 0
+    assert "raw/sample.csv" in gone.stdout
+    project.set("detections.sample_submission", None)
+    costs(project)
+
     # Thresholds of a review are an input: where they appear or go, detections are made anew, and no sound is scored.
     with (out / "events.csv").open(newline="") as file:
         before = list(csv.DictReader(file))

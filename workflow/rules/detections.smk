@@ -68,6 +68,7 @@ rule detections:
             else rules.evaluation.output.calibration
         ),
         thresholds=REVIEWED,
+        sample=[path for path in [config["detections"]["sample_submission"]] if path is not None],
         code=code("detections"),
     output:
         folder=directory("reports/detections"),

@@ -391,7 +391,7 @@ def check(audited: Audited, data: dict, list_of_all: Path) -> None:
         lines.append(f"{_counted(n, 'problem')} in {whose}; {hint}a table of them: {list_of_all}")
     elif not faults:
         lines.append(f"{data['annotations']}: no usable row; expected one or more")
-    raise InputError("\n".join(map(printable, lines)))
+    raise InputError(*map(printable, lines))
 
 
 def check_unchanged(audited: Audited, data: dict, planned: str, cache: HashCache) -> None:

@@ -62,7 +62,7 @@ def read(path: Path, form: str, columns: Mapping[str, str]) -> UserTable:
         rows += found[1]
         problems += found[2]
     if unusable:
-        raise InputError("\n".join(unusable))
+        raise InputError(*unusable)
     return UserTable(list(header), rows, problems)
 
 
@@ -85,7 +85,7 @@ def tables_of(folder: Path) -> list[Path]:
     """
     tables, faults = _tables_below(folder)
     if faults:
-        raise InputError("\n".join(faults))
+        raise InputError(*faults)
     return tables
 
 
@@ -164,8 +164,8 @@ def read_raven(path: Path, columns: Mapping[str, str], prefix: str = "") -> User
         try:
             t_min, t_max = _times(cells, named["t_max"])
         except ValueError:
-            value = cells["Begin Time (s)"] + " to " + cells["End Time (s)"]
-            problems.append(Problem(str(path), row.line, "Begin Time (s)", value, "two finite numbers of seconds"))
+            column, value = _odd_time(cells, names["t_max"])
+            problems.append(Problem(str(path), row.line, column, value, "a finite number of seconds"))
             continue
         found = {
             "recording_id": recording,
@@ -226,6 +226,19 @@ def _times(cells: Mapping[str, str], end_in_file: str) -> tuple[str, str]:
         return offset, end_in_file
     # A table edited in Raven: its own columns moved on, ours did not. Its times have few decimals.
     return offset, repr(round(number(offset) + length_s, 9))
+
+
+def _odd_time(cells: Mapping[str, str], end_column: str) -> tuple[str, str]:
+    """Return the first column of times that holds no finite number, and what it holds."""
+    for column in ("Begin Time (s)", "End Time (s)", "File Offset (s)", end_column):
+        value = cells.get(column, "")
+        try:
+            if value or column in _RAVEN_TIMES:
+                number(value)
+        except ValueError:
+            return column, value
+    # Finite each, and not their sum.
+    return "File Offset (s)", cells.get("File Offset (s)", "")
 
 
 def read_audacity(path: Path, prefix: str = "") -> UserTable:

@@ -56,7 +56,7 @@ def tables_of(path: Path) -> list[Path]:
         return [path]
     tables, faults = readers.files_below(path, (".csv",))
     if faults:
-        raise InputError("\n".join(faults))
+        raise InputError(*faults)
     found = [table for table in tables if table.name not in _OTHERS]
     if not found:
         raise InputError(f"{path}: no tables; expected a reviews.csv, or a folder of them")

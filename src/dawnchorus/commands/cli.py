@@ -74,11 +74,11 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    args = parser_of(words).parse_args(words)
-    if args.verbose:
-        args.main(args)
-        return 0
     try:
+        args = parser_of(words).parse_args(words)
+        if args.verbose:
+            args.main(args)
+            return 0
         return run(lambda: args.main(args))
     except BrokenPipeError:
         raise
@@ -86,6 +86,8 @@ def _run(words: list[str]) -> int:
         print("error: interrupted", file=sys.stderr)
         return 130
     except Exception as error:
+        if "--verbose" in words:
+            raise
         said = escaped(one_line(error))
         print(f"error: {type(error).__name__}: {said} (--verbose shows where)", file=sys.stderr)
         return 1
@@ -98,8 +100,13 @@ def ended_by_signals() -> Iterator[None]:
     report = sys.unraisablehook
 
     def end(number: int, frame: FrameType | None) -> None:
+        # One of its own comes after another, which was dropped; a second one is not heard while the first is obeyed.
         if number != signal.SIGALRM:
+            if asked:
+                return
             asked.append(number)
+        elif not asked:
+            return
         if asked[-1] == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + asked[-1])

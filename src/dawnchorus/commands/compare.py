@@ -126,7 +126,7 @@ class Revision:
             try:
                 return made.frame(copy, table)
             except InputError as error:
-                raise InputError(str(error).replace(str(copy), f"{self.name}: {path}")) from None
+                raise InputError(*(line.replace(str(copy), f"{self.name}: {path}") for line in error.args)) from None
 
     def predictions(self) -> pd.DataFrame:
         table = self.table(PREDICTIONS, definitions.PREDICTIONS)

@@ -6,6 +6,7 @@ clips.
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -14,6 +15,7 @@ from dawnchorus.commands import options
 from dawnchorus.foundation import archives
 from dawnchorus.foundation.display_names import display_names
 from dawnchorus.foundation.errors import InputError, one_line
+from dawnchorus.foundation.files import open_regular
 from dawnchorus.report import figure_style, learning_curve_figure
 from dawnchorus.tables import definitions, made
 
@@ -66,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    if args.output.is_dir():
+    if os.path.isdir(args.output):
         raise InputError(f"{args.output}: a folder; expected a file, or no such name")
     given = [_named(curve) for curve in args.curves]
     names = display_names([name for name, _ in given], [""] * len(given), LONGEST_NAME)
@@ -83,11 +85,12 @@ def main(args: argparse.Namespace) -> None:
 def read(name: str, folder: Path) -> learning_curve_figure.Drawn:
     """Return the learning curve of a project; a folder without one, or a damaged one, is an :class:`InputError`."""
     study = folder / STUDY
-    if not study.is_dir():
+    if not os.path.isdir(study):
         raise InputError(f"{study}: not there; expected a learning curve (in {folder}: snakemake learning_curve)")
     path = study / "fit.json"
     try:
-        fit = Fit.model_validate(archives.strict_json(path.read_text(encoding="utf-8"))).model_dump()
+        with open_regular(path) as file:
+            fit = Fit.model_validate(archives.strict_json(file.read().decode())).model_dump()
     except (OSError, ValidationError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: expected what `snakemake learning_curve` writes: {_first(error)}") from None
     for metric in learning_curve_figure.TITLES:
@@ -103,7 +106,7 @@ def read(name: str, folder: Path) -> learning_curve_figure.Drawn:
 def _named(given: str) -> tuple[str, Path]:
     """Return the name and the folder of NAME=FOLDER; of a folder alone its own name."""
     name, named, folder = given.partition("=")
-    if not named or Path(given).is_dir():
+    if not named or os.path.isdir(given):
         return options.path(given).resolve().name, Path(given)
     if not name or not folder:
         raise InputError(f"{given!r}: expected FOLDER or NAME=FOLDER")

@@ -100,7 +100,7 @@ def recordings(given: list[str]) -> list:
     try:
         paths = []
         for path in given:
-            paths += [sound.path for sound in sounds.find(path)] if Path(path).is_dir() else [path]
+            paths += [sound.path for sound in sounds.find(path)] if os.path.isdir(path) else [path]
         return sorted(sounds.named(paths), key=lambda sound: sound.name)
     except InputError as error:
         # One problem, and so one line, whatever a name holds.
@@ -112,7 +112,7 @@ def detector_of(folder: Path, windows: bool) -> tuple[Path, Path]:
     from dawnchorus.learning import model_file, presence
 
     model, calibration = (folder / name for name in FRAMES)
-    if not windows and model.exists() and presence.wanted(model_file.read_card(model).get("presence") or {}):
+    if not windows and os.path.lexists(model) and presence.wanted(model_file.read_card(model).get("presence") or {}):
         return model, calibration
     return folder / WINDOWS[0], folder / WINDOWS[1]
 
@@ -141,7 +141,7 @@ def main(args: argparse.Namespace) -> None:
     model, calibration = detector_of(args.model, args.windows)
     # Everything that can be known is looked at before the hours of scoring.
     decision = detections.Decision.of_model(model, calibration, params)
-    if (reviewed := args.model / review_thresholds.NAME).exists():
+    if os.path.lexists(reviewed := args.model / review_thresholds.NAME):
         decision = review_thresholds.applied(decision, reviewed, model, calibration)
     wanted, scores, of_windows = recordings(args.audio), args.output / SCORES, args.output / BESIDE
     called = [in_results(sound) for sound in wanted]
@@ -150,12 +150,13 @@ def main(args: argparse.Namespace) -> None:
         ids = [sound.recording_id for sound in called]
         detections.check_sample(args.sample_submission, ids, decision.species_ids)
     fusion = decision.fusion
-    with results_folder.claimed(args.output, [SCORES, BESIDE]) as staged:
+    page = args.output / "detections.html"
+    with results_folder.claimed(args.output, page, [SCORES, BESIDE]) as staged:
         with Progress("detect", (1 + bool(fusion.weight)) * len(wanted)) as progress:
             detector = Detector(model, model_file.read_card(model), params, args.threads, progress)
             windows = fused_detector.beside(args.model / WINDOWS[0], model, fusion, params, args.threads, progress)
             fused_detector.update(
                 detector, scores, windows, of_windows, wanted, lambda sound: progress.step(sound.path)
             )
-        page, stores = args.output / "detections.html", decision.stores([scores], [of_windows])
+        stores = decision.stores([scores], [of_windows])
         print(f"detect: {make(stores, decision, str(model), staged, args.output, page)}")

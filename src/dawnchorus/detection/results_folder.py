@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.files import hold, temporaries_of, write_json
+from dawnchorus.foundation.files import hold, open_regular, temporaries_of, write_json
 
 STAGED = "dawnchorus-unfinished"
 LIST = "results.json"  # the files that the last run wrote
@@ -33,11 +33,12 @@ LONGEST_NAME_BYTES, LONGEST_PATH_BYTES = 255, 4000
 
 
 @contextmanager
-def claimed(output: Path, kept: Iterable[str] = ()) -> Iterator[Path]:
+def claimed(output: Path, page: Path, kept: Iterable[str] = ()) -> Iterator[Path]:
     """Hold a folder for the results of this run, and yield the folder in it to stage them in, see :func:`publish`.
 
-    ``kept``: names of files in it that are renewed while the run is at work; what is left of such a work is removed.
-    Raises :class:`InputError` for what is no folder that can be written into, and where another run is at work.
+    ``page``: where the page is to be; ``kept``: names of files in the folder that are renewed while the run is at work;
+    what is left of such a work is removed. Raises :class:`InputError` for what is no folder that can be written into,
+    for what lies in the way of results and is none, and where another run is at work.
     """
     made = not os.path.exists(output)
     try:
@@ -53,7 +54,7 @@ def claimed(output: Path, kept: Iterable[str] = ()) -> Iterator[Path]:
         raise InputError(f"{output}: expected a folder to write into, but {error.strerror}") from None
     try:
         staged = output / STAGED
-        _check_ours(output)
+        _check_ours(output, page, kept)
         try:
             _remove_leftovers(output, kept)
             staged.mkdir()
@@ -71,23 +72,39 @@ def claimed(output: Path, kept: Iterable[str] = ()) -> Iterator[Path]:
 
 def _remove_leftovers(output: Path, kept: Iterable[str]) -> None:
     staged = output / STAGED
-    if staged.is_symlink():
-        staged.unlink()
-    elif staged.exists():
+    if staged.is_dir() and not staged.is_symlink():
         shutil.rmtree(staged)
+    else:
+        staged.unlink(missing_ok=True)
     for path in chain.from_iterable(temporaries_of(output / name) for name in kept):
         path.unlink()
 
 
-def _check_ours(output: Path) -> None:
-    """Raise :class:`InputError` for a file by the name of a table of results that no run wrote."""
+def _check_ours(output: Path, page: Path, kept: Iterable[str]) -> None:
+    """Raise :class:`InputError` for what is called as a result and is none, or cannot be replaced by one."""
     listed = _listed(output)
     for name in (LIST, *TABLES):
         if os.path.lexists(output / name) and (listed is None or name not in (LIST, *listed)):
-            raise InputError(
-                f"{output / name}: not of an earlier run ({LIST} does not name it), and this run would write it anew; "
-                "expected no file of this name: move it, or write into another folder"
-            )
+            raise _not_ours(output / name)
+    for path in (page, *(output / name for name in kept)):
+        if os.path.lexists(path) and not os.path.isfile(path):
+            raise InputError(f"{path}: no file; expected no such name, or a file of an earlier run")
+    if page.parent == output and listed is None and os.path.lexists(page):
+        raise _not_ours(page)
+    _check_writable(output / folder for folder in OF_RECORDING)
+
+
+def _not_ours(path: Path) -> InputError:
+    return InputError(
+        f"{path}: not of an earlier run ({LIST} does not name it), and this run would write it anew; "
+        "expected no file of this name: move it, or write into another folder"
+    )
+
+
+def _check_writable(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
+            raise InputError(f"{folder}: may not be written; expected a folder that you may write to")
 
 
 def names_of(name: str) -> list[str]:
@@ -96,8 +113,13 @@ def names_of(name: str) -> list[str]:
 
 
 def check_names(output: Path, names: Iterable[str]) -> None:
-    """Raise :class:`InputError` for a recording whose results cannot have a name here: too long, or in the way."""
+    """Raise :class:`InputError` for a recording whose results cannot have a name here: too long, or in the way.
+
+    Or of a file that is there and that no run wrote.
+    """
     longest = os.pathconf(output, "PC_NAME_MAX") if os.path.isdir(output) else LONGEST_NAME_BYTES
+    listed = frozenset(_listed(output) or ())
+    may_be_there = any(os.path.isdir(output / folder) for folder in OF_RECORDING)
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -116,6 +138,8 @@ def check_names(output: Path, names: Iterable[str]) -> None:
                     f"{name}: its results would have a path of more than {LONGEST_PATH_BYTES} bytes in {output}"
                 )
             _check_free(output, written)
+            if may_be_there and written not in listed and os.path.lexists(output / written):
+                raise _not_ours(output / written)
 
 
 def _check_free(output: Path, written: str) -> None:
@@ -124,7 +148,7 @@ def _check_free(output: Path, written: str) -> None:
     if os.path.isdir(target):
         raise InputError(f"{target}: a folder; expected no such name, or a file")
     for folder in target.parents[: len(PurePosixPath(written).parts) - 1]:
-        if os.path.exists(folder) and not os.path.isdir(folder):
+        if os.path.lexists(folder) and not os.path.isdir(folder):
             raise InputError(f"{folder}: not a folder; expected no such name, or a folder")
 
 
@@ -139,6 +163,8 @@ def publish(staged: Path, output: Path, page: Path) -> None:
         _check_free(output, name)
     if page.is_dir():
         raise InputError(f"{page}: a folder; expected no such name, or a file")
+    # Nothing of the last run goes where something of this one could not come.
+    _check_writable({(output / name).parent for name in (*_written(output), *new)} | {page.parent})
     write_json(staged / LIST, {"files": new})
     with _undisturbed():
         page.unlink(missing_ok=True)
@@ -156,7 +182,8 @@ def publish(staged: Path, output: Path, page: Path) -> None:
 def _listed(output: Path) -> list[str] | None:
     """Return what the list of the last run names, None where there is no such list."""
     try:
-        found = json.loads((output / LIST).read_text(encoding="utf-8"))["files"]
+        with open_regular(output / LIST) as file:
+            found = json.loads(file.read().decode())["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else None

@@ -15,7 +15,7 @@ from dawnchorus.detection.events import MOST_BYTES, number
 from dawnchorus.detection.presence_calibration import EXPECTED
 from dawnchorus.foundation import archives
 from dawnchorus.foundation.errors import InputError, listed, one_line
-from dawnchorus.foundation.files import sha256_of, write_json
+from dawnchorus.foundation.files import open_regular, sha256_of, write_json
 
 NAME = "review_thresholds.json"
 # What is said of a threshold: the score, what precision it was asked for, and what answers say it has.
@@ -39,7 +39,7 @@ def applied(decision: Decision, path: Path, model: Path, calibration: Path) -> D
     none, of another model or calibration, or of other species raises :class:`InputError`.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             found = archives.strict_json(file.read(MOST_BYTES))
         name, of = found["model"], (found["model_sha256"], found["calibration_sha256"])
         species = {

@@ -23,7 +23,7 @@ import numpy as np
 
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError, one_line
-from dawnchorus.foundation.files import SEEN, part_of, parts_of, path_for_whole
+from dawnchorus.foundation.files import SEEN, open_regular, part_of, parts_of, path_for_whole
 from dawnchorus.tables import row_groups
 
 if TYPE_CHECKING:
@@ -183,6 +183,8 @@ class Store:
 
         self.path = path
         try:
+            # Arrow would wait for whoever writes into a pipe.
+            open_regular(path).close()
             # Without what Arrow reads ahead, which it keeps as long as the file is open.
             self._file = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
             said = json.loads(self._file.metadata.metadata[_KEY.encode()])

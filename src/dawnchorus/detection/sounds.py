@@ -31,7 +31,7 @@ def find(recordings: str) -> list[Sound]:
     there is nothing, or two files have one name.
     """
     root = Path(recordings)
-    if root.is_dir():
+    if os.path.isdir(root):
         try:
             inside = folders.below(root, AUDIO_SUFFIXES)
         except OSError as error:

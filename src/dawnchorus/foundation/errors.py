@@ -10,13 +10,21 @@ from dawnchorus.foundation.display_names import escaped
 
 
 class InputError(Exception):
-    """Bad input: the message names file, row, column, value and what was expected; one line a problem."""
+    """Bad input: each text is a line of the message, and names file, row, column, value and what was expected.
+
+    A line break in a text, of a name or cell that a stranger wrote, begins no other line.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(str(line).replace("\n", "\\n") for line in self.args)
 
 
 LONGEST_NAME = 80  # of a name in a list
 
-# What a disk or an administrator says no to: the system's words are clear enough, and a trace says no more.
+# What a disk or an administrator says no to, or no file can be called: the system's words are clear enough, and a trace
+# says no more.
 REFUSALS = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+REFUSALS |= {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR}
 
 
 def run(main: Callable[[], None]) -> int:
@@ -32,7 +40,7 @@ def run(main: Callable[[], None]) -> int:
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
-        where = error.filename or "reading or writing"
+        where = escaped(str(error.filename or "reading or writing"))
         print(f"error: {where}: {error.strerror}; nothing was left half-written", file=sys.stderr)
         return 1
     return 0

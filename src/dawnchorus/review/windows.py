@@ -16,6 +16,7 @@ import numpy as np
 
 from dawnchorus.detection.detections import said_by
 from dawnchorus.foundation.errors import InputError, one_line
+from dawnchorus.foundation.files import open_regular
 from dawnchorus.sound import opening
 from dawnchorus.tables import made
 from dawnchorus.tables.definitions import ACTIVITY, EVENTS, SCORES
@@ -164,6 +165,8 @@ def _recordings(path: Path) -> tuple[list[str], Iterator[_Recording]]:
     import pyarrow.parquet as pq
 
     try:
+        # Arrow would wait for whoever writes into a pipe.
+        open_regular(path).close()
         file = pq.ParquetFile(path)
         names = file.schema_arrow.names
     except FileNotFoundError:

@@ -81,7 +81,7 @@ def check(params: dict) -> None:
             f"the highest call has {highest_hz:.0f} Hz"
         )
     if problems:
-        raise InputError("\n".join(problems))
+        raise InputError(*problems)
 
 
 def longest_call_s(params: dict) -> float:

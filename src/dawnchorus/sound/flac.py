@@ -7,6 +7,7 @@ checksums of the frames, as they are decoded.
 from __future__ import annotations
 
 import os
+import re
 from typing import BinaryIO, NamedTuple
 
 from dawnchorus.sound import mp3
@@ -17,6 +18,8 @@ _LAST = 0x80  # flag of the last block of metadata
 _LONGEST_FRAME = 1 << 19  # in bytes; eight channels of 24 bits, uncompressed, are less
 _LAST_FRAMES = 8  # tried from the end on: what looks like a header of one can be the sound of another
 _LONGEST_HEADER = 16
+# The mark of a file, and the header of the block that comes first in it: 34 bytes long, the last one or not.
+_BEGINS, _MARK_BYTES, _BLOCK = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22"), 7, 1 << 20
 
 
 class Head(NamedTuple):
@@ -57,11 +60,25 @@ def problem(file: BinaryIO) -> str | None:
         return "damaged: the FLAC file does not say what sound it is"
     if first and first.rate_hz and first.rate_hz != head.rate_hz:
         return f"damaged: the FLAC header says {head.rate_hz} Hz, its first frame {first.rate_hz} Hz"
+    if (place := _another(file, begin)) is not None:
+        return f"damaged: another FLAC file begins at its byte {place}, and would not be heard"
     last = _last_frame(file, begin)
     if head.n_samples and last:
         n_samples = last.number * (1 if last.counts_samples else head.frame_samples) + last.n_samples
         if n_samples != head.n_samples:
             return f"damaged: the FLAC header says {head.n_samples} samples, its last frame {n_samples}"
+    return None
+
+
+def _another(file: BinaryIO, begin: int) -> int | None:
+    """Return where, after the metadata, the metadata of another file begins; compressed sound does not look so."""
+    file.seek(begin)
+    place, before = begin, b""
+    while block := file.read(_BLOCK):
+        if found := _BEGINS.search(before + block):
+            return place - len(before) + found.start()
+        place += len(block)
+        before = block[-_MARK_BYTES:]
     return None
 
 

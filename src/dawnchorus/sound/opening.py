@@ -34,6 +34,13 @@ RATES_HZ = (50, 10_000_000)  # from whales at the sea floor to far above bats; e
 MP3_FRAME_SAMPLES = 1_152  # without a Xing header an MP3's length is an estimate, good to a frame or so
 MP3_MARGIN_FRAMES = 4  # an encoder's delay and its padding, which are no sound
 _SIZED_IN_64_BITS = ("RF64", "W64", "CAF")
+# What libsndfile reads besides does not say how much sound there should be, or nobody records in it.
+FORMATS = ("AIFF", "AU", "CAF", "FLAC", "MP3", "OGG", "RF64", "VOC", "W64", "WAV", "WAVEX")
+# Bytes of a sample where all are as long, and, of the formats in which a cut may be shorter than what follows the sound
+# or precedes it, those of a chunk of sound that are none.
+_SAMPLE_BYTES = {"PCM_S8": 1, "PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4}
+_SAMPLE_BYTES |= {"FLOAT": 4, "DOUBLE": 8}
+_CHUNK_BYTES = {"AIFF": 8, "CAF": 4, "RF64": 0}
 
 
 class Refusal(Exception):
@@ -162,6 +169,8 @@ def _sound_file(raw: BinaryIO, path: str | os.PathLike) -> Iterator[soundfile.So
     with file:
         if file.format == "RAW":
             raise Refusal("unreadable: no header that says what sound it is")
+        if file.format not in FORMATS:
+            raise Refusal(f"unreadable: sound of the format {file.format}; expected one of {', '.join(FORMATS)}")
         if not RATES_HZ[0] <= file.samplerate <= RATES_HZ[1]:
             expected = f"expected {RATES_HZ[0]:,} to {RATES_HZ[1]:,}"
             raise Refusal(f"unreadable: a sample rate of {file.samplerate:,} Hz; {expected}")
@@ -230,13 +239,20 @@ def reason_of(error: Exception) -> str:
 
 def _missing(file: soundfile.SoundFile, n_bytes: int) -> str | None:
     """Return how much of the sound is missing that the header announces: libsndfile only logs it."""
-    pattern = r"^ *(data|SSND|Data Size|riff|Riff size) *: (\d+)(?: \(should be (\d+)\))?"
+    pattern = r"^ *(data|SSND|Data [Ss]ize|riff|Riff size) *: (\d+)(?: \(should be (\d+)\))?"
     for said in re.finditer(pattern, file.extra_info, re.MULTILINE):
         declared, actual = int(said[2]), int(said[3] or n_bytes)
         # A chunk of odd length may lack its padding byte, which some sizes count: no sound is lost.
-        padding = 0 if said[1] in ("data", "Data Size") else 1
+        padding = 0 if said[1] in ("data", "Data Size", "Data size") else 1
         if declared > actual + padding and (declared < UNKNOWN_BYTES or file.format in _SIZED_IN_64_BITS):
             return f"truncated: {declared - actual} bytes of the sound that the header announces are missing"
+        of_sound, frame_bytes = said[1] not in ("riff", "Riff size"), _SAMPLE_BYTES.get(file.subtype, 0) * file.channels
+        if of_sound and frame_bytes and file.format in _CHUNK_BYTES and declared < UNKNOWN_BYTES:
+            lost = (declared - _CHUNK_BYTES[file.format]) // frame_bytes - file.frames
+            if lost > 0:
+                return f"truncated: {lost} samples of the sound that the header announces are missing"
+    if "Seems to be a truncated file" in file.extra_info:  # of VOC
+        return "truncated: less sound than the header announces"
     return None
 
 

@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     decision = detections.Decision.of_model(args.model, args.calibration, args.params["detections"])
     if args.thresholds:
         decision = review_thresholds.applied(decision, args.thresholds, args.model, args.calibration)
-    with results_folder.claimed(args.output) as staged:
+    with results_folder.claimed(args.output, args.page) as staged:
         stores = decision.stores(args.scores, args.windows)
         print(f"detections: {make(stores, decision, str(args.model), staged, args.output, args.page)}")
 

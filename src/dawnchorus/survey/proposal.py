@@ -83,7 +83,7 @@ def proposed(places: Sequence[Path], folder: Path, threads: int, kept: Mapping[s
     annotations = annotations.without_rare()
     if not annotations.boxes:
         problems = [*measured.faults, *map(str, annotations.problems)]
-        raise InputError("\n".join([*problems[:3], f"{given.source.path}: no annotation that can be used"]))
+        raise InputError(*problems[:3], f"{given.source.path}: no annotation that can be used")
     facts = _facts(annotations, given, measured)
     chosen = rules.decisions(facts, kept)
     of_data = {"simulate": {}, **_data(given, annotations, folder)}
@@ -136,15 +136,11 @@ def _given(there: Inventory, places: str, hint: list[str]) -> _Given:
             notes.append(f"{table.path}: {tables.lacking(table)}")
     if not candidates:
         raise InputError(
-            "\n".join(
-                [
-                    f"{places}: no table of annotations; expected one with recordings, labels and times: RFCX, Raven, "
-                    "Audacity or CSV (docs/own-recordings.md shows each)",
-                    *_sound_alone(there),
-                    *hint,
-                    *notes[:MOST_LISTED],
-                ]
-            )
+            f"{places}: no table of annotations; expected one with recordings, labels and times: RFCX, Raven, "
+            "Audacity or CSV (docs/own-recordings.md shows each)",
+            *_sound_alone(there),
+            *hint,
+            *notes[:MOST_LISTED],
         )
     if not there.names.paths:
         raise InputError(f"{places}: no sound files; expected the folder of the recordings too")

@@ -122,7 +122,7 @@ def read(source: Source, names: Names) -> Annotations:
     boxes, faulty = recordings.read_annotations(rows, 0.0)
     problems = [*table.problems, *strange, *faulty]
     if not boxes and problems:
-        raise InputError("\n".join(map(str, problems[:3])))
+        raise InputError(*map(str, problems[:3]))
     audio_dir = Path(folders[0][0])
     inside = [
         Path(path).relative_to(audio_dir).as_posix() for path in names.paths if Path(path).is_relative_to(audio_dir)

@@ -154,7 +154,7 @@ class _Known(dict[str, str]):
 def refusal(problems: Sequence[Problem], most: int = 20) -> InputError:
     """Return the error that says the first problems of a table, a line each, and how many more there are."""
     more = [f"{problems[0].file}: {len(problems) - most} problems more"] if len(problems) > most else []
-    return InputError("\n".join([*map(str, problems[:most]), *map(printable, more)]))
+    return InputError(*map(str, problems[:most]), *map(printable, more))
 
 
 def number(text: str) -> float:

@@ -121,7 +121,7 @@ def _error(source: str | os.PathLike, lines: Mapping[str, int], problems: list[s
     said = [line for _, line in sorted(placed, key=lambda place: place[0])][:MOST_LINES]
     if len(problems) > MOST_LINES:
         said.append(f"{source}: {len(problems) - MOST_LINES} problems more")
-    return InputError("\n".join(said))
+    return InputError(*said)
 
 
 def refuse_overrides(config: Mapping[str, Any], path: str | os.PathLike) -> None:

@@ -21,7 +21,7 @@ WRITE_PIPELINE = "PYTHONPATH=src python -m dawnchorus.workflow.dvc_file"
 def check(rule: str, params: dict) -> None:
     """Raise :class:`InputError`, a line each, where DVC would not see what a rule reads; ``params``: all values."""
     if faults := [*(_of_links(params["data"]) if rule == "recordings" else _of_kind(params["features"]))]:
-        raise InputError("\n".join(faults))
+        raise InputError(*faults)
 
 
 def _of_links(data: dict) -> Iterator[str]:
