@@ -885,3 +885,16 @@ def test_a_table_without_a_row_is_one_line(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().err.strip()
     assert said.splitlines()[-1].endswith("labels.csv: no row below the header; expected one for each call")
     assert not (tmp_path / "params.yaml").exists()
+
+
+def test_one_time_of_few_that_is_none_is_named(tmp_path, monkeypatch, capsys):
+    """In a short table a single cell is more than one in twenty; its column is one of times all the same."""
+    monkeypatch.chdir(tmp_path)
+    write_sounds(tmp_path)
+    rfcx(tmp_path)
+    table = tmp_path / "train_tp.csv"
+    table.write_text(table.read_text().replace("rec1,jay,1.25,1.75", "rec1,jay,1.25,nan"))
+    assert cli.main(["init", "."]) == 0
+    assert (
+        "1 rows or recordings cannot be used, the first: train_tp.csv:6: column t_max: 'nan': expected a finite number"
+    ) in capsys.readouterr().out

@@ -11,6 +11,8 @@ from dawnchorus.tables.users import Row, number
 NUMBERS = ("t_min", "t_max", "f_min", "f_max", "point", "duration")
 # Cells that are looked at to tell numbers from texts: a strange table may be long.
 MOST_CELLS = 5000
+# Of so many cells and more a single one that is no number is a mistake in that one.
+FEW = 5
 BY_NAME = "by its name"
 
 
@@ -78,7 +80,7 @@ def share_of(rows: Sequence[Row], column: str, is_recording: Callable[[str], boo
 
 
 def are_numbers(rows: Sequence[Row], column: str) -> bool:
-    """Say whether the cells of a column that are not empty are finite numbers, but for one in twenty."""
+    """Say whether the cells of a column that are not empty are finite numbers, but for one in twenty or one of few."""
     cells = [row.cells[column] for row in rows if row.cells[column]]
     n_others = 0
     for cell in cells:
@@ -86,7 +88,7 @@ def are_numbers(rows: Sequence[Row], column: str) -> bool:
             number(cell)
         except ValueError:
             n_others += 1
-    return 20 * n_others <= len(cells)
+    return 20 * n_others <= len(cells) or (n_others == 1 and len(cells) >= FEW)
 
 
 def _ordered(rows: Sequence[Row], one: str, other: str) -> bool:
