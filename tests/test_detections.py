@@ -508,6 +508,18 @@ def test_an_unreadable_file_is_named_and_the_rest_is_complete(folder, model_dir,
     assert "sound/bad.mp3" in (folder / "reports/detections.html").read_text()
 
 
+def while_exchanged(path, work, back):
+    """Return what ``work`` gives while another recording lies in the place of one, which is put back or not."""
+    whole, beside = path.read_bytes(), Path("other.flac")
+    write_sound(beside, 5.0, 77)
+    beside.replace(path)
+    found = work()
+    if back:
+        beside.write_bytes(whole)
+        beside.replace(path)
+    return found
+
+
 @pytest.mark.parametrize("back", [False, True])
 def test_a_recording_that_is_exchanged_while_it_is_scored_is_no_result(folder, model_dir, monkeypatch, capsys, back):
     planned = sounds.fingerprints("sound", 1, HashCache("cache.json"))
@@ -516,14 +528,7 @@ def test_a_recording_that_is_exchanged_while_it_is_scored_is_no_result(folder, m
     def exchanged(path, *given):
         if path != "sound/site 1/r1.flac":
             return score(path, *given)
-        whole, beside = target.read_bytes(), folder / "other.flac"
-        write_sound(beside, 5.0, 77)
-        beside.replace(target)
-        found = score(path, *given)
-        if back:
-            beside.write_bytes(whole)
-            beside.replace(target)
-        return found
+        return while_exchanged(target, lambda: score(path, *given), back)
 
     monkeypatch.setattr(scoring, "score", exchanged)
     says = r"sound/site 1/r1\.flac: changed while it was listened to; expected no change, run again"
@@ -927,7 +932,7 @@ def test_a_pipe_in_the_place_of_scores_is_one_line(folder, model_dir, capsys):
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("error: out/window-scores.parquet: no file")
     os.mkfifo(folder / "scores.parquet")
-    with pytest.raises(InputError, match="not a usable file of window scores: .*not a regular file"):
+    with pytest.raises(InputError, match=r"not a usable file of window scores: .*not a regular file"):
         score_store.Store(folder / "scores.parquet", SPECIES)
 
 

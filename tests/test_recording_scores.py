@@ -14,7 +14,7 @@ from dawnchorus.stages import detection_metrics as measuring
 from dawnchorus.stages import recording_scores as scoring
 from dawnchorus.tables import definitions, made
 from test_detection_metrics import PARAMS
-from test_detections import RATE_HZ, write_model, write_sound
+from test_detections import RATE_HZ, while_exchanged, write_model, write_sound
 
 
 @pytest.fixture
@@ -99,17 +99,7 @@ def test_a_recording_that_is_exchanged_while_it_is_scored_ends_the_job(project, 
     """Put back meanwhile or not: a baseline heard it last, and the networks before."""
     powers, path = energy.powers, Path("sound/site 1/r3.flac")
 
-    def exchanged(heard, *given):
-        whole, beside = path.read_bytes(), Path("other.flac")
-        write_sound(beside, 9.0, 77)
-        beside.replace(path)
-        found = powers(heard, *given)
-        if back:
-            beside.write_bytes(whole)
-            beside.replace(path)
-        return found
-
-    monkeypatch.setattr(energy, "powers", exchanged)
+    monkeypatch.setattr(energy, "powers", lambda *given: while_exchanged(path, lambda: powers(*given), back))
     with pytest.raises(InputError, match=r"sound/site 1/r3\.flac: changed since the audit"):
         score(capsys)
 
