@@ -73,7 +73,7 @@ def test_one_new_file_costs_one_file_and_a_decision_costs_none(project):
     sample.unlink()
     gone = project.run(*COMMAND, check=False)
     assert gone.returncode != 0
-    assert "raw/sample.csv" in gone.stdout
+    assert 'detections.sample_submission: "raw/sample.csv": no such file; expected a submission' in gone.stdout
     project.set("detections.sample_submission", None)
     costs(project)
 

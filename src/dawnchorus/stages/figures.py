@@ -53,7 +53,8 @@ def main(argv: list[str] | None = None) -> None:
     confusion = made.frame(args.confusion, definitions.CONFUSION)
     baselines = made.frame(args.baselines, definitions.BASELINES)
     block, n_examples = args.params["features"], args.params["figures"]["example_species"]
-    with unchanged(recordings.to_dict("records"), args.audio_dir):
+    listed = recordings[recordings["recording_id"].isin(rows["recording_id"])]
+    with unchanged(listed[["path", "sha256"]].to_dict("records"), args.audio_dir):
         by_id = recordings.set_index("recording_id").to_dict("index")
         examples = example_figure.examples_of(rows, by_id, labels, args.audio_dir, block, n_examples)
 

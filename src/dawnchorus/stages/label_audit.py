@@ -32,7 +32,8 @@ def main(argv: list[str] | None = None) -> None:
     predictions = made.frame(args.predictions, OUT_OF_FOLD)
     table = label_audit.ranked(groups.own_frame(made.frame(args.rows, ROWS)), predictions)
     recordings = made.frame(args.recordings, RECORDINGS)
-    with unchanged(recordings.to_dict("records"), args.audio_dir):
+    listed = recordings[recordings["recording_id"].isin(table["recording_id"])]
+    with unchanged(listed[["path", "sha256"]].to_dict("records"), args.audio_dir):
         cards = label_audit_page.cards(table, recordings, args.audio_dir, args.params["report"])
     trained = {"n_folds": predictions["fold"].nunique(), "n_seeds": predictions["seed"].nunique()}
     unlearned = label_audit.unlearned(predictions)

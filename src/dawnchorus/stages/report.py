@@ -57,7 +57,10 @@ def main(argv: list[str] | None = None) -> None:
         review=review_section.read(args.review) if args.review else None,
         commit=provenance.git_state(Path.cwd()),
     )
-    with unchanged(finished.recordings.to_dict("records"), args.audio_dir):
+    # Those that something may be cut from.
+    ids = {*finished.rows["recording_id"], *finished.detection_events["recording_id"]}
+    listed = finished.recordings[finished.recordings["recording_id"].isin(ids)]
+    with unchanged(listed[["path", "sha256"]].to_dict("records"), args.audio_dir):
         context = report.context(finished, args.audio_dir)
     with write_whole(args.output) as file:
         file.write(pages.render("report.html.j2", context))

@@ -42,6 +42,9 @@ def faults(params: dict) -> Iterator[str]:
                 )
         if fault := fault_of_folder(data["audio_dir"]):
             yield f"data.audio_dir: {shown(data['audio_dir'])}: {fault}; expected the folder of the recordings"
+    sample = params["detections"]["sample_submission"]
+    if sample is not None and (fault := fault_of_file(sample)):
+        yield f"detections.sample_submission: {shown(sample)}: {fault}; expected a submission to make one like, or null"
     kind = kinds.get(params["features"]["kind"])
     for key in kind.KIND.inputs:
         path = params["features"][key]
