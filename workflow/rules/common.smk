@@ -60,6 +60,14 @@ def or_stop(need):
         errors.stop(error)
 
 
+def values_of_step(wildcards):
+    """Return the values of a training of the study of overfitting; called only when that is asked for."""
+    or_stop(lambda: study_steps.check(config["split"]))
+    block = config["overfitting_study"]
+    network = study_steps.steps(block)[int(wildcards.step) - 1]["model"]
+    return values("model", model=network, train=study_steps.training(block))
+
+
 def left_out():
     """Return the line that says what the audit left out; None where that is nothing."""
     return audit.left_out(config["data"], *audited())

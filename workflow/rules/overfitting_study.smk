@@ -7,13 +7,6 @@ STUDY = study_steps.steps(config["overfitting_study"])
 STEP = "models/overfitting_study/step-{step}"
 
 
-def values_of_step(wildcards):
-    """Return the values of a step; called only when the study is asked for, and stops where none of it can be read."""
-    or_stop(lambda: study_steps.check(config["split"]))
-    network, train = STUDY[int(wildcards.step) - 1]["model"], study_steps.training(config["overfitting_study"])
-    return values("model", model=network, train=train)
-
-
 use rule model as study_model with:
     input:
         dataset=products(rules.dataset),
