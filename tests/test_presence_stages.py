@@ -160,7 +160,8 @@ def measure(folder: Made, params: dict) -> None:
     score(folder, params, "data")
     folder.run(
         svm_scores, params, "--threads", "2", "--dataset", *folder.dataset(), held_out="data/held_out.csv",
-        audio_dir="sound", scores="data/svm.parquet", calibration="data/svm_calibration.json",
+        recordings="data/recordings.csv", audio_dir="sound", scores="data/svm.parquet",
+        calibration="data/svm_calibration.json",
     )  # fmt: skip
     tables = {name: f"reports/{name}.csv" for name in evaluation.TABLES}
     folder.run(
@@ -573,3 +574,45 @@ def test_another_aim_gives_other_thresholds_and_says_what_it_reaches(ready, caps
     found = json.loads((ready / "other/presence_calibration.json").read_text())
     assert found["aim"] == {"false_alarms_per_hour": 2.0}
     assert set(found["decisions"]) == {"low", "high"}
+
+
+class Handed(Exception):
+    pass
+
+
+def test_a_checkpoint_of_presence_is_of_every_input_all_values_and_the_code(ready, tmp_path, monkeypatch):
+    """One that was made of anything else is never gone on with: half of the network would be of what is gone."""
+
+    def handed(*given):
+        raise Handed(given[-2])
+
+    monkeypatch.setattr(presence.presence, "train", handed)
+    shutil.copytree(ready / "data", tmp_path / "data")
+    folder = Made(tmp_path)
+
+    def key(params):
+        with pytest.raises(Handed) as caught:
+            train_presence(folder, params)
+        path, found = caught.value.args[0]
+        assert path == tmp_path / "models/presence_checkpoint.npz"
+        return found
+
+    first = key(params_of())
+    assert key(params_of()) == first
+    assert key(params_of(presence={**VALUES["presence"], "pseudo_label_rounds": 3})) == first
+    found = {first}
+    for name in ("dataset/rows.csv", "dataset/classes.csv", "recordings.csv", "unknown.csv", "false_positives.csv"):
+        content = (tmp_path / "data" / name).read_bytes()
+        # The same table in other bytes.
+        (tmp_path / "data" / name).write_bytes(content.replace(b"\n", b"\r\n"))
+        found.add(key(params_of()))
+        (tmp_path / "data" / name).write_bytes(content)
+    found.add(key(params_of(presence={**VALUES["presence"], "learning_rate": 0.007})))
+    found.add(key({**params_of(), "seed": 99}))
+    with monkeypatch.context() as patched:
+        patched.setattr(presence, "content_of_set", lambda contents: "of other sound")
+        found.add(key(params_of()))
+    monkeypatch.setattr(SourceCode, "version_of", lambda self, *modules, **options: f"{modules}")
+    found.add(key(params_of()))
+    assert len(found) == 10
+    assert key(params_of()) in found

@@ -429,13 +429,14 @@ def test_what_a_person_forces_is_made_again(project):
     assert_settled(project)
 
 
-def test_a_link_into_a_cache_that_is_gone_is_a_missing_product(project):
+@pytest.mark.parametrize("name", ["models/model.keras", "models/model.provenance.json"])
+def test_a_link_into_a_cache_that_is_gone_is_a_missing_product(project, name):
     project.run("dvc", "config", "--local", "cache.type", "symlink")
     project.run("dvc", "checkout", "--relink")
-    (project.path / "models/model.keras").resolve().unlink()
-    assert (project.path / "models/model.keras").is_symlink()
+    (project.path / name).resolve().unlink()
+    assert (project.path / name).is_symlink()
     assert project.snakemake()["model"] == 1
-    assert not (project.path / "models/model.keras").is_symlink()
+    assert not (project.path / name).is_symlink()
     store(project, "snakemake")
 
 
@@ -445,6 +446,8 @@ def test_a_folder_with_a_colon_in_its_name_runs_its_own_code(project, tmp_path):
         module.write("\nprint('the code of', __file__)\n")
     output = moved.run("snakemake", "--cores", "1", "--", "data/split/split.csv").stdout
     assert f"the code of {moved.path}/src/dawnchorus/stages/split.py" in output
+    moved.set("train.epochs", 7)
+    assert moved.dvc_repro("model") == Counter(model=1)
 
 
 def test_a_network_computes_with_as_many_threads_on_any_number_of_cores(project):
