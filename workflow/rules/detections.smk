@@ -51,7 +51,7 @@ rule window_scores:
             "window_scores",
             "--model {input.model:q} --shard {wildcards.shard}"
             f" --shards {len(SHARDS)}"
-            " --params {params.detections:q} --audio {params.audio:q} --threads {threads} --output {output.scores:q}"
+            " --params {params.detections:q} --audio={params.audio:q} --threads {threads} --output {output.scores:q}"
             " --windows {output.windows:q}" + "".join(f" --{name} {{input.{name}:q}}" for name in BESIDE),
         )
 

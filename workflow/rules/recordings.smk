@@ -39,7 +39,7 @@ rule recordings:
     shell:
         command(
             "recordings",
-            "--params {params.data:q} --audio {params.audio:q} --threads {threads}"
+            "--params {params.data:q} --audio={params.audio:q} --threads {threads}"
             f" --hash-cache {hashes.OF_SOUND}"
             " --recordings {output.recordings:q} --annotations {output.annotations:q}"
             " --false-positives {output.false_positives:q} --unknown {output.unknown:q}"
