@@ -26,7 +26,7 @@ from dawnchorus.features import kinds
 from dawnchorus.foundation import errors, hashes, source_code
 from dawnchorus.learning import device, study_steps
 from dawnchorus.parameters.data import TABLES
-from dawnchorus.workflow import bucket, failures, last_plan, outcome, params_file, provenance, screen
+from dawnchorus.workflow import bucket, failures, last_plan, named_files, outcome, params_file, provenance, screen
 from dawnchorus.workflow import shard_sets, staleness, supervision
 
 # In place of `configfile:`, which would run what `__use_yte__` in the file asks for, and knows no types.

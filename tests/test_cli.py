@@ -134,7 +134,9 @@ def test_an_error_is_one_line(capsys, tmp_path, monkeypatch):
     assert "no-such-folder" in line
 
 
-@pytest.mark.parametrize("words", [["--verbose", *WRONG], [*WRONG, "--verbose"], [WRONG[0], "--verbose", *WRONG[1:]]])
+@pytest.mark.parametrize(
+    "words", [["--verb", *WRONG], ["--verbose", *WRONG], [*WRONG, "--verbose"], [WRONG[0], "--verbose", *WRONG[1:]]]
+)
 def test_verbose_shows_the_trace_wherever_it_stands(words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Exception, match="no-such-folder"):

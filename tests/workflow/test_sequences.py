@@ -313,9 +313,11 @@ class People:
         with self.started(self.drawn(*COMMANDS)) as process:
             self.project.add_recording(IDS[4], self.drawn(7_000, 8_000))
             said = process.stdout.read()
+        found = products_of(self.project) if process.returncode == 0 and self.dvc_knows else None
+        # It may have been exchanged before the run was planned: then the run is of that sound, and so are its products.
+        heard = self.oracle.products(self.project) if found else None
         path.write_bytes(whole)
-        if process.returncode == 0 and self.dvc_knows:
-            assert products_of(self.project) == self.oracle.products(self.project), said
+        assert found is None or found in (heard, self.oracle.products(self.project)), said
 
     def two_runs_at_once(self):
         self.edits()

@@ -33,6 +33,12 @@ def fingerprints_of_detected():
     return sounds.fingerprints(SEARCHED, len(SHARDS), hashes.HashCache(hashes.OF_SOUND))
 
 
+def values_of_detections(wildcards):
+    """Return the values of the detections; called only when these are asked for, and stops where a file lacks."""
+    or_stop(lambda: named_files.check_sample(config))
+    return values("detections")
+
+
 def products(rule):
     """Return what a rule makes, but for the record of how it was made."""
     return [path for path in rule.output if not provenance.is_record(path)]

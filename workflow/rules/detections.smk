@@ -24,6 +24,13 @@ BESIDE = (
 # What a review wrote beside the model, if one did: it is no product, and stands above the calibration.
 REVIEWED = [path for path in ["models/review_thresholds.json"] if Path(path).exists()]
 
+# A table to make a submission like; one that is not there is said where it is wanted. Braces would be wildcards.
+SAMPLE = [
+    path.replace("{", "{{").replace("}", "}}")
+    for path in [config["detections"]["sample_submission"]]
+    if path is not None and Path(path).is_file()
+]
+
 
 rule window_scores:
     """Let the networks listen to the recordings in which calls are to be found."""
@@ -68,7 +75,7 @@ rule detections:
             else rules.evaluation.output.calibration
         ),
         thresholds=REVIEWED,
-        sample=[path for path in [config["detections"]["sample_submission"]] if path is not None],
+        sample=SAMPLE,
         code=code("detections"),
     output:
         folder=directory("reports/detections"),
@@ -85,7 +92,7 @@ rule detections:
     conda:
         "../../environment.yml"
     params:
-        detections=values("detections"),
+        detections=values_of_detections,
     shell:
         command(
             "detections",

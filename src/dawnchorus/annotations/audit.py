@@ -136,8 +136,9 @@ def inspect_all(
             return {}, audio.inspect(path)[1] or "unreadable: it changes while it is looked at"
         if is_known(recording_id, sha256):
             return dict(known[recording_id]), None
-        info, problem = audio.inspect(path)
-        if not unchanged.is_still(path, seen):
+        with unchanged.opened_as(path, seen, MEANWHILE):
+            info, problem = audio.inspect(path)
+        if problem == MEANWHILE or not unchanged.is_still(path, seen):
             raise InputError(f"{path}: {MEANWHILE}")
         return {**info, **own(recording_id, sha256)}, problem
 

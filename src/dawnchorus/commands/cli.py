@@ -74,9 +74,11 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    verbose = False
     try:
         args = parser_of(words).parse_args(words)
-        if args.verbose:
+        verbose = args.verbose
+        if verbose:
             args.main(args)
             return 0
         return run(lambda: args.main(args))
@@ -86,7 +88,7 @@ def _run(words: list[str]) -> int:
         print("error: interrupted", file=sys.stderr)
         return 130
     except Exception as error:
-        if "--verbose" in words:
+        if verbose:
             raise
         said = escaped(one_line(error))
         print(f"error: {type(error).__name__}: {said} (--verbose shows where)", file=sys.stderr)
@@ -100,11 +102,12 @@ def ended_by_signals() -> Iterator[None]:
     report = sys.unraisablehook
 
     def end(number: int, frame: FrameType | None) -> None:
-        # One of its own comes after another, which was dropped; a second one is not heard while the first is obeyed.
+        # One of its own comes after another, which was dropped; a second one is not heard while the first is obeyed,
+        # a third is: what the end waits for may never come.
         if number != signal.SIGALRM:
-            if asked:
-                return
             asked.append(number)
+            if len(asked) == 2:
+                return
         elif not asked:
             return
         if asked[-1] == signal.SIGINT:

@@ -18,7 +18,7 @@ from dawnchorus.foundation import incremental
 from dawnchorus.foundation.display_names import escaped
 from dawnchorus.foundation.errors import InputError, one_line
 from dawnchorus.foundation.files import parts_of, sha256_of
-from dawnchorus.foundation.hashes import identity, or_reason
+from dawnchorus.foundation.hashes import identity
 from dawnchorus.foundation.progress import Progress
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import model_file
@@ -77,8 +77,8 @@ class Detector:
         self._same_for_all = [sha256_of(path), scored_by, files, code_version(card)]
         self._model: model_file.Model | None = None
         self.bad: set[str] = set()
-        # The hash of each file that was asked for, or why there is none.
-        self.contents: dict[str, str] = {}
+        # The hash of each file that was asked for, or why there is none, where somebody wants to know.
+        self.contents: dict[str, str] | None = None
         self._seen: list[int] = []
 
     def updating(
@@ -112,9 +112,9 @@ class Detector:
         """Return one hash of all that the scores of a recording depend on: its content, model, windows, code."""
         try:
             self._seen = identity(sound.path)
-        except OSError:
+        except (OSError, ValueError):
             self._seen = []
-        content = self.contents[sound.path] = or_reason(sha256_of, sound.path)
+        content = self._heard(sound, sound.content())
         depends_on = [sound.path, content, *self._same_for_all]
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
 
@@ -128,9 +128,9 @@ class Detector:
         entry = score_store.Entry(sound.path, sound.name, sound.recording_id, signature)
         try:
             _check_name(sound.path)
-            scored = self._by.score(sound.path, self._model, self.recipe, self._params, self._threads, part)
+            with unchanged.opened_as(sound.path, self._seen, MEANWHILE):
+                scored = self._by.score(sound.path, self._model, self.recipe, self._params, self._threads, part)
             if not unchanged.is_still(sound.path, self._seen):
-                self.contents[sound.path] = MEANWHILE
                 raise RecordingError(f"{sound.path}: {MEANWHILE}")
         except InputError as error:
             # Where sound is heard at each file's own rate, it is for a file to fit the model.
@@ -142,9 +142,16 @@ class Detector:
                 raise RecordingError(f"{path}: {problem}") from None
             self._progress.warn(f"error: {path}: {problem}; left out")
             self.bad.add(sound.name)
+            if problem.endswith(MEANWHILE):
+                self._heard(sound, MEANWHILE)
             writer.add(replace(entry, problem=problem))
         else:
             writer.add(replace(entry, **vars(scored)))
+
+    def _heard(self, sound: Sound, content: str) -> str:
+        if self.contents is not None:
+            self.contents[sound.path] = content
+        return content
 
     def _loaded(self) -> model_file.Model:
         """Return the model, after it has scored silence: one that cannot is told apart from bad sound."""

@@ -19,7 +19,6 @@ from dawnchorus.annotations.bands import Band
 from dawnchorus.detection import score_store
 from dawnchorus.detection.sounds import Sound
 from dawnchorus.foundation import incremental
-from dawnchorus.foundation.files import sha256_of
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.sound import decoding
 
@@ -111,7 +110,7 @@ class EnergyDetector:
         return incremental.ended(made)
 
     def _signature(self, sound: Sound) -> str:
-        depends_on = [sound.path, sha256_of(sound.path), *self._same_for_all]
+        depends_on = [sound.path, sound.content(), *self._same_for_all]
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
 
     def _add(self, sound: Sound, signature: str, writer: score_store.Writer) -> None:

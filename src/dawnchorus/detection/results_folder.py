@@ -102,7 +102,8 @@ def _not_ours(path: Path) -> InputError:
 
 
 def _check_writable(folders: Iterable[Path]) -> None:
-    for folder in folders:
+    for wanted in folders:
+        folder = next((path for path in (wanted, *wanted.parents) if os.path.lexists(path)), wanted)
         if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
             raise InputError(f"{folder}: may not be written; expected a folder that you may write to")
 

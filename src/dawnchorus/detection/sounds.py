@@ -1,26 +1,47 @@
 """The recordings to detect species in: those of a folder, or those that are named one by one."""
 
+from __future__ import annotations
+
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 from dawnchorus.annotations.recordings import AUDIO_SUFFIXES
 from dawnchorus.features.shards import shard_of
 from dawnchorus.foundation.errors import InputError
-from dawnchorus.foundation.hashes import HashCache, digest_of
+from dawnchorus.foundation.files import sha256_of
+from dawnchorus.foundation.hashes import HashCache, digest_of, or_reason
 from dawnchorus.sound import folders
+from dawnchorus.sound.unchanged import CHANGED
 from dawnchorus.tables.cells import lines
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A recording to score: its path as the user named it, and what it is called in results."""
+    """A recording to score: its path as the user named it, and what it is called in results.
+
+    ``sha256``: the hash by which the audit knew it; None: nobody did.
+    """
 
     path: str
     name: str
     recording_id: str
+    sha256: str | None = None
+
+    @classmethod
+    def audited(cls, audio_dir: Path, row: Mapping) -> Sound:
+        """Return a recording by its row of recordings.csv, called by its id."""
+        name = row["recording_id"]
+        return cls((audio_dir / row["path"]).as_posix(), name, name, row["sha256"])
+
+    def content(self) -> str:
+        """Return the hash of its content, or why there is none; another than that of the audit is an InputError."""
+        found = or_reason(sha256_of, self.path)
+        if self.sha256 not in (None, found):
+            raise InputError(f"{self.path}: {CHANGED}")
+        return found
 
 
 def find(recordings: str) -> list[Sound]:

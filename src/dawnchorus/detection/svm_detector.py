@@ -18,7 +18,6 @@ from dawnchorus.detection import score_store, scoring
 from dawnchorus.detection.sounds import Sound
 from dawnchorus.features import extraction, kinds
 from dawnchorus.foundation import incremental
-from dawnchorus.foundation.files import sha256_of
 from dawnchorus.foundation.source_code import SourceCode
 from dawnchorus.learning import clip_svm, dataset
 from dawnchorus.metrics import calibration
@@ -94,7 +93,7 @@ class SvmDetector:
         return incremental.ended(made)
 
     def _signature(self, sound: Sound) -> str:
-        depends_on = [sound.path, sha256_of(sound.path), *self._same_for_all]
+        depends_on = [sound.path, sound.content(), *self._same_for_all]
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
 
     def _add(self, sound: Sound, signature: str, writer: score_store.Writer) -> None:

@@ -12,6 +12,7 @@ from dawnchorus.features import clips, kinds, shards
 from dawnchorus.foundation.errors import InputError
 from dawnchorus.foundation.files import sha256_of
 from dawnchorus.foundation.hashes import identity
+from dawnchorus.sound import unchanged
 from dawnchorus.sound.spans import Span
 from dawnchorus.tables.definitions import ALONE, FROM_REVIEWS, RECORDINGS
 
@@ -125,10 +126,11 @@ def computed(task: Task, params: dict) -> list[np.ndarray]:
     try:
         seen = identity(task.path)
         is_audited = sha256_of(task.path) == task.sha256
-        made = dict(extraction.of_recording(task.path, clips_s, task.sample_rate_hz, params)) if is_audited else {}
+        with unchanged.opened_as(task.path, seen):
+            made = dict(extraction.of_recording(task.path, clips_s, task.sample_rate_hz, params)) if is_audited else {}
         is_same = identity(task.path) == seen
     except OSError as error:
         raise InputError(f"{task.path}: cannot be read: {error.strerror}") from None
     if not (is_audited and is_same):
-        raise InputError(f"{task.path}: changed since the audit of the recordings; run the workflow again")
+        raise InputError(f"{task.path}: {unchanged.CHANGED}")
     return [made[index] for index in range(len(clips_s))]

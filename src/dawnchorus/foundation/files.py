@@ -10,7 +10,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count, takewhile
 from pathlib import Path
 from typing import IO
@@ -60,7 +60,10 @@ def temporaries_of(path: str | os.PathLike) -> list[Path]:
         rf"({re.escape(HIDDEN)}|{SEEN}){re.escape(target.stem[:32])}\.[a-z0-9_]{{8}}{re.escape(target.suffix)}"
         rf"({re.escape(NOTES)})?"
     )
-    return [entry for entry in target.parent.glob("*") if named.fullmatch(entry.name)]
+    with suppress(FileNotFoundError, NotADirectoryError):
+        names = (name for name in os.listdir(target.parent) if name.startswith((HIDDEN, SEEN)))
+        return [target.with_name(name) for name in names if named.fullmatch(name)]
+    return []
 
 
 def part_of(path: str | os.PathLike, number: int) -> Path:

@@ -22,8 +22,8 @@ _STEP_NS = 2 * 10**9
 _ENTRIES = 1_000
 
 
-def identity(path: str | os.PathLike) -> list[int]:
-    """Return what the file system says of a file that changes with its content.
+def identity(path: str | os.PathLike | int) -> list[int]:
+    """Return what the file system says of a file, or of an open one, that changes with its content.
 
     Size, modification and change time, inode and device. The change time cannot be set by hand.
     """
@@ -57,7 +57,7 @@ class HashCache:
         return self._of(path, f"\0{make.__module__}.{make.__qualname__}", make)
 
     def _of(self, path: str | os.PathLike, what: str, make: Callable[[str], str]) -> str:
-        place = os.path.abspath(path)
+        place = _place(path)
         key, seen_as = place + what, identity(place)
         if known := self._still_of(key, seen_as):
             return known
@@ -70,10 +70,14 @@ class HashCache:
     def remembered(self, path: str | os.PathLike) -> str | None:
         """Return the hash of a file that need not be read for it; None of any other, also of what cannot be read."""
         try:
-            key = os.path.abspath(path)
+            key = _place(path)
             return self._still_of(key, identity(key))
         except (OSError, ValueError):
             return None
+
+    def known_as(self, path: str | os.PathLike, seen_as: list[int]) -> str | None:
+        """Return the hash of a file that was of this :func:`identity`; None of any other."""
+        return self._still_of(_place(path), seen_as)
 
     def sha256_of_all(self, paths: Iterable[str | os.PathLike], threads: int = 4) -> list[str]:
         """Return the hashes of many files, read in parallel."""
@@ -133,6 +137,12 @@ def or_reason(read: Callable[[str | os.PathLike], str], path: str | os.PathLike)
 
 # What stands around an entry in its line of a store.
 _AROUND_ENTRY = "{}, \n"
+
+
+def _place(path: str | os.PathLike) -> str:
+    """Return a path from the root. Where it goes up it may go up from where a link leads, and stays as it is."""
+    text = os.fspath(path)
+    return os.path.join(os.getcwd(), text) if ".." in text else os.path.abspath(text)
 
 
 def _text_of(seen_as: list[int]) -> str:

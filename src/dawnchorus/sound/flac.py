@@ -60,8 +60,6 @@ def problem(file: BinaryIO) -> str | None:
         return "damaged: the FLAC file does not say what sound it is"
     if first and first.rate_hz and first.rate_hz != head.rate_hz:
         return f"damaged: the FLAC header says {head.rate_hz} Hz, its first frame {first.rate_hz} Hz"
-    if (place := _another(file, begin)) is not None:
-        return f"damaged: another FLAC file begins at its byte {place}, and would not be heard"
     last = _last_frame(file, begin)
     if head.n_samples and last:
         n_samples = last.number * (1 if last.counts_samples else head.frame_samples) + last.n_samples
@@ -70,8 +68,8 @@ def problem(file: BinaryIO) -> str | None:
     return None
 
 
-def _another(file: BinaryIO, begin: int) -> int | None:
-    """Return where, after the metadata, the metadata of another file begins; compressed sound does not look so."""
+def another(file: BinaryIO, begin: int) -> int | None:
+    """Return where, from a byte on, the head of another file begins; compressed sound does not look so."""
     file.seek(begin)
     place, before = begin, b""
     while block := file.read(_BLOCK):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 BLOCK_SAMPLES = 65_536  # of all channels, decoded at a time, which bounds the memory
+READ_AHEAD_BYTES = 1 << 20  # more than any decoder
 UNKNOWN_BYTES = 0x7FFF_0000  # recorders that stream write sizes from here upwards: "not known yet"
 UNKNOWN_SAMPLES = 2**40
 # Full scale is 1. Recorders with 32-bit floats go beyond it, by less than 60 dB. What is above that is damage, or whole
@@ -41,6 +42,9 @@ FORMATS = ("AIFF", "AU", "CAF", "FLAC", "MP3", "OGG", "RF64", "VOC", "W64", "WAV
 _SAMPLE_BYTES = {"PCM_S8": 1, "PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4}
 _SAMPLE_BYTES |= {"FLOAT": 4, "DOUBLE": 8}
 _CHUNK_BYTES = {"AIFF": 8, "CAF": 4, "RF64": 0}
+
+
+_WATCHERS: list[Callable[[str, int], str | None]] = []
 
 
 class Refusal(Exception):
@@ -94,11 +98,21 @@ class OpenSound:
             raise Refusal(f"truncated or damaged: {n_samples} of {declared} samples can be decoded")
         if is_mp3:
             self._check_mp3_was_heard(n_samples)
+        if file.format == "FLAC":
+            self._check_nothing_else_follows()
         if n_samples == 0:
             size = os.fstat(self._raw.fileno()).st_size
             raise Refusal(f"empty: by its header it has no samples; it has {size} bytes")
         if silent:
             raise Refusal("silent: every sample is zero")
+
+    def _check_nothing_else_follows(self) -> None:
+        """Refuse files that were joined: the decoder stops where the first of them ends, but for what it read ahead."""
+        heard_to = os.lseek(self._raw.fileno(), 0, os.SEEK_CUR)
+        with _beside(self._raw) as file:
+            place = flac.another(file, max(4, heard_to - READ_AHEAD_BYTES))
+        if place is not None:
+            raise Refusal(f"damaged: another FLAC file begins at its byte {place}, and would not be heard")
 
     def _check_mp3_was_heard(self, n_samples: int) -> None:
         there = self._mp3_frames.n_samples if self._mp3_frames else 0
@@ -139,9 +153,22 @@ def _raw(path: str | os.PathLike) -> Iterator[BinaryIO]:
     except OSError as error:
         raise Refusal(_why_not_opened(path, error)) from None
     with raw:
+        for why_not in tuple(_WATCHERS):
+            if reason := why_not(os.fspath(path), raw.fileno()):
+                raise Refusal(reason)
         if os.fstat(raw.fileno()).st_size == 0:
             raise Refusal("empty: the file has 0 bytes")
         yield raw
+
+
+@contextmanager
+def watched(why_not: Callable[[str, int], str | None]) -> Iterator[None]:
+    """Ask of each file that is opened, by its path and its descriptor, why it must not be; None: it may."""
+    _WATCHERS.append(why_not)
+    try:
+        yield
+    finally:
+        _WATCHERS.remove(why_not)
 
 
 def _why_not_opened(path: str | os.PathLike, error: OSError) -> str:
@@ -248,7 +275,10 @@ def _missing(file: soundfile.SoundFile, n_bytes: int) -> str | None:
             return f"truncated: {declared - actual} bytes of the sound that the header announces are missing"
         of_sound, frame_bytes = said[1] not in ("riff", "Riff size"), _SAMPLE_BYTES.get(file.subtype, 0) * file.channels
         if of_sound and frame_bytes and file.format in _CHUNK_BYTES and declared < UNKNOWN_BYTES:
-            lost = (declared - _CHUNK_BYTES[file.format]) // frame_bytes - file.frames
+            # Of AIFF: what lies before the sound in its chunk.
+            before = re.search(r"^ *Offset *: (\d+)$", file.extra_info, re.MULTILINE)
+            no_sound = _CHUNK_BYTES[file.format] + (int(before[1]) if before else 0)
+            lost = (declared - no_sound) // frame_bytes - file.frames
             if lost > 0:
                 return f"truncated: {lost} samples of the sound that the header announces are missing"
     if "Seems to be a truncated file" in file.extra_info:  # of VOC

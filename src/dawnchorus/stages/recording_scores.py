@@ -57,9 +57,9 @@ def main(argv: list[str] | None = None) -> None:
     by_frames = presence.wanted(of_presence["presence"])
     parted = held_back.parted(recordings, [row["partition"] for row in held_out]) if by_frames else ()
     sounds = {
-        row["recording_id"]: Sound((args.audio_dir / row["path"]).as_posix(), row["recording_id"], row["recording_id"])
-        for row in held_out
-        if row["partition"] in ("validation", "test") or row["recording_id"] in parted
+        row["recording_id"]: Sound.audited(args.audio_dir, row)
+        for row, of in zip(recordings, held_out, strict=True)
+        if of["partition"] in ("validation", "test") or row["recording_id"] in parted
     }
     wanted = list(sounds.values())
     # The network of clips has learned from the parts too: nobody asks what it says of them.

@@ -33,19 +33,16 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     data = dataset.open_dataset(args.dataset)
-    wanted = [
-        Sound((args.audio_dir / row["path"]).as_posix(), row["recording_id"], row["recording_id"])
-        for row in made.read(args.held_out, HELD_OUT)
-        if row["partition"] in ("validation", "test")
-    ]
+    held_out = made.read(args.held_out, HELD_OUT)
+    ids = {row["recording_id"] for row in held_out if row["partition"] in ("validation", "test")}
+    listed = [row for row in made.read(args.recordings, RECORDINGS) if row["recording_id"] in ids]
+    wanted = [Sound.audited(args.audio_dir, row) for row in listed]
     machine, calibration = svm_detector.fit(data, args.params["evaluation"]["default_threshold"])
     recipe = svm_detector.recipe_of(data)
     if machine is None:
         score_store.write_empty(args.scores, recipe.species_ids)
         done = "fewer than two classes to learn: there is none"
     else:
-        ids = {sound.recording_id for sound in wanted}
-        listed = [row for row in made.read(args.recordings, RECORDINGS) if row["recording_id"] in ids]
         with Progress("SVM on windows", len(wanted)) as progress, unchanged(listed, args.audio_dir):
             block = args.params["detections"]
             detector = svm_detector.SvmDetector(machine, recipe, block, args.threads, progress.warn)

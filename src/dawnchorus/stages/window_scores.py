@@ -52,15 +52,26 @@ def main(argv: list[str] | None = None) -> None:
     with Progress(name, (1 + bool(counts.weight)) * len(wanted)) as progress:
         detector = Detector(args.model, model_file.read_card(args.model), params, args.threads, progress)
         windows = fused_detector.beside(args.beside, args.model, counts, params, args.threads, progress)
-        done, *of_windows = fused_detector.update(
-            *(detector, args.output, windows, args.windows, wanted),
-            step=lambda sound: progress.step(sound.path),
-            elsewhere=shard_sets.elsewhere,
-        )
-        for heard in (detector.contents, windows.contents if windows else {}):
-            found = sounds.fingerprint((detector.contents | heard).items())
-            if args.audio is not None and found != args.audio:
-                raise InputError(f"{args.params['searched']}: recordings: {MEANWHILE}")
+        heard = [one for one in (detector, windows) if one is not None]
+        for one in heard:
+            one.contents = {}
+
+        def check() -> None:
+            """Raise :class:`InputError` unless what was heard is what was planned."""
+            for one in heard:
+                found = sounds.fingerprint({**(detector.contents or {}), **(one.contents or {})}.items())
+                if args.audio is not None and found != args.audio:
+                    raise InputError(f"{args.params['searched']}: recordings: {MEANWHILE}")
+
+        def step(sound: sounds.Sound) -> None:
+            progress.step(sound.path)
+            # Before the files are whole: of a run that ends here the parts stay, and the next one takes them over.
+            if sound.path == wanted[-1].path:
+                check()
+
+        to_both = detector, args.output, windows, args.windows, wanted
+        done, *of_windows = fused_detector.update(*to_both, step, shard_sets.elsewhere)
+        check()
         if windows is None:
             score_store.write_empty(args.windows, detector.recipe.species_ids)
     left_out = f"; {len(detector.bad)} left out" if detector.bad else ""

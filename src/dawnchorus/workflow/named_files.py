@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 
 from dawnchorus.features import kinds
-from dawnchorus.foundation.errors import shown
+from dawnchorus.foundation.errors import InputError, shown
 from dawnchorus.foundation.given_files import fault_of_file, fault_of_folder
 from dawnchorus.parameters.data import OPTIONAL
 
@@ -42,15 +42,20 @@ def faults(params: dict) -> Iterator[str]:
                 )
         if fault := fault_of_folder(data["audio_dir"]):
             yield f"data.audio_dir: {shown(data['audio_dir'])}: {fault}; expected the folder of the recordings"
-    sample = params["detections"]["sample_submission"]
-    if sample is not None and (fault := fault_of_file(sample)):
-        yield f"detections.sample_submission: {shown(sample)}: {fault}; expected a submission to make one like, or null"
     kind = kinds.get(params["features"]["kind"])
     for key in kind.KIND.inputs:
         path = params["features"][key]
         if fault := fault_of_file(path):
             yield f"features.{key}: {shown(path)}: {fault}; expected a file to read"
     yield from kind.file_faults(params["features"]) if hasattr(kind, "file_faults") else ()
+
+
+def check_sample(params: dict) -> None:
+    """Raise :class:`InputError` where ``detections.sample_submission`` names what is no file."""
+    path = params["detections"]["sample_submission"]
+    if path is not None and (fault := fault_of_file(path)):
+        expected = "expected a submission to make one like, or null"
+        raise InputError(f"params.yaml: detections.sample_submission: {shown(path)}: {fault}; {expected}")
 
 
 def _are_one(path: str, other: str) -> bool:
